@@ -110,6 +110,606 @@ typedef enum bp_dtype { BP_F32 = 0, BP_F64 = 1, BP_I32 = 2, BP_I64 = 3, BP_U8 = 
 BP_API const char *bp_dtype_name(bp_dtype dtype); /* "f32" … */
 BP_API size_t bp_dtype_size(bp_dtype dtype);
 
+/* ==== Stage 2: graphs ============================================================================================== */
+
+/* A dimension is a number >= 0 or the negative name of an integer expression over symbols. BP_BATCH and BP_TIME are symbols
+   of every graph; bp_symbol makes more. Sizes are given when a session runs, and differ from run to run. */
+#define BP_MAX_DIMS 8
+#define BP_INFER ((int64_t)-1) /* reshape: the one dimension that follows from the others */
+#define BP_BATCH ((int64_t)-2)
+#define BP_TIME ((int64_t)-3)
+typedef struct bp_dims {
+    int64_t n;
+    int64_t dim[BP_MAX_DIMS];
+} bp_dims;
+#ifdef __cplusplus
+#define bp_shape(...) (bp_dims{__VA_ARGS__})
+#else
+#define BP__SHAPE_REST(n, ...) ((bp_dims){(n), {__VA_ARGS__}})
+#define bp_shape(...) BP__SHAPE_REST(__VA_ARGS__, 0) /* bp_shape(2, BP_BATCH, 784); bp_shape(0): a scalar */
+#endif
+
+typedef struct bp_graph bp_graph;
+/* One output of one node. Small, passed by value, valid as long as its graph. After an error every constructor returns a bad
+   value and passes bad values on; the first sentence stays in the context, and compiling returns it. */
+typedef struct bp_value {
+    bp_graph *graph;
+    int32_t node, output;
+} bp_value;
+#ifdef __cplusplus
+#define BP_NONE (bp_value{nullptr, -1, 0})
+#else
+#define BP_NONE ((bp_value){NULL, -1, 0}) /* an optional input left out */
+#endif
+
+BP_API bp_status bp_graph_new(bp_graph **out, bp_context *ctx); /* owns */
+BP_API void bp_graph_free(bp_graph *g);
+BP_API bp_status bp_graph_status(const bp_graph *g); /* the sticky building error */
+BP_API int64_t bp_symbol(bp_graph *g, const char *name);
+BP_API bp_dims bp_value_dims(bp_value x);
+BP_API bp_dtype bp_value_dtype(bp_value x);
+BP_API int bp_is_bad(bp_value x);
+
+/* How a variable starts. Bounds follow PyTorch: kaiming_uniform(a) is U(-b, b), b = sqrt(6 / ((1 + a²) fan_in)). */
+typedef enum bp_init_kind {
+    BP_INIT_ZEROS, BP_INIT_CONSTANT, BP_INIT_UNIFORM, BP_INIT_NORMAL, BP_INIT_TRUNC_NORMAL,
+    BP_INIT_KAIMING_UNIFORM, BP_INIT_KAIMING_NORMAL, BP_INIT_XAVIER_UNIFORM, BP_INIT_XAVIER_NORMAL
+} bp_init_kind;
+typedef struct bp_init {
+    bp_init_kind kind;
+    double a, b; /* constant: a; uniform: [a, b); normal: mean a, deviation b; kaiming: negative slope a */
+} bp_init;
+static inline bp_init bp_zeros(void) { bp_init i = {BP_INIT_ZEROS, 0, 0}; return i; }
+static inline bp_init bp_filled(double value) { bp_init i = {BP_INIT_CONSTANT, value, 0}; return i; }
+static inline bp_init bp_uniform_init(double low, double high) { bp_init i = {BP_INIT_UNIFORM, low, high}; return i; }
+static inline bp_init bp_normal_init(double mean, double deviation) { bp_init i = {BP_INIT_NORMAL, mean, deviation}; return i; }
+static inline bp_init bp_kaiming_uniform(void) { bp_init i = {BP_INIT_KAIMING_UNIFORM, 2.23606797749978969641, 0}; return i; }
+
+/* Leaves. Names are unique within a graph and name the random stream of the initialiser ("NAME/init"). */
+BP_API bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims);
+BP_API bp_value bp_parameter(bp_graph *g, const char *name, bp_dims dims, bp_init init); /* trainable, bp_graph_set_dtype's type */
+BP_API bp_value bp_variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims, bp_init init);
+BP_API bp_value bp_constant(bp_graph *g, bp_dtype dtype, bp_dims dims, const void *data); /* copies */
+BP_API bp_value bp_number(bp_graph *g, bp_dtype dtype, double v);                         /* a scalar constant */
+BP_API void bp_graph_set_dtype(bp_graph *g, bp_dtype dtype); /* of parameters made from now on: BP_F32 (default) or BP_F64 */
+/* After a run that commits, `variable` holds `value`. All reads in a step see the old state. Once per variable. */
+BP_API void bp_assign(bp_value variable, bp_value value);
+
+/* The chain rule: builds the gradient in the same graph. bp_gradient: of a scalar (or of the sum of a tensor) `y` for `x`; zeros
+   where y does not depend on x. Any order. */
+BP_API bp_value bp_gradient(bp_value y, bp_value x);
+/* d[j] = Σ_i cotangents[i] · ∂values[i]/∂wrt[j]; one backward graph for all. cotangents NULL: ones. */
+BP_API void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m);
+
+/* The state block: every variable of a graph, initialised from the context's seed. */
+typedef struct bp_state bp_state;
+BP_API bp_status bp_state_new(bp_state **out, bp_graph *g); /* owns; the graph may go on growing, new variables are not in it */
+BP_API void bp_state_free(bp_state *state);
+BP_API int bp_state_count(const bp_state *state);
+BP_API const char *bp_state_name(const bp_state *state, int index);
+/* Plain row-major copies in and out, whatever the inner layout. bytes must be the variable's size. */
+BP_API bp_status bp_state_get(bp_state *state, const char *name, void *data, size_t bytes);
+BP_API bp_status bp_state_set(bp_state *state, const char *name, const void *data, size_t bytes);
+BP_API bp_status bp_state_describe(const bp_state *state, const char *name, bp_dtype *dtype, bp_dims *dims);
+
+/* A program: the graph's entry points, compiled once for all sizes. */
+typedef struct bp_program bp_program;
+typedef struct bp_program_options {
+    size_t size;
+    int commit;  /* non-zero: the assignments of the graph are part of it */
+    bp_value ok; /* scalar; assignments happen only when it is non-zero. BP_NONE: always */
+} bp_program_options;
+BP_API bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs, int n, const bp_program_options *options);
+BP_API void bp_program_free(bp_program *program);
+/* The plan for given sizes as text: kernels, shapes, FLOPs, bytes, arena. Owns *text (bp_free). */
+typedef struct bp_session bp_session;
+BP_API bp_status bp_session_new(bp_session **out, bp_program *program, bp_state *state); /* borrows both */
+BP_API void bp_session_free(bp_session *session);
+/* Data for an input: borrowed until the run is over; row-major; dims may be NULL where the declared ones are numbers. */
+BP_API bp_status bp_session_set(bp_session *session, const char *input, const void *data, const bp_dims *dims);
+BP_API void bp_session_set_step(bp_session *session, uint64_t seed, uint32_t step, int64_t first_row); /* keys random numbers */
+BP_API bp_status bp_session_run(bp_session *session);
+/* Output k after a run; borrowed until the next run. Row-major. dims, dtype may be NULL. */
+BP_API bp_status bp_session_output(bp_session *session, int k, const void **data, bp_dtype *dtype, bp_dims *dims);
+BP_API int bp_session_committed(const bp_session *session); /* 0: `ok` was zero in the last run */
+BP_API bp_status bp_session_describe(bp_session *session, char **text); /* the plan of the last run's sizes; owns (bp_free) */
+BP_API size_t bp_session_arena_bytes(const bp_session *session);
+
+/* ==== Stage 3: operations (generated from src/op/ops.def and src/kernel/elementwise.def by gen_ops) ================== */
+/*@OPERATIONS@*/
+/* clang-format off */
+/* Options: start from bp_NAME_defaults() and change members; NULL means the defaults. Texts are copied. Values that are
+   bad are passed on. Optional inputs are BP_NONE when left out. docs/operations.md describes every operation. */
+
+/* stop_gradient: y = x, a constant for the chain rule */
+BP_API bp_value bp_stop_gradient(bp_value x);
+
+/* cast: y = (to)x */
+BP_API bp_value bp_cast(bp_value x, bp_dtype to);
+
+/* size: y = size of axis `axis` of x */
+BP_API bp_value bp_size(bp_value x, int64_t axis);
+
+/* fill: y[...] = x */
+BP_API bp_value bp_fill(bp_value x, bp_dims shape);
+
+/* reshape: y = x in another shape, row-major order kept */
+BP_API bp_value bp_reshape(bp_value x, bp_dims shape);
+
+/* permute: axis j of y is axis axes[j] of x */
+BP_API bp_value bp_permute(bp_value x, bp_dims axes);
+
+/* broadcast_to: y = x repeated along new axes and axes of size 1 */
+BP_API bp_value bp_broadcast_to(bp_value x, bp_dims shape);
+
+/* slice: y[i] = x[start + i * step] along `axis`, 0 <= i < length */
+typedef struct bp_slice_options {
+    size_t size;
+    int64_t step; /* 1 */
+} bp_slice_options;
+BP_API bp_slice_options bp_slice_defaults(void);
+BP_API bp_value bp_slice(bp_value x, int64_t axis, int64_t start, int64_t length, const bp_slice_options *options);
+
+/* unslice: y[start + i * step] = x[i] along `axis`, 0 elsewhere */
+typedef struct bp_unslice_options {
+    size_t size;
+    int64_t step; /* 1 */
+} bp_unslice_options;
+BP_API bp_unslice_options bp_unslice_defaults(void);
+BP_API bp_value bp_unslice(bp_value x, int64_t axis, int64_t start, int64_t size, const bp_unslice_options *options);
+
+/* concat: y = inputs one after the other along `axis` */
+BP_API bp_value bp_concat(const bp_value *x, int n_x, int64_t axis);
+
+/* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast */
+BP_API bp_value bp_matmul(bp_value a, bp_value b);
+
+/* linear: y = x W^T + b, weight [out, in]; bias is optional */
+BP_API bp_value bp_linear(bp_value x, bp_value weight, bp_value bias);
+
+/* sum: y = sum of x over `axes` */
+typedef struct bp_sum_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_sum_options;
+BP_API bp_sum_options bp_sum_defaults(void);
+BP_API bp_value bp_sum(bp_value x, const bp_sum_options *options);
+
+/* mean: y = mean of x over `axes` */
+typedef struct bp_mean_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_mean_options;
+BP_API bp_mean_options bp_mean_defaults(void);
+BP_API bp_value bp_mean(bp_value x, const bp_mean_options *options);
+
+/* max: y = largest of x over `axes` */
+typedef struct bp_max_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_max_options;
+BP_API bp_max_options bp_max_defaults(void);
+BP_API bp_value bp_max(bp_value x, const bp_max_options *options);
+
+/* argmax: y = first index of the largest element along `axis` */
+typedef struct bp_argmax_options {
+    size_t size;
+    int keepdim; /* 0 */
+} bp_argmax_options;
+BP_API bp_argmax_options bp_argmax_defaults(void);
+BP_API bp_value bp_argmax(bp_value x, int64_t axis, const bp_argmax_options *options);
+
+/* logsumexp: y = log(sum(exp(x))) along `axis` */
+typedef struct bp_logsumexp_options {
+    size_t size;
+    int keepdim; /* 0 */
+} bp_logsumexp_options;
+BP_API bp_logsumexp_options bp_logsumexp_defaults(void);
+BP_API bp_value bp_logsumexp(bp_value x, int64_t axis, const bp_logsumexp_options *options);
+
+/* softmax: y = exp(x) / sum(exp(x)) along `axis` */
+BP_API bp_value bp_softmax(bp_value x, int64_t axis);
+
+/* log_softmax: y = x - log(sum(exp(x))) along `axis` */
+BP_API bp_value bp_log_softmax(bp_value x, int64_t axis);
+
+/* topk. Also makes indices: the same value with member output = 1 */
+typedef struct bp_topk_options {
+    size_t size;
+    int largest; /* 1 */
+} bp_topk_options;
+BP_API bp_topk_options bp_topk_defaults(void);
+BP_API bp_value bp_topk(bp_value x, int64_t k, const bp_topk_options *options);
+
+/* gather */
+BP_API bp_value bp_gather(bp_value x, bp_value index, int64_t axis);
+
+/* scatter_add */
+BP_API bp_value bp_scatter_add(bp_value x, bp_value index, int64_t axis, int64_t size);
+
+/* embedding */
+BP_API bp_value bp_embedding(bp_value weight, bp_value index);
+
+/* embedding_grad */
+BP_API bp_value bp_embedding_grad(bp_value d_y, bp_value index, int64_t rows);
+
+/* one_hot */
+typedef struct bp_one_hot_options {
+    size_t size;
+    bp_dtype to; /* F32 */
+} bp_one_hot_options;
+BP_API bp_one_hot_options bp_one_hot_defaults(void);
+BP_API bp_value bp_one_hot(bp_value index, int64_t classes, const bp_one_hot_options *options);
+
+/* random_uniform */
+BP_API bp_value bp_random_uniform(bp_value x, const char *stream);
+
+/* dropout */
+BP_API bp_value bp_dropout(bp_value x, bp_value p, const char *stream);
+
+/* mse */
+typedef struct bp_mse_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_mse_options;
+BP_API bp_mse_options bp_mse_defaults(void);
+BP_API bp_value bp_mse(bp_value x, bp_value target, const bp_mse_options *options);
+
+/* l1 */
+typedef struct bp_l1_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_l1_options;
+BP_API bp_l1_options bp_l1_defaults(void);
+BP_API bp_value bp_l1(bp_value x, bp_value target, const bp_l1_options *options);
+
+/* huber */
+typedef struct bp_huber_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double delta; /* 1.0 */
+} bp_huber_options;
+BP_API bp_huber_options bp_huber_defaults(void);
+BP_API bp_value bp_huber(bp_value x, bp_value target, const bp_huber_options *options);
+
+/* cross_entropy; weight is optional */
+typedef struct bp_cross_entropy_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    int64_t ignore_index; /* -100 */
+    double label_smoothing; /* 0.0 */
+} bp_cross_entropy_options;
+BP_API bp_cross_entropy_options bp_cross_entropy_defaults(void);
+BP_API bp_value bp_cross_entropy(bp_value x, bp_value target, bp_value weight, const bp_cross_entropy_options *options);
+
+/* softmax_cross_entropy */
+BP_API bp_value bp_softmax_cross_entropy(bp_value x, bp_value label);
+
+/* softmax_cross_entropy_grad */
+BP_API bp_value bp_softmax_cross_entropy_grad(bp_value x, bp_value label, bp_value d_y);
+
+/* bce_with_logits; weight is optional; pos_weight is optional */
+typedef struct bp_bce_with_logits_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_bce_with_logits_options;
+BP_API bp_bce_with_logits_options bp_bce_with_logits_defaults(void);
+BP_API bp_value bp_bce_with_logits(bp_value x, bp_value target, bp_value weight, bp_value pos_weight, const bp_bce_with_logits_options *options);
+
+/* add: a + b */
+BP_API bp_value bp_add(bp_value a, bp_value b);
+
+/* sub: a - b */
+BP_API bp_value bp_sub(bp_value a, bp_value b);
+
+/* mul: a * b */
+BP_API bp_value bp_mul(bp_value a, bp_value b);
+
+/* div: a / b */
+BP_API bp_value bp_div(bp_value a, bp_value b);
+
+/* pow: a to the power b */
+BP_API bp_value bp_pow(bp_value a, bp_value b);
+
+/* atan2: the angle of the point (b, a) */
+BP_API bp_value bp_atan2(bp_value a, bp_value b);
+
+/* hypot: sqrt(a^2 + b^2) */
+BP_API bp_value bp_hypot(bp_value a, bp_value b);
+
+/* fmod: a - trunc(a / b) * b */
+BP_API bp_value bp_fmod(bp_value a, bp_value b);
+
+/* remainder: a - floor(a / b) * b */
+BP_API bp_value bp_remainder(bp_value a, bp_value b);
+
+/* minimum: min(a, b) */
+BP_API bp_value bp_minimum(bp_value a, bp_value b);
+
+/* maximum: max(a, b) */
+BP_API bp_value bp_maximum(bp_value a, bp_value b);
+
+/* fma: a * b + c, rounded once */
+BP_API bp_value bp_fma(bp_value a, bp_value b, bp_value c);
+
+/* lerp: a + c * (b - a) */
+BP_API bp_value bp_lerp(bp_value a, bp_value b, bp_value c);
+
+/* neg: -a */
+BP_API bp_value bp_neg(bp_value a);
+
+/* abs: |a| */
+BP_API bp_value bp_abs(bp_value a);
+
+/* square: a^2 */
+BP_API bp_value bp_square(bp_value a);
+
+/* reciprocal: 1 / a */
+BP_API bp_value bp_reciprocal(bp_value a);
+
+/* sqrt: sqrt(a) */
+BP_API bp_value bp_sqrt(bp_value a);
+
+/* rsqrt: 1 / sqrt(a) */
+BP_API bp_value bp_rsqrt(bp_value a);
+
+/* eq: a == b */
+BP_API bp_value bp_eq(bp_value a, bp_value b);
+
+/* ne: a != b */
+BP_API bp_value bp_ne(bp_value a, bp_value b);
+
+/* lt: a < b */
+BP_API bp_value bp_lt(bp_value a, bp_value b);
+
+/* le: a <= b */
+BP_API bp_value bp_le(bp_value a, bp_value b);
+
+/* gt: a > b */
+BP_API bp_value bp_gt(bp_value a, bp_value b);
+
+/* ge: a >= b */
+BP_API bp_value bp_ge(bp_value a, bp_value b);
+
+/* logical_and: a and b */
+BP_API bp_value bp_logical_and(bp_value a, bp_value b);
+
+/* logical_or: a or b */
+BP_API bp_value bp_logical_or(bp_value a, bp_value b);
+
+/* logical_xor: either a or b */
+BP_API bp_value bp_logical_xor(bp_value a, bp_value b);
+
+/* logical_not: not a */
+BP_API bp_value bp_logical_not(bp_value a);
+
+/* is_nan: a is NaN */
+BP_API bp_value bp_is_nan(bp_value a);
+
+/* is_finite: a is finite */
+BP_API bp_value bp_is_finite(bp_value a);
+
+/* where: a != 0 ? b : c */
+BP_API bp_value bp_where(bp_value a, bp_value b, bp_value c);
+
+/* sign: -1, 0 or 1 */
+BP_API bp_value bp_sign(bp_value a);
+
+/* floor: the whole number below */
+BP_API bp_value bp_floor(bp_value a);
+
+/* ceil: the whole number above */
+BP_API bp_value bp_ceil(bp_value a);
+
+/* round: the nearest whole number, ties to even */
+BP_API bp_value bp_round(bp_value a);
+
+/* trunc: the whole number towards 0 */
+BP_API bp_value bp_trunc(bp_value a);
+
+/* clamp: min(max(a, min), max) */
+typedef struct bp_clamp_options {
+    size_t size;
+    double min; /* -1 */
+    double max; /* 1 */
+} bp_clamp_options;
+BP_API bp_clamp_options bp_clamp_defaults(void);
+BP_API bp_value bp_clamp(bp_value a, const bp_clamp_options *options);
+
+/* nan_to_num: NaN becomes 0, infinities the largest finite numbers */
+BP_API bp_value bp_nan_to_num(bp_value a);
+
+/* exp: e^a */
+BP_API bp_value bp_exp(bp_value a);
+
+/* exp2: 2^a */
+BP_API bp_value bp_exp2(bp_value a);
+
+/* expm1: e^a - 1 */
+BP_API bp_value bp_expm1(bp_value a);
+
+/* log: log(a) */
+BP_API bp_value bp_log(bp_value a);
+
+/* log2: log(a) to the base 2 */
+BP_API bp_value bp_log2(bp_value a);
+
+/* log10: log(a) to the base 10 */
+BP_API bp_value bp_log10(bp_value a);
+
+/* log1p: log(1 + a) */
+BP_API bp_value bp_log1p(bp_value a);
+
+/* sin: sin(a) */
+BP_API bp_value bp_sin(bp_value a);
+
+/* cos: cos(a) */
+BP_API bp_value bp_cos(bp_value a);
+
+/* tan: tan(a) */
+BP_API bp_value bp_tan(bp_value a);
+
+/* asin: arc sine */
+BP_API bp_value bp_asin(bp_value a);
+
+/* acos: arc cosine */
+BP_API bp_value bp_acos(bp_value a);
+
+/* atan: arc tangent */
+BP_API bp_value bp_atan(bp_value a);
+
+/* sinh: sinh(a) */
+BP_API bp_value bp_sinh(bp_value a);
+
+/* cosh: cosh(a) */
+BP_API bp_value bp_cosh(bp_value a);
+
+/* tanh: tanh(a) */
+BP_API bp_value bp_tanh(bp_value a);
+
+/* asinh: inverse of sinh */
+BP_API bp_value bp_asinh(bp_value a);
+
+/* acosh: inverse of cosh */
+BP_API bp_value bp_acosh(bp_value a);
+
+/* atanh: inverse of tanh */
+BP_API bp_value bp_atanh(bp_value a);
+
+/* sinc: sin(pi a) / (pi a), 1 at 0 */
+BP_API bp_value bp_sinc(bp_value a);
+
+/* erf: error function */
+BP_API bp_value bp_erf(bp_value a);
+
+/* erfc: 1 - erf(a) */
+BP_API bp_value bp_erfc(bp_value a);
+
+/* relu: max(a, 0) */
+BP_API bp_value bp_relu(bp_value a);
+
+/* relu6: min(max(a, 0), 6) */
+BP_API bp_value bp_relu6(bp_value a);
+
+/* leaky_relu: a > 0 ? a : negative_slope * a */
+typedef struct bp_leaky_relu_options {
+    size_t size;
+    double negative_slope; /* 0.01 */
+} bp_leaky_relu_options;
+BP_API bp_leaky_relu_options bp_leaky_relu_defaults(void);
+BP_API bp_value bp_leaky_relu(bp_value a, const bp_leaky_relu_options *options);
+
+/* elu: a > 0 ? a : alpha * (e^a - 1) */
+typedef struct bp_elu_options {
+    size_t size;
+    double alpha; /* 1 */
+} bp_elu_options;
+BP_API bp_elu_options bp_elu_defaults(void);
+BP_API bp_value bp_elu(bp_value a, const bp_elu_options *options);
+
+/* selu: 1.0507 * elu(a, 1.6733) */
+BP_API bp_value bp_selu(bp_value a);
+
+/* celu: a > 0 ? a : alpha * (e^(a / alpha) - 1) */
+typedef struct bp_celu_options {
+    size_t size;
+    double alpha; /* 1 */
+} bp_celu_options;
+BP_API bp_celu_options bp_celu_defaults(void);
+BP_API bp_value bp_celu(bp_value a, const bp_celu_options *options);
+
+/* gelu: a / 2 * (1 + erf(a / sqrt(2))) */
+BP_API bp_value bp_gelu(bp_value a);
+
+/* gelu_tanh: a / 2 * (1 + tanh(sqrt(2 / pi) * (a + 0.044715 a^3))) */
+BP_API bp_value bp_gelu_tanh(bp_value a);
+
+/* sigmoid: 1 / (1 + e^-a) */
+BP_API bp_value bp_sigmoid(bp_value a);
+
+/* log_sigmoid: log(sigmoid(a)) */
+BP_API bp_value bp_log_sigmoid(bp_value a);
+
+/* silu: a * sigmoid(a) */
+BP_API bp_value bp_silu(bp_value a);
+
+/* mish: a * tanh(softplus(a)) */
+BP_API bp_value bp_mish(bp_value a);
+
+/* softplus: beta a > threshold ? a : log(1 + e^(beta a)) / beta */
+typedef struct bp_softplus_options {
+    size_t size;
+    double beta; /* 1 */
+    double threshold; /* 20 */
+} bp_softplus_options;
+BP_API bp_softplus_options bp_softplus_defaults(void);
+BP_API bp_value bp_softplus(bp_value a, const bp_softplus_options *options);
+
+/* softsign: a / (1 + |a|) */
+BP_API bp_value bp_softsign(bp_value a);
+
+/* softshrink: a moved towards 0 by lambda */
+typedef struct bp_softshrink_options {
+    size_t size;
+    double lambda; /* 0.5 */
+} bp_softshrink_options;
+BP_API bp_softshrink_options bp_softshrink_defaults(void);
+BP_API bp_value bp_softshrink(bp_value a, const bp_softshrink_options *options);
+
+/* hardshrink: |a| > lambda ? a : 0 */
+typedef struct bp_hardshrink_options {
+    size_t size;
+    double lambda; /* 0.5 */
+} bp_hardshrink_options;
+BP_API bp_hardshrink_options bp_hardshrink_defaults(void);
+BP_API bp_value bp_hardshrink(bp_value a, const bp_hardshrink_options *options);
+
+/* tanhshrink: a - tanh(a) */
+BP_API bp_value bp_tanhshrink(bp_value a);
+
+/* threshold: a > threshold ? a : value */
+typedef struct bp_threshold_options {
+    size_t size;
+    double threshold; /* 0 */
+    double value; /* 0 */
+} bp_threshold_options;
+BP_API bp_threshold_options bp_threshold_defaults(void);
+BP_API bp_value bp_threshold(bp_value a, const bp_threshold_options *options);
+
+/* hardtanh: min(max(a, min), max) */
+typedef struct bp_hardtanh_options {
+    size_t size;
+    double min; /* -1 */
+    double max; /* 1 */
+} bp_hardtanh_options;
+BP_API bp_hardtanh_options bp_hardtanh_defaults(void);
+BP_API bp_value bp_hardtanh(bp_value a, const bp_hardtanh_options *options);
+
+/* hardsigmoid: min(max(a + 3, 0), 6) / 6 */
+BP_API bp_value bp_hardsigmoid(bp_value a);
+
+/* hardswish: a * min(max(a + 3, 0), 6) / 6 */
+BP_API bp_value bp_hardswish(bp_value a);
+
+/* squareplus: (a + sqrt(a^2 + b)) / 2 */
+typedef struct bp_squareplus_options {
+    size_t size;
+    double b; /* 4 */
+} bp_squareplus_options;
+BP_API bp_squareplus_options bp_squareplus_defaults(void);
+BP_API bp_value bp_squareplus(bp_value a, const bp_squareplus_options *options);
+
+/* elliot: a / (2 (1 + |a|)) + 1/2 */
+BP_API bp_value bp_elliot(bp_value a);
+
+/* gaussian: e^(-a^2) */
+BP_API bp_value bp_gaussian(bp_value a);
+/* clang-format on */
+/*@END@*/
+
 /*@STAGES@*/
 
 #ifdef __cplusplus

@@ -1,0 +1,65 @@
+# A thin front for CMake. Installs nothing, uses no network (tools/setup.sh does that). Variables: CC, CPPFLAGS, CFLAGS,
+# LDFLAGS, PREFIX, LIBDIR, DESTDIR, BUILD, JOBS, WERROR=1, and OPTIONS for CMake ("-DWITH_ZLIB=no").
+BUILD ?= build/release
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+CMAKE ?= cmake
+CTEST ?= ctest
+WERROR ?= 0
+FUZZ_SECONDS ?= 60
+OPTIONS ?=
+
+# CMake reads the compiler and its flags from the environment, once. When they change, it has to forget the old ones.
+toolchain = $(CC)|$(CPPFLAGS)|$(CFLAGS)|$(LDFLAGS)
+configure = \
+	mkdir -p $(BUILD) && \
+	if [ "$$(cat $(BUILD)/.toolchain 2>/dev/null)" != '$(toolchain)' ]; then \
+	  rm -rf $(BUILD)/CMakeCache.txt $(BUILD)/CMakeFiles && printf '%s\n' '$(toolchain)' > $(BUILD)/.toolchain; \
+	fi && \
+	CC='$(CC)' CFLAGS='$(strip $(CPPFLAGS) $(CFLAGS))' LDFLAGS='$(LDFLAGS)' \
+	$(CMAKE) -S . -B $(BUILD) --log-level=WARNING -DCMAKE_INSTALL_PREFIX='$(abspath $(PREFIX))' \
+	  -DCMAKE_INSTALL_LIBDIR='$(patsubst $(abspath $(PREFIX))/%,%,$(abspath $(LIBDIR)))' -DBP_WERROR=$(WERROR)
+compile = MAKEFLAGS=--no-print-directory $(CMAKE) --build $(BUILD) -j $(JOBS)
+
+.PHONY: all check demo install tables format fuzz bench clean
+all:
+	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
+	@$(compile) --target product
+
+check:
+	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
+	@$(compile)
+	@cd $(BUILD) && $(CTEST) --output-on-failure -j $(JOBS)
+
+demo: all
+	@$(BUILD)/backprop demo
+
+install: all
+	@$(CMAKE) --install $(BUILD)
+
+format:
+	git ls-files -co --exclude-standard '*.c' '*.h' | sh tools/not_generated.sh | xargs clang-format -i
+
+# After a change of src/op/ops.def or src/kernel/elementwise.def: writes again what is generated from them.
+tables:
+	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
+	@$(compile) --target gen_ops
+	@$(BUILD)/gen_ops
+
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPTIONS='-DBP_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug' fuzz-run
+.PHONY: fuzz-run
+fuzz-run:
+	@$(configure) $(OPTIONS)
+	@$(compile)
+	@sh tools/fuzz.sh $(BUILD) $(FUZZ_SECONDS)
+
+bench:
+	@$(configure) -DBP_TESTS=ON $(OPTIONS)
+	@$(compile)
+	@for program in $(BUILD)/bench/bench_*; do \
+	  if [ -x "$$program" ]; then echo "== $${program##*/}"; "$$program" || exit 1; fi; done
+
+clean:
+	rm -rf build

@@ -1,0 +1,16 @@
+/* Elementary functions in double precision, the same bits on every machine: only +, -, *, /, sqrt, fma and floor, which IEEE
+   754 defines exactly. For numbers that reach weights outside the kernels: random numbers, initialisers, schedules. Errors
+   are below 2 ulp unless said otherwise. Subnormal arguments count as zero, subnormal results are zero. */
+#ifndef BP__MATH64_H
+#define BP__MATH64_H
+
+double bp__exp64(double x);
+double bp__log64(double x); /* 0: -inf; negative: NaN */
+/* sin and cos of 2*pi*turns, for |turns| < 2^50; the absolute error is below 2^-52. */
+void bp__sincos_turns(double turns, double *sine, double *cosine);
+/* The normal distribution function (relative error below 1e-13, also far out at the left) and its inverse (Wichura,
+   algorithm AS 241, 1988; relative error below 1e-14). bp__normal_quantile(0) is -inf and (1) is +inf. */
+double bp__normal_cdf(double x);
+double bp__normal_quantile(double p);
+
+#endif

@@ -1,0 +1,199 @@
+/* The chain rule, as a transformation of the graph: walks the nodes backwards once, asks each operation's rule to build the
+   cotangents of its inputs, adds what reaches one value from several consumers in the consumers' order, and undoes broadcasting
+   in this one place. */
+#include "op/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct contribution {
+    bp_value value;
+    int32_t consumer, input; /* order of adding */
+    int64_t next;            /* in the list of its target, -1: last */
+} contribution;
+
+typedef struct walk {
+    bp_graph *g;
+    int32_t n;         /* nodes that existed before */
+    int64_t *first_of; /* [n + 1]: number of node i's first output among all outputs */
+    int64_t *head;     /* [outputs]: newest contribution, -1: none */
+    bool *leads;       /* [outputs]: depends on something in wrt, or is it */
+    contribution *items;
+    int64_t n_items, cap_items;
+} walk;
+
+static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
+
+static bool same_dims(const bp_dims *a, const bp_dims *b) {
+    if (a->n != b->n) return false;
+    for (int64_t i = 0; i < a->n; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+/* Sums d over the axes along which `to` was broadcast. */
+static bp_value sum_to(bp_value d, bp_dims to) {
+    bp_dims from = bp_value_dims(d);
+    if (bp_is_bad(d) || same_dims(&from, &to)) return d;
+    bp_dims axes = {0, {0}};
+    int64_t lead = from.n - to.n;
+    for (int64_t i = 0; i < from.n; i++)
+        if (i < lead || (to.dim[i - lead] == 1 && from.dim[i] != 1)) axes.dim[axes.n++] = i;
+    if (axes.n > 0) {
+        bp_sum_options o = bp_sum_defaults();
+        o.axes = axes;
+        o.keepdim = 1;
+        d = bp_sum(d, &o);
+    }
+    from = bp_value_dims(d);
+    return bp_is_bad(d) || same_dims(&from, &to) ? d : bp_reshape(d, to);
+}
+
+static void contribute(walk *w, bp__ref to, bp_value d, int32_t consumer, int32_t input) {
+    int64_t slot = w->first_of[to.node] + to.output;
+    d = sum_to(d, w->g->nodes[to.node].out[to.output].dims);
+    if (bp_is_bad(d)) return;
+    if (BP__GROW(w->g->ctx, w->items, w->n_items, w->cap_items) != BP_OK) {
+        bp__graph_fail(w->g, BP_MEMORY, "out of memory while building a gradient");
+        return;
+    }
+    w->items[w->n_items] = (contribution){d, consumer, input, w->head[slot]};
+    w->head[slot] = w->n_items++;
+}
+
+/* The adjoint of one output: its contributions added in order of (consumer, input). Consumers were visited backwards, so each
+   round takes the smallest key that is left. */
+static bp_value adjoint(walk *w, int64_t slot) {
+    bp_value sum = BP_NONE;
+    int32_t last_consumer = -2, last_input = -1;
+    for (;;) {
+        int64_t best = -1;
+        for (int64_t i = w->head[slot]; i >= 0; i = w->items[i].next) {
+            const contribution *c = &w->items[i];
+            bool later = c->consumer > last_consumer || (c->consumer == last_consumer && c->input > last_input);
+            if (later && (best < 0 || c->consumer < w->items[best].consumer ||
+                          (c->consumer == w->items[best].consumer && c->input < w->items[best].input)))
+                best = i;
+        }
+        if (best < 0) return sum;
+        last_consumer = w->items[best].consumer;
+        last_input = w->items[best].input;
+        sum = sum.graph ? bp_add(sum, w->items[best].value) : w->items[best].value;
+    }
+}
+
+static void visit(walk *w, int32_t index) {
+    bp_graph *g = w->g;
+    const bp__node node = g->nodes[index]; /* a copy: building moves the array */
+    if (node.n_in == 0 || !node.op->gradient || (node.op->flags & BP__OP_NO_GRADIENT)) return;
+    bool *wanted = bp__pool_alloc(&g->pool, sizeof(bool) * (size_t)node.n_in);
+    bp_value *in = bp__pool_alloc(&g->pool, sizeof(bp_value) * (size_t)node.n_in * 2);
+    bp_value *out = bp__pool_alloc(&g->pool, sizeof(bp_value) * (size_t)node.n_out * 2);
+    if (!wanted || !in || !out) {
+        bp__graph_fail(g, BP_MEMORY, "out of memory while building a gradient");
+        return;
+    }
+    bool any_wanted = false, any_flow = false;
+    for (int32_t i = 0; i < node.n_in; i++) {
+        in[i] = bp__value(g, node.in[i]);
+        in[node.n_in + i] = BP_NONE;
+        wanted[i] = node.in[i].node >= 0 && w->leads[w->first_of[node.in[i].node] + node.in[i].output];
+        any_wanted |= wanted[i];
+    }
+    if (!any_wanted) return;
+    for (int32_t k = 0; k < node.n_out; k++) {
+        out[k] = (bp_value){g, index, k};
+        out[node.n_out + k] = adjoint(w, w->first_of[index] + k);
+        any_flow |= out[node.n_out + k].graph != NULL;
+    }
+    if (!any_flow) return;
+    bp__grad c = {.g = g, .attrs = node.attrs, .in = in, .out = out, .d_out = out + node.n_out, .wanted = wanted, .d_in = in + node.n_in, .n_in = node.n_in, .n_out = node.n_out};
+    const char *scope = g->scope;
+    g->scope = node.name;
+    node.op->gradient(&c);
+    for (int32_t i = 0; i < node.n_in; i++)
+        if (wanted[i] && c.d_in[i].graph && g->status == BP_OK) contribute(w, node.in[i], c.d_in[i], index, i);
+    g->scope = scope;
+}
+
+static bp_status prepare(walk *w, const bp_value *wrt, int m) {
+    bp_graph *g = w->g;
+    size_t n = (size_t)w->n;
+    w->first_of = bp__alloc(g->ctx, sizeof(int64_t) * (n + 1));
+    if (!w->first_of) return BP_MEMORY;
+    w->first_of[0] = 0;
+    for (size_t i = 0; i < n; i++) w->first_of[i + 1] = w->first_of[i] + g->nodes[i].n_out;
+    size_t outputs = (size_t)w->first_of[n];
+    w->head = bp__alloc(g->ctx, sizeof(int64_t) * (outputs + 1));
+    w->leads = bp__zalloc(g->ctx, sizeof(bool) * (outputs + 1));
+    if (!w->head || !w->leads) return BP_MEMORY;
+    for (size_t i = 0; i < outputs; i++) w->head[i] = -1;
+    for (int j = 0; j < m; j++) w->leads[w->first_of[wrt[j].node] + wrt[j].output] = true;
+    for (size_t i = 0; i < n; i++) {
+        const bp__node *node = &g->nodes[i];
+        bool depends = false;
+        for (int32_t k = 0; k < node->n_in; k++)
+            depends |= node->in[k].node >= 0 && w->leads[w->first_of[node->in[k].node] + node->in[k].output];
+        if (!depends || !node->op->gradient || (node->op->flags & BP__OP_NO_GRADIENT)) continue;
+        for (int32_t k = 0; k < node->n_out; k++)
+            if (is_float(node->out[k].dtype)) w->leads[w->first_of[i] + k] = true;
+    }
+    return BP_OK;
+}
+
+static bp_value filled(bp_graph *g, bp_value like, double number) {
+    return bp_fill(bp_number(g, bp_value_dtype(like), number), bp_value_dims(like));
+}
+
+static bool check_arguments(bp_graph *g, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m) {
+    for (int i = 0; i < n + m; i++) {
+        bp_value x = i < n ? values[i] : wrt[i - n];
+        if (bp_is_bad(x)) return false;
+        if (x.graph != g || !is_float(bp_value_dtype(x))) {
+            bp__graph_fail(g, BP_INVALID, "gradients: value %d is missing, of another graph, or not of a float type", i + 1);
+            return false;
+        }
+    }
+    for (int i = 0; i < n && cotangents; i++) {
+        bp_dims a = bp_value_dims(values[i]), b = bp_value_dims(cotangents[i]);
+        if (bp_is_bad(cotangents[i])) return false;
+        if (cotangents[i].graph && (!same_dims(&a, &b) || bp_value_dtype(values[i]) != bp_value_dtype(cotangents[i]))) {
+            char s[200], t[200];
+            bp__graph_fail(g, BP_SHAPE, "gradients: cotangent %d is %s, its value %s", i + 1, bp__dims_text(g->dims, &b, s, sizeof s),
+                           bp__dims_text(g->dims, &a, t, sizeof t));
+            return false;
+        }
+    }
+    return true;
+}
+
+void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m) {
+    bp_graph *g = n > 0 && values[0].graph ? values[0].graph : m > 0 ? wrt[0].graph : NULL;
+    for (int j = 0; j < m; j++) d[j] = (bp_value){g, -1, 0};
+    if (!g || g->status != BP_OK || !check_arguments(g, values, cotangents, n, wrt, m)) return;
+    walk w = {.g = g, .n = (int32_t)g->n_nodes};
+    bp_status status = prepare(&w, wrt, m);
+    if (status != BP_OK) {
+        bp__graph_fail(g, BP_MEMORY, "out of memory while building a gradient");
+    } else {
+        for (int i = 0; i < n && g->status == BP_OK; i++) {
+            if (!w.leads[w.first_of[values[i].node] + values[i].output] || (cotangents && !cotangents[i].graph)) continue;
+            contribute(&w, (bp__ref){values[i].node, values[i].output}, cotangents ? cotangents[i] : filled(g, values[i], 1), -1, i);
+        }
+        for (int32_t i = w.n - 1; i >= 0 && g->status == BP_OK; i--) visit(&w, i);
+        for (int j = 0; j < m && g->status == BP_OK; j++) {
+            d[j] = adjoint(&w, w.first_of[wrt[j].node] + wrt[j].output);
+            if (!d[j].graph) d[j] = filled(g, wrt[j], 0);
+        }
+    }
+    bp__free(g->ctx, w.first_of);
+    bp__free(g->ctx, w.head);
+    bp__free(g->ctx, w.leads);
+    bp__free(g->ctx, w.items);
+}
+
+bp_value bp_gradient(bp_value y, bp_value x) {
+    bp_value d;
+    bp_gradients(&d, &y, NULL, 1, &x, 1);
+    return d;
+}

@@ -1,0 +1,84 @@
+/* Small values that depend on constants alone are computed while compiling, by the kernels that would have computed them. Then
+   what nothing uses any more is dropped. */
+#include "core/cpu.h"
+#include "graph/plan.h"
+
+#include <string.h>
+
+enum { LARGEST = 64 };
+
+static bool constant_of(const bp_graph *g, bp__ref r) { return r.node >= 0 && g->nodes[r.node].op == &bp__op_constant; }
+
+static bool foldable(const bp_graph *g, const bp__node *node) {
+    if (!node->op->forward || node->n_in == 0 || node->n_out != 1 || (node->op->flags & (BP__OP_RANDOM | BP__OP_DENSE_IN))) return false;
+    int64_t n = 1;
+    for (int64_t i = 0; i < node->out[0].dims.n; i++) {
+        if (node->out[0].dims.dim[i] < 0) return false;
+        n *= node->out[0].dims.dim[i];
+    }
+    if (n > LARGEST) return false;
+    for (int32_t i = 0; i < node->n_in; i++)
+        if (!constant_of(g, node->in[i])) return false;
+    return true;
+}
+
+static bp__tensor dense(const bp__info *info, void *data) {
+    bp__tensor t = {.data = data, .n_dims = (int32_t)info->dims.n, .dtype = (uint8_t)info->dtype};
+    int64_t stride = 1;
+    for (int64_t i = info->dims.n - 1; i >= 0; i--) {
+        t.dim[i] = info->dims.dim[i];
+        t.stride[i] = stride;
+        stride *= t.dim[i];
+    }
+    return t;
+}
+
+static bp_status fold(bp_program *p, bp__node *node) {
+    bp_graph *g = p->g;
+    bp__tensor out = dense(&node->out[0], bp__pool_alloc(&g->pool, bp__info_bytes(&node->out[0])));
+    bp__tensor *in = bp__pool_alloc(&g->pool, sizeof *in * (size_t)node->n_in);
+    if (!out.data || !in) return bp__out_of_memory(p->ctx, 0);
+    for (int32_t i = 0; i < node->n_in; i++) in[i] = dense(&g->nodes[node->in[i].node].out[0], g->nodes[node->in[i].node].attrs);
+    bp__env env = {.isa = bp__isa_find(bp_context_isa(p->ctx)), .team = bp__context_team(p->ctx)};
+    bp__call call = {.env = &env, .in = in, .out = &out, .n_in = node->n_in, .n_out = 1, .attrs = node->attrs};
+    env.scratch_bytes = node->op->scratch ? node->op->scratch(&call, bp__team_size(env.team)) : 0;
+    env.scratch = bp__alloc(p->ctx, env.scratch_bytes + 64);
+    if (!env.scratch) return bp__out_of_memory(p->ctx, env.scratch_bytes);
+    node->op->forward(&call);
+    bp__free(p->ctx, env.scratch);
+    node->op = &bp__op_constant;
+    node->attrs = out.data;
+    node->n_in = 0;
+    return BP_OK;
+}
+
+static bp_status drop_dead(bp_program *p) {
+    bp__rewrite w;
+    BP_TRY(bp__rewrite_begin(&w, p));
+    bool *live = bp__zalloc(p->ctx, (size_t)w.n_old + 1);
+    bp_status status = live ? BP_OK : bp__out_of_memory(p->ctx, 0);
+    if (live) {
+        for (int64_t i = 0; i < p->n_outputs; i++) live[p->outputs[i].node] = true;
+        for (int64_t i = 0; i < p->n_assigns; i++) live[p->assigns[i].value.node] = true;
+        if (p->ok.node >= 0) live[p->ok.node] = true;
+        for (int64_t i = w.n_old - 1; i >= 0; i--)
+            for (int32_t k = 0; live[i] && k < w.old[i].n_in; k++)
+                if (w.old[i].in[k].node >= 0) live[w.old[i].in[k].node] = true;
+    }
+    for (int64_t i = 0; i < w.n_old && status == BP_OK; i++)
+        if (live[i]) status = bp__rewrite_keep(&w, i);
+    bp__free(p->ctx, live);
+    if (status == BP_OK) return bp__rewrite_end(&w);
+    bp__rewrite_abandon(&w);
+    return status;
+}
+
+bp_status bp__pass_fold(bp_program *p) {
+    bp_graph *g = p->g;
+    bp__fpenv fp = bp__fpenv_enter();
+    bp_status status = BP_OK;
+    for (int64_t i = 0; i < g->n_nodes && status == BP_OK; i++)
+        if (foldable(g, &g->nodes[i])) status = fold(p, &g->nodes[i]);
+    bp__fpenv_leave(fp);
+    return status == BP_OK ? drop_dead(p) : status;
+}

@@ -1,0 +1,51 @@
+/* What the driver of the matrix product (gemm.c) and the micro-kernels (gemm_body.h) say to each other. */
+#ifndef BP__GEMM_TILE_H
+#define BP__GEMM_TILE_H
+#include "kernel/kernel.h"
+
+/* One tile: d[m,n] = (first ? 0 : c) + Σ_b Σ_p A_b[i,p] B_b[p,j], one chain per element. m ≤ mr, n ≤ nr. B is read in whole
+   vectors: columns up to the next multiple of the vector length must be readable. Strides count elements. */
+typedef struct bp__gemm_tile {
+    const void *a, *b;
+    int64_t a_row, a_col, ldb;
+    int64_t k, n_b;
+    const int64_t *a_offset, *b_offset; /* NULL when n_b is 1 */
+    int64_t m, n;
+    const void *c; /* the chain so far; not read when first */
+    int64_t c_row;
+    void *d; /* where it goes, columns contiguous; with finish, not touched */
+    int64_t d_row;
+    bool first;
+    const struct bp__gemm_finish *finish; /* the last block of a chain that has an epilogue or unusual storage; else NULL */
+    int64_t row, col;                     /* of the tile in C, for finish */
+} bp__gemm_tile;
+
+typedef struct bp__gemm_finish {
+    const bp__epilogue *epilogue;
+    bp__matrix out; /* C */
+    int64_t rows;   /* of C: the length of a panel */
+    int64_t cols;
+} bp__gemm_finish;
+
+/* The functions of one instruction set and type. */
+typedef struct bp__gemm_kernels {
+    int mr, nr, w; /* largest tile; columns are rounded up to w */
+    void (*tile)(const bp__gemm_tile *tile);
+    /* tile[m, nr] contiguous: epilogue and storing, for a chain that was computed elsewhere */
+    void (*finish)(const bp__gemm_finish *finish, void *tile, int64_t row, int64_t col, int64_t m, int64_t n);
+    /* to[k, 32] = from[k, n], columns behind n zero */
+    void (*pack_b)(void *to, const void *from, int64_t row, int64_t col, int64_t k, int64_t n);
+    /* to[k, m] = from[m, k]: A with its rows contiguous */
+    void (*pack_a)(void *to, const void *from, int64_t row, int64_t col, int64_t m, int64_t k);
+    void (*add)(void *to, const void *x, const void *y, int64_t n);
+    /* turns times as many multiply-adds as the largest tile has, from registers alone: what the processor can do at most. Returns
+       a number that depends on them. mr * nr * turns of them. */
+    double (*peak)(int64_t turns);
+} bp__gemm_kernels;
+
+/* Element (row, col) of a matrix with `rows` rows, as an index. */
+static inline int64_t bp__matrix_at(const bp__matrix *x, int64_t rows, int64_t row, int64_t col) {
+    if (x->panels) return ((col / BP__PANEL) * rows + row) * BP__PANEL + col % BP__PANEL;
+    return row * x->row + col * x->col;
+}
+#endif

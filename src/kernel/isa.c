@@ -1,0 +1,36 @@
+/* Which instruction sets this machine can use. */
+#include "kernel/isa.h"
+#include "core/cpu.h"
+#include <string.h>
+
+const char *bp__isa_name(const bp__isa *isa) { return isa->name; }
+
+/* The usable ones, best first; the plain version always is. */
+static int usable(const bp__isa *list[4]) {
+    int n = 0;
+    bp__cpu cpu = bp__cpu_detect();
+    (void)cpu;
+#ifdef BP_HAVE_ISA_AVX512
+    if (cpu.avx512 && cpu.avx2 && cpu.fma) list[n++] = &bp__isa_avx512;
+#endif
+#ifdef BP_HAVE_ISA_AVX2
+    if (cpu.avx2 && cpu.fma) list[n++] = &bp__isa_avx2;
+#endif
+    list[n++] = &bp__isa_scalar;
+    return n;
+}
+
+const char *bp__isa_list(int index) {
+    const bp__isa *list[4];
+    int n = usable(list);
+    return index >= 0 && index < n ? list[index]->name : NULL;
+}
+
+const bp__isa *bp__isa_find(const char *name) {
+    const bp__isa *list[4];
+    int n = usable(list);
+    if (!name) return list[0];
+    for (int i = 0; i < n; i++)
+        if (!strcmp(list[i]->name, name)) return list[i];
+    return NULL;
+}
