@@ -11,10 +11,10 @@ endif()
 # Sanitizers slow everything down several times; a test that hangs still ends.
 set(bp_slow 1)
 if(BP_SANITIZE OR BP_COVERAGE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
-  set(bp_slow 8)
+  set(bp_slow 4)
 endif()
-math(EXPR bp_timeout_unit "120 * ${bp_slow}")
-math(EXPR bp_timeout_script "300 * ${bp_slow}")
+math(EXPR bp_timeout_unit "300 * ${bp_slow}")
+math(EXPR bp_timeout_script "600 * ${bp_slow}")
 
 # Tests run in the root of the repository (data lies at ../shared/data, or where BP_SHARED says). Exit status 77 = skipped.
 function(bp_add_test name timeout)

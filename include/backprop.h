@@ -110,6 +110,115 @@ typedef enum bp_dtype { BP_F32 = 0, BP_F64 = 1, BP_I32 = 2, BP_I64 = 3, BP_U8 = 
 BP_API const char *bp_dtype_name(bp_dtype dtype); /* "f32" … */
 BP_API size_t bp_dtype_size(bp_dtype dtype);
 
+/* ==== Stage 1: train a model from data ============================================================================= */
+
+/* Everything a training does is said by a configuration: CONTRACT's keys as YAML or JSON text, from a file, or set one by one.
+   What is left unset is inferred from the data, each with its reason. Texts that functions give through `char **` are yours
+   (bp_free); where a function gives both `text` (for people) and `json` (one object), either may be NULL. */
+typedef struct bp_config bp_config;
+typedef struct bp_model bp_model;
+typedef struct bp_run bp_run;
+
+BP_API bp_status bp_config_new(bp_config **out, bp_context *ctx); /* owns; empty. The context must outlive it. */
+BP_API bp_status bp_config_parse(bp_config **out, bp_context *ctx, const char *text);
+/* A configuration file, a run directory, or a model file (whose own configuration it is). Relative paths in it are taken from the
+   folder it lies in; those set later from the working directory. */
+BP_API bp_status bp_config_open(bp_config **out, bp_context *ctx, const char *path);
+BP_API void bp_config_free(bp_config *cfg);
+/* Sets one key ("train.epochs", "model.0.linear") to a YAML value. Mappings are merged, lists and choices replaced. The key
+   "optimizer.lr" is the rate of the chosen optimiser, whichever it is. */
+BP_API bp_status bp_config_set(bp_config *cfg, const char *key, const char *value);
+BP_API bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text); /* as it stands, never a number or a list */
+BP_API bp_status bp_config_assign(bp_config *cfg, const char *assignment);              /* "key.path=value" */
+/* The short form of "model" ("linear 128, relu, linear"), "loss", "optimizer" or "schedule" ("sgd lr=0.1"); replaces the whole. */
+BP_API bp_status bp_config_choose(bp_config *cfg, const char *key, const char *text);
+/* Where a run writes, and from which weights it starts. Copied; call it once, with all members. */
+typedef struct bp_run_options {
+    size_t size;
+    const char *out;  /* the run directory; "": runs/NAME-0001 counted up; NULL: no files are written */
+    int force;        /* replace the files of a finished run in `out` */
+    const char *from; /* a model file whose names and shapes must fit, or NULL */
+    const char *const *command; /* the command line, kept in the record; or NULL */
+    int n_command;
+} bp_run_options;
+BP_API bp_status bp_config_set_run(bp_config *cfg, const bp_run_options *options);
+/* Names, types and bounds of all sections, without reading data: BP_CONFIG with line and nearest name. bp_train does it too. */
+BP_API bp_status bp_config_check(bp_config *cfg);
+/* Reads the data and decides what was left open. text: the complete configuration as YAML, reasons as comments; json: the same. */
+BP_API bp_status bp_config_resolve(bp_config *cfg, char **text, char **json);
+
+typedef struct bp_progress {
+    size_t size;
+    int64_t epoch, epochs;          /* from 1; epochs 0: not known (steps or time bound the run) */
+    int64_t step, steps_per_epoch;  /* steps done in the whole run */
+    double loss;                    /* mean of this epoch's batches so far */
+    const char *metric;             /* "accuracy", "rmse" …; a borrowed text */
+    double train_metric;            /* of this epoch's batches so far */
+    int has_validation;             /* on_epoch: there is a validation set, and these hold */
+    double validation_loss, validation_metric;
+    int best;                       /* on_epoch: the best epoch so far */
+    double lr, samples_per_second, seconds, eta; /* eta: seconds to go, < 0 unknown */
+} bp_progress;
+typedef struct bp_callbacks { /* any may be NULL; non-zero stops the training: it finishes as "interrupted", the files are written */
+    size_t size;
+    void *user;
+    int (*on_start)(const char *text, const char *run, void *user); /* what was decided, a line each; the run directory or NULL */
+    int (*on_batch)(const bp_progress *progress, void *user);       /* at most ten times a second */
+    int (*on_epoch)(const bp_progress *progress, void *user);
+    int (*interrupted)(void *user); /* asked before every step: has a signal come? */
+} bp_callbacks;
+/* Trains. Owns *run, which is given also with BP_DIVERGED and BP_STOPPED (its record says so); on other failures it is NULL.
+   BP_CONFIG is found before data is read. callbacks may be NULL. */
+BP_API bp_status bp_train(bp_run **run, bp_config *cfg, const bp_callbacks *callbacks);
+BP_API void bp_run_free(bp_run *run);
+/* A number of the record: "test.accuracy", "epochs", "parameters", "samples_per_second". BP_NOT_FOUND names the nearest. */
+BP_API bp_status bp_run_number(const bp_run *run, const char *name, double *x);
+BP_API bp_status bp_run_json(const bp_run *run, char **json); /* the whole record: CONTRACT section 8 */
+BP_API const char *bp_run_path(const bp_run *run);            /* borrowed; NULL: no files were written */
+BP_API bp_model *bp_run_model(bp_run *run);                   /* borrows from the run */
+/* Of the test set, else of the validation set: counts[true * n + predicted]; borrowed from the run. NULL: no classification. */
+BP_API const int64_t *bp_run_confusion(const bp_run *run, int64_t *n_classes);
+
+/* A trained model: weights and preprocessing. `path` is a model file or a run directory. */
+BP_API bp_status bp_model_open(bp_model **out, bp_context *ctx, const char *path); /* owns; needs no data */
+BP_API bp_status bp_model_save(const bp_model *model, const char *path);
+BP_API void bp_model_free(bp_model *model);
+BP_API int64_t bp_model_inputs(const bp_model *model);                 /* numbers of one row of bp_model_predict */
+BP_API int64_t bp_model_outputs(const bp_model *model);                /* classes, or targets */
+BP_API const char *bp_model_output_name(const bp_model *model, int64_t k); /* class label or target; borrowed; NULL: out of range */
+BP_API const char *bp_model_task(const bp_model *model);               /* "classification", "regression" */
+/* Rows in memory: x [rows, inputs] as in the data, before any preprocessing (a table's number columns, an array's elements);
+   y [rows, outputs]: probabilities of the classes, or targets in their own unit. Both are f32, y is yours. BP_UNSUPPORTED where
+   an input column is no number. */
+BP_API bp_status bp_model_predict(bp_model *model, const float *x, int64_t rows, float *y);
+
+typedef struct bp_data { /* DATA of CONTRACT section 2; start from {.size = sizeof(bp_data)} */
+    size_t size;
+    const char *path;   /* "-": standard input */
+    const char *target; /* NULL: by the model's own name */
+    const char *input;  /* member of an NPZ, or NULL */
+    int no_header;
+} bp_data;
+/* The predictions of a file, as "csv", "jsonl" or "npy" bytes (NUL behind them). Missing and unseen values are counted through
+   the context's log as warnings; `strict`: they are an error instead. Owns *out (bp_free). */
+BP_API bp_status bp_model_predict_file(bp_model *model, const bp_data *data, const char *format, int strict, char **out, size_t *n);
+BP_API bp_status bp_model_evaluate(bp_model *model, const bp_data *data, char **text, char **json);
+/* Layers, shapes, parameters, FLOPs and the plan: of a run directory, a model file or a configuration file; of a configuration. */
+BP_API bp_status bp_inspect(bp_context *ctx, const char *path, char **text, char **json);
+BP_API bp_status bp_config_inspect(bp_config *cfg, char **text, char **json);
+/* Analytic against numeric gradients of the configured model in double precision, per parameter. BP_CHECK when one disagrees
+   (text and json are given then too). */
+BP_API bp_status bp_config_gradcheck(bp_config *cfg, char **text, char **json);
+/* The learning rate in use at tick 0 … n-1, into lr [n]; *per is "step" or "epoch". Where a length follows the run's and neither
+   epochs nor steps are set, n is the length. Reads no data unless steps per epoch matter. */
+BP_API bp_status bp_config_rates(bp_config *cfg, int64_t n, double *lr, const char **per);
+BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **text, char **json);
+
+/* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric"; NULL after the last. help may be NULL. */
+BP_API const char *bp_kind(const char *what, int index, const char **help);
+/* The operations of stage 3; NULL after the last. The others may be NULL. */
+BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
+
 /* ==== Stage 2: graphs ============================================================================================== */
 
 /* A dimension is a number >= 0 or the negative name of an integer expression over symbols. BP_BATCH and BP_TIME are symbols
@@ -316,7 +425,7 @@ BP_API bp_value bp_softmax(bp_value x, int64_t axis);
 /* log_softmax: y = x - log(sum(exp(x))) along `axis` */
 BP_API bp_value bp_log_softmax(bp_value x, int64_t axis);
 
-/* topk. Also makes indices: the same value with member output = 1 */
+/* topk: values, indices = the k largest (smallest) along the last axis. Also makes indices: the same value with member output = 1 */
 typedef struct bp_topk_options {
     size_t size;
     int largest; /* 1 */
@@ -324,19 +433,19 @@ typedef struct bp_topk_options {
 BP_API bp_topk_options bp_topk_defaults(void);
 BP_API bp_value bp_topk(bp_value x, int64_t k, const bp_topk_options *options);
 
-/* gather */
+/* gather: y[..., j, ...] = x[..., index[..., j, ...], ...] along `axis` */
 BP_API bp_value bp_gather(bp_value x, bp_value index, int64_t axis);
 
-/* scatter_add */
+/* scatter_add: y[..., index[..., j, ...], ...] += x[..., j, ...] along `axis` */
 BP_API bp_value bp_scatter_add(bp_value x, bp_value index, int64_t axis, int64_t size);
 
-/* embedding */
+/* embedding: y[i, :] = weight[index[i], :] */
 BP_API bp_value bp_embedding(bp_value weight, bp_value index);
 
-/* embedding_grad */
+/* embedding_grad: d_weight[index[i], :] += d_y[i, :] */
 BP_API bp_value bp_embedding_grad(bp_value d_y, bp_value index, int64_t rows);
 
-/* one_hot */
+/* one_hot: y[i, c] = (c == index[i]) */
 typedef struct bp_one_hot_options {
     size_t size;
     bp_dtype to; /* F32 */
@@ -344,13 +453,13 @@ typedef struct bp_one_hot_options {
 BP_API bp_one_hot_options bp_one_hot_defaults(void);
 BP_API bp_value bp_one_hot(bp_value index, int64_t classes, const bp_one_hot_options *options);
 
-/* random_uniform */
+/* random_uniform: y = uniform in [0, 1), of x's shape */
 BP_API bp_value bp_random_uniform(bp_value x, const char *stream);
 
-/* dropout */
+/* dropout: y = u >= p ? x / (1 - p) : 0, u uniform in [0, 1) */
 BP_API bp_value bp_dropout(bp_value x, bp_value p, const char *stream);
 
-/* mse */
+/* mse: (x - target)^2, reduced */
 typedef struct bp_mse_options {
     size_t size;
     const char *reduction; /* "mean" */
@@ -358,7 +467,7 @@ typedef struct bp_mse_options {
 BP_API bp_mse_options bp_mse_defaults(void);
 BP_API bp_value bp_mse(bp_value x, bp_value target, const bp_mse_options *options);
 
-/* l1 */
+/* l1: |x - target|, reduced */
 typedef struct bp_l1_options {
     size_t size;
     const char *reduction; /* "mean" */
@@ -366,7 +475,7 @@ typedef struct bp_l1_options {
 BP_API bp_l1_options bp_l1_defaults(void);
 BP_API bp_value bp_l1(bp_value x, bp_value target, const bp_l1_options *options);
 
-/* huber */
+/* huber: d = x - target; |d| < delta ? d^2 / 2 : delta (|d| - delta / 2), reduced */
 typedef struct bp_huber_options {
     size_t size;
     const char *reduction; /* "mean" */
@@ -375,7 +484,7 @@ typedef struct bp_huber_options {
 BP_API bp_huber_options bp_huber_defaults(void);
 BP_API bp_value bp_huber(bp_value x, bp_value target, const bp_huber_options *options);
 
-/* cross_entropy; weight is optional */
+/* cross_entropy: -weight[t] log(softmax(x)[t]) of labels t, or -sum of weight q log(softmax(x)) of probabilities q; reduced; weight is optional */
 typedef struct bp_cross_entropy_options {
     size_t size;
     const char *reduction; /* "mean" */
@@ -385,13 +494,13 @@ typedef struct bp_cross_entropy_options {
 BP_API bp_cross_entropy_options bp_cross_entropy_defaults(void);
 BP_API bp_value bp_cross_entropy(bp_value x, bp_value target, bp_value weight, const bp_cross_entropy_options *options);
 
-/* softmax_cross_entropy */
+/* softmax_cross_entropy: y[n] = -log_softmax(x[n])[label[n]] */
 BP_API bp_value bp_softmax_cross_entropy(bp_value x, bp_value label);
 
-/* softmax_cross_entropy_grad */
+/* softmax_cross_entropy_grad: d_x[n, c] = d_y[n] (softmax(x[n])[c] - (c == label[n])) */
 BP_API bp_value bp_softmax_cross_entropy_grad(bp_value x, bp_value label, bp_value d_y);
 
-/* bce_with_logits; weight is optional; pos_weight is optional */
+/* bce_with_logits: weight ((1 - t) x - (1 + (pos_weight - 1) t) log(sigmoid(x))), reduced; weight is optional; pos_weight is optional */
 typedef struct bp_bce_with_logits_options {
     size_t size;
     const char *reduction; /* "mean" */

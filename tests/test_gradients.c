@@ -40,6 +40,10 @@ typedef struct problem {
     tamper tamper;
 } problem;
 
+typedef struct settings {
+    bool no_passes; /* operations as they are, without fusing and rewriting */
+} settings;
+
 typedef struct terms { /* L = Σ values[k] · vars[cotangent[k]]; a value that is an input is vars[input[k]] */
     bp_value value[MAX_VALUES];
     int cotangent[MAX_VALUES], input[MAX_VALUES];
@@ -299,8 +303,8 @@ static void compare(problem *p, const double *d, int64_t n, const var *v, const 
     for (int64_t i = 0; i < n; i++) {
         double bound = 1e-6 * fabs(v->numeric[i]) + 1e-8 * (1 + largest);
         if (fabs(copy[i] - v->numeric[i]) <= bound) continue; /* false for NaN */
-        complain(p, "%s[%lld] of subset %u: the rule gives %.12g, differences give %.12g (x = %.17g)", v->name, (long long)i, subset,
-                 copy[i], v->numeric[i], ((const double *)v->data)[i]);
+        complain(p, "%s[%lld] of subset %u: the rule gives %.12g, differences give %.12g (x = %.17g)", v->name, (long long)i,
+                 subset, copy[i], v->numeric[i], ((const double *)v->data)[i]);
         break;
     }
     free(copy);
@@ -332,10 +336,10 @@ static void check_subset(problem *p, const terms *t, const int *wrt, int m, unsi
 
 /* ---- One sample ---------------------------------------------------------------------------------------------------- */
 
-static bool open_problem(problem *p, const char *name, int sample, uint64_t seed, tamper how) {
+static bool open_problem(problem *p, const char *name, int sample, uint64_t seed, tamper how, settings with) {
     *p = (problem){.seed = seed, .tamper = how, .quiet = how != NOTHING};
     snprintf(p->title, sizeof p->title, "%s, sample %d", name, sample);
-    bp_context_options o = {.size = sizeof o, .threads = 1};
+    bp_context_options o = {.size = sizeof o, .threads = 1, .no_passes = with.no_passes};
     if (bp_context_new(&p->ctx, &o) != BP_OK) {
         complain(p, "no context");
         return false;
@@ -394,13 +398,13 @@ static void check_second(problem *p, const bp_value *d, const terms *first, cons
 }
 
 /* Returns whether the sample passed. alive[i] is set where input i has a gradient that is not all zero. */
-static bool check_sample(const bp__op *op, int index, tamper how, bool *alive, totals *sums) {
+static bool check_sample(const bp__op *op, int index, tamper how, settings with, bool *alive, totals *sums) {
     const bp__sample *s = &op->samples[index];
     problem p;
     bp_value in[6], d[MAX_VARS];
     int wrt[6], input_of[6], m = 0;
     bool empty = false, nonzero = false;
-    if (!open_problem(&p, op->name, index, 1000003u * (uint64_t)(index + 1), how)) goto done;
+    if (!open_problem(&p, op->name, index, 1000003u * (uint64_t)(index + 1), how, with)) goto done;
     for (int32_t i = 0; i < s->n_in; i++) {
         in[i] = BP_NONE;
         if (s->in[i].low > s->in[i].high) continue;
@@ -443,8 +447,7 @@ done:
 
 /* ---- Tests --------------------------------------------------------------------------------------------------------- */
 
-static void every_gradient(void **state) {
-    (void)state;
+static void check_table(settings with) {
     totals sums = {0};
     int wrong = 0;
     const char *only = getenv("BP_GRADIENT_OF"); /* one operation, when looking for a mistake */
@@ -456,7 +459,7 @@ static void every_gradient(void **state) {
         int before = wrong;
         sums.ops++;
         for (int32_t s = 0; s < op->n_samples; s++) {
-            if (!check_sample(op, s, NOTHING, alive, &sums)) wrong++;
+            if (!check_sample(op, s, NOTHING, with, alive, &sums)) wrong++;
             for (int32_t k = 0; k < op->samples[s].n_in; k++) {
                 const bp__sample_in *in = &op->samples[s].in[k];
                 if (in->low <= in->high && in->dtype <= BP_F64 && !is_fixed(op, k)) seen[k] = true;
@@ -468,11 +471,22 @@ static void every_gradient(void **state) {
                 wrong++;
             }
     }
-    printf("%lld operations, %lld samples, %lld gradient programs, %lld of second order, %lld derivatives; %lld samples of integers\n",
-           (long long)sums.ops, (long long)sums.samples, (long long)sums.programs, (long long)sums.seconds, (long long)sums.numbers,
-           (long long)sums.skipped);
+    printf("%lld operations, %lld samples, %lld gradient programs, %lld of second order, %lld derivatives; %lld samples of "
+           "integers\n",
+           (long long)sums.ops, (long long)sums.samples, (long long)sums.programs, (long long)sums.seconds,
+           (long long)sums.numbers, (long long)sums.skipped);
     assert_int_equal(wrong, 0);
     assert_true(only || sums.ops > 60);
+}
+
+static void every_gradient(void **state) {
+    (void)state;
+    check_table((settings){.no_passes = false});
+}
+
+static void every_gradient_without_passes(void **state) {
+    (void)state;
+    check_table((settings){.no_passes = true});
 }
 
 static void tampering_is_noticed(void **state) {
@@ -484,9 +498,9 @@ static void tampering_is_noticed(void **state) {
         const bp__op *op = bp__op_find(names[i]);
         assert_non_null(op);
         bool alive[6] = {false};
-        assert_true(check_sample(op, 0, NOTHING, alive, &sums));
+        assert_true(check_sample(op, 0, NOTHING, (settings){false}, alive, &sums));
         for (tamper how = NEGATED; how <= NOT_A_NUMBER; how++) {
-            bool passed = check_sample(op, 0, how, alive, &sums);
+            bool passed = check_sample(op, 0, how, (settings){false}, alive, &sums);
             if (passed) printf("%s: tampering %d was not noticed\n", names[i], (int)how);
             assert_false(passed);
             caught++;
@@ -496,6 +510,7 @@ static void tampering_is_noticed(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tampering_is_noticed), cmocka_unit_test(every_gradient)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tampering_is_noticed), cmocka_unit_test(every_gradient_without_passes),
+                                       cmocka_unit_test(every_gradient)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,8 @@ static void entries_are_complete(void **state) {
         if (!op->formula || !op->formula[0]) complain(&wrong, op, "no formula");
         if (!op->infer) complain(&wrong, op, "no shape rule");
         if (!op->forward && !op->view && !op->decompose) complain(&wrong, op, "nothing computes it");
-        if (!op->gradient && !op->decompose && !(op->flags & BP__OP_NO_GRADIENT)) complain(&wrong, op, "no gradient, and no word why");
+        if (!op->gradient && !op->decompose && !(op->flags & BP__OP_NO_GRADIENT))
+            complain(&wrong, op, "no gradient, and no word why");
         if (op->gradient && (op->flags & BP__OP_NO_GRADIENT)) complain(&wrong, op, "a gradient that is never used");
         if (op->n_samples < 1 || !op->samples) complain(&wrong, op, "no samples");
         for (int32_t s = 0; s < op->n_samples; s++)
@@ -57,9 +58,9 @@ static void names_are_unique(void **state) {
 }
 
 static size_t size_of(bp__attr_type type) {
-    static const size_t sizes[] = {[BP__ATTR_F64] = sizeof(double),   [BP__ATTR_I64] = sizeof(int64_t),
-                                   [BP__ATTR_BOOL] = sizeof(int32_t), [BP__ATTR_DIMS] = sizeof(bp_dims),
-                                   [BP__ATTR_DTYPE] = sizeof(int32_t), [BP__ATTR_TEXT] = sizeof(char *)};
+    static const size_t sizes[] = {
+        [BP__ATTR_F64] = sizeof(double),   [BP__ATTR_I64] = sizeof(int64_t),   [BP__ATTR_BOOL] = sizeof(int32_t),
+        [BP__ATTR_DIMS] = sizeof(bp_dims), [BP__ATTR_DTYPE] = sizeof(int32_t), [BP__ATTR_TEXT] = sizeof(char *)};
     return sizes[type];
 }
 
@@ -160,7 +161,8 @@ static void wrong_types_and_shapes_have_sentences(void **state) {
         case 3: assert_true(bp_is_bad(bp_where(d, n, n))); break;
         default: assert_int_equal(bp_value_dims(bp_add(batch, s)).dim[0], 5); break; /* decided when sizes are known */
         }
-        static const char *const parts[] = {"add: a is f32 but b is f64", "exp: a is i64", "mul: shapes [3, 4] and [5]", "where: a is f64", ""};
+        static const char *const parts[] = {"add: a is f32 but b is f64", "exp: a is i64", "mul: shapes [3, 4] and [5]",
+                                            "where: a is f64", ""};
         assert_non_null(strstr(bp_context_error(ctx), parts[i]));
         assert_int_equal(bp_graph_status(g) == BP_OK, i == 4);
         bp_graph_free(g);

@@ -27,7 +27,7 @@ static bp_status digits(bp__source *s) {
         *label++ = next_value(&at);
     }
     s->byte_scale = 1.0 / 16; /* the set's white */
-    bp__sha256_hex(s->sha256, s->array.data, (size_t)s->array.size);
+    bp__data_sha256(s->sha256, s->array.data, (size_t)s->array.size);
     return BP_OK;
 }
 
@@ -50,7 +50,7 @@ static bp_status iris(bp__source *s) {
         BP_TRY(bp__table_set(t, r, IRIS_COLUMNS, name, strlen(name)));
     }
     s->default_target = "species";
-    bp__sha256_hex(s->sha256, iris_tenths, sizeof iris_tenths);
+    bp__data_sha256(s->sha256, iris_tenths, sizeof iris_tenths);
     return BP_OK;
 }
 

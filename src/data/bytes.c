@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-void bp__sha256_hex(char out[65], const void *bytes, size_t n) {
+void bp__data_sha256(char out[65], const void *bytes, size_t n) {
     SHA2_CTX sha;
     SHA256Init(&sha);
     SHA256Update(&sha, bytes, n);
@@ -119,7 +119,7 @@ bp_status bp__bytes_read(unsigned char **out, size_t *size, char sha256[65], bp_
         return status;
     }
     size_t n = b.size - 1;
-    bp__sha256_hex(sha256, b.data, n);
+    bp__data_sha256(sha256, b.data, n);
     if (n >= 2 && (unsigned char)b.data[0] == 0x1f && (unsigned char)b.data[1] == 0x8b) {
         status = bp__inflate(out, size, ctx, path, (const unsigned char *)b.data, n, false, 0);
         bp__buffer_free(&b);

@@ -212,14 +212,24 @@ static bp_status read_row(csv *c, bp__table *t) {
     return n == t->n_columns ? BP_OK : ragged(c, line, n, t);
 }
 
+/* A name that is a number, perhaps told apart from an equal one (4_2). */
+static bool numeric_name(const char *name, double *out) {
+    const char *mark = strrchr(name, '_');
+    return bp__parse_f64(name, mark ? (size_t)(mark - name) : strlen(name), false, out);
+}
+
 /* A forgotten --no-header costs a row and gives nonsense names: every column of numbers has a number for its name (though not
-   0, 1, 2 …, which some tools write as names). */
+   0, 1, 2 …, which some tools write as names); or the first line counts the rows and columns. */
 static bool header_looks_like_data(const bp__table *t) {
     bool any = false, counting = true;
+    double rows, columns;
+    if (t->n_columns > 1 && numeric_name(t->columns[0].name, &rows) && numeric_name(t->columns[1].name, &columns) &&
+        rows == (double)t->n_rows && columns == (double)(t->n_columns - 1))
+        return true;
     for (int64_t i = 0; i < t->n_columns; i++) {
         double first, name;
         if (!bp__cell_number(&t->columns[i], t->columns[i].cells[0], &first)) continue;
-        if (!bp__parse_f64(t->columns[i].name, strlen(t->columns[i].name), false, &name)) return false;
+        if (!numeric_name(t->columns[i].name, &name)) return false;
         any = true;
         counting = counting && (name == (double)i || name == (double)(i + 1));
     }

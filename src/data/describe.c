@@ -84,15 +84,16 @@ bp_status bp__describe(bp__tree **out, bp_context *ctx, const bp__source *s) {
 }
 
 bp_status bp__prep_explain(char **out, const bp__prep *p) {
-    static const char *const how[] = {"not used", "", "one-hot"};
     bp__buffer b;
     bp__buffer_init(&b, p->ctx);
-    bp__buffer_printf(&b, "task %s\n", p->task_why);
+    bp__buffer_printf(&b, "task %s\n", p->task_why ? p->task_why : "");
     for (int64_t i = 0; i < p->n_inputs; i++) {
         const bp__prep_column *c = &p->columns[i];
-        bp__buffer_printf(&b, "column %s: %s (%s), %s%s\n", c->name, bp__column_type_name(c->type), c->why,
-                          c->encoding == BP__NUMERIC ? bp__normalize_name(c->normalize) : how[c->encoding],
-                          c->encoding == BP__NUMERIC && c->normalize == BP__NORMALIZE_NONE ? " to normalise" : "");
+        const char *how = c->encoding == BP__IGNORED           ? "not used"
+                          : c->encoding == BP__ONE_HOT         ? "one-hot"
+                          : c->normalize == BP__NORMALIZE_NONE ? "as it is"
+                                                               : bp__normalize_name(c->normalize);
+        bp__buffer_printf(&b, "column %s: %s (%s), %s\n", c->name, bp__column_type_name(c->type), c->why, how);
     }
     for (int64_t i = 0; i < p->n_targets; i++)
         if (p->targets[i].normalize != BP__NORMALIZE_NONE)

@@ -16,7 +16,8 @@ static bp_status count_numbers(int64_t *out, bp_context *ctx, const bp__column *
         if (isnan(c->cells[i])) continue;
         uint64_t bits;
         memcpy(&bits, &c->cells[i], sizeof bits);
-        uint64_t at = (bits * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (n - 1);
+        /* small whole numbers differ only in their highest bits, so those come down first */
+        uint64_t at = ((bits ^ bits >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (n - 1);
         while (seen[at] != UINT64_MAX && seen[at] != bits) at = (at + 1) & (n - 1);
         *out += seen[at] == UINT64_MAX;
         seen[at] = bits;

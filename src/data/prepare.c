@@ -158,10 +158,9 @@ bp_status bp__prep_choose(bp__prep *p, const bp__table *t, const int64_t *target
 /* The number a cell stands for in a numeric encoding. */
 static bool numeric(const bp__column *c, bp__column_type type, double cell, double *out) {
     if (type == BP__BOOLEAN) {
-        char scratch[40];
-        int b = bp__boolean_parse(bp__cell_words(c, cell, scratch));
-        *out = b;
-        return b >= 0;
+        const char *word = bp__cell_text(c, cell);
+        *out = word ? bp__boolean_parse(word) : cell;
+        return *out == 0 || *out == 1;
     }
     const char *text = bp__cell_text(c, cell);
     if (type == BP__DATE && text && bp__date_parse(text, out)) return true;

@@ -82,7 +82,7 @@ bp_status bp__source_parse(bp__source **out, bp_context *ctx, const char *name, 
                            const bp__read_options *options) {
     BP_TRY(source_new(out, ctx, name));
     bp__content c = {.file = name, .bytes = bytes, .size = n};
-    bp__sha256_hex((*out)->sha256, bytes, n);
+    bp__data_sha256((*out)->sha256, bytes, n);
     bp_status status = parse(*out, &c, options);
     if (status != BP_OK) {
         bp__source_free(*out);

@@ -63,6 +63,6 @@ bp_status bp__bytes_read(unsigned char **out, size_t *size, char sha256[65], bp_
 /* Unpacks gzip (raw = false) or a bare deflate stream. `expected` > 0: the size it must have. */
 bp_status bp__inflate(unsigned char **out, size_t *size, bp_context *ctx, const char *file, const unsigned char *in, size_t n,
                       bool raw, size_t expected);
-void bp__sha256_hex(char out[65], const void *bytes, size_t n);
+void bp__data_sha256(char out[65], const void *bytes, size_t n);
 
 #endif

@@ -178,12 +178,36 @@ static bool padded(const char *s, size_t n) {
     return n > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9';
 }
 
+/* Short plain decimals, which most cells are: a whole number below 2^53 over a power of ten below 10^22 is one correctly rounded
+   division. False: let the general reader decide. */
+static bool plain_decimal(const char *s, size_t n, double *out) {
+    static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    if (n == 0 || n > 16) return false;
+    bool minus = *s == '-';
+    int64_t v = 0;
+    int n_digits = 0, behind = -1;
+    for (size_t i = minus; i < n; i++) {
+        if (s[i] == '.' && behind < 0 && n_digits) {
+            behind = 0;
+        } else if (s[i] >= '0' && s[i] <= '9') {
+            v = 10 * v + (s[i] - '0');
+            n_digits++;
+            behind += behind >= 0;
+        } else
+            return false;
+    }
+    if (n_digits == 0 || n_digits > 15 || behind == 0) return false;
+    double d = behind > 0 ? (double)v / powers[behind] : (double)v;
+    *out = minus ? -d : d;
+    return true;
+}
+
 bp_status bp__table_set(bp__table *t, int64_t row, int64_t column, const char *text, size_t n) {
     bp__column *c = &t->columns[column];
     double v;
     if (says_missing(text, n))
         v = bp__cell_missing();
-    else if (padded(text, n) || !bp__parse_f64(text, n, false, &v) || !isfinite(v))
+    else if (padded(text, n) || (!plain_decimal(text, n, &v) && (!bp__parse_f64(text, n, false, &v) || !isfinite(v))))
         BP_TRY(intern(t->ctx, c, text, n, &v));
     c->cells[row] = v == 0 ? 0 : v; /* -0 and 0 are one value */
     return BP_OK;

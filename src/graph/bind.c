@@ -8,6 +8,7 @@
        entry 3  [ free         ][ y1 .. ][ y3 ]
        behind it: scratch, as much as the hungriest kernel wants. Nothing survives between runs.                                   */
 #include "graph/plan.h"
+#include "op/elementwise.h"
 
 #include <string.h>
 
@@ -162,6 +163,11 @@ static bp_status bind_view(binder *x, int32_t index, bp__slot *in, bool *done) {
     return BP_OK;
 }
 
+/* The element-wise driver wants inputs of the outputs' dimensions, broadcast by stride 0. */
+static void spread_inputs(const bp__node *node, bp__slot *slots) {
+    for (int32_t k = 0; k < node->n_in; k++) bp__ew_spread(&slots[k].t, &slots[node->n_in].t);
+}
+
 static bp_status bind_node(binder *x, int32_t index) {
     const bp__node *node = &x->p->g->nodes[index];
     for (int32_t k = 0; k < node->n_out; k++) BP_TRY(sized(x, node, k, &x->slots[x->first[index] + k].t));
@@ -186,6 +192,7 @@ static bp_status bind_node(binder *x, int32_t index) {
         BP_TRY(new_buffer(x, out));
         slots[node->n_in + k] = *out;
     }
+    if (node->op == &bp__op_fused) spread_inputs(node, slots);
     bool shares = node->op == &bp__op_fused || node->op->ew_op >= 0;
     return add_entry(x, node->op, node->op->forward, node->attrs, slots, node->n_in, node->n_out, node->name, shares);
 }
@@ -233,6 +240,7 @@ static bp_status bind_update(binder *x, int32_t index, bool *written) {
         slots[node->n_in + k] = *out;
         written[targets[k]] = true;
     }
+    spread_inputs(node, slots);
     return add_entry(x, node->op, node->op->forward, node->attrs, slots, node->n_in, node->n_out, node->name, false);
 }
 
@@ -277,18 +285,26 @@ static bool same_program(const bp__ew_program *a, const bp__ew_program *b) {
     return memcmp(a->constant, b->constant, sizeof(double) * (size_t)a->n_const) == 0 && memcmp(a->out, b->out, sizeof *a->out * (size_t)a->n_out) == 0;
 }
 
-/* Equal programs that only write state in place (so none reads another's result) become segments of one entry. */
+/* An entry that writes state in place and reads nothing that the commit part computes: its place among the others is free. */
+static bool independent(const bp__binding *b, const bp__entry *e) {
+    if (e->op != &bp__op_fused || e->slots[e->call.n_in].space != BP__SPACE_STATE) return false;
+    for (int32_t k = 0; k < e->call.n_in; k++)
+        if (e->slots[k].space == BP__SPACE_ARENA && b->buffers[e->slots[k].index].first >= b->commit_from) return false;
+    return true;
+}
+
+/* Equal programs of independent entries become segments of one entry. */
 static bp_status merge_updates(binder *x) {
     bp__binding *b = x->b;
     for (int64_t i = b->commit_from; i < b->n_entries; i++) {
         bp__entry *e = &b->entries[i];
-        if (e->op != &bp__op_fused || e->slots[e->call.n_in].space != BP__SPACE_STATE) continue;
+        if (!independent(b, e)) continue;
         const bp__fused_attrs *attrs = e->call.attrs;
         int64_t same = 1;
         int32_t group = e->call.n_in + e->call.n_out;
         for (int64_t j = i + 1; j < b->n_entries; j++) {
             const bp__entry *o = &b->entries[j];
-            same += o->op == &bp__op_fused && o->slots[o->call.n_in].space == BP__SPACE_STATE && same_program(&attrs->program, &((const bp__fused_attrs *)o->call.attrs)->program);
+            same += independent(b, o) && same_program(&attrs->program, &((const bp__fused_attrs *)o->call.attrs)->program);
         }
         if (same == 1) continue;
         bp__fused_attrs *merged = bp__pool_alloc(&b->pool, sizeof *merged);
@@ -299,7 +315,7 @@ static bp_status merge_updates(binder *x) {
         int64_t n = 0, kept = i + 1;
         for (int64_t j = i; j < b->n_entries; j++) {
             bp__entry *o = &b->entries[j];
-            bool take = o->op == &bp__op_fused && o->slots[o->call.n_in].space == BP__SPACE_STATE && same_program(&attrs->program, &((const bp__fused_attrs *)o->call.attrs)->program);
+            bool take = independent(b, o) && same_program(&attrs->program, &((const bp__fused_attrs *)o->call.attrs)->program);
             if (take) {
                 memcpy(slots + n * group, o->slots, sizeof *slots * (size_t)group);
                 memcpy(tensors + n * group, o->call.in, sizeof *tensors * (size_t)group);

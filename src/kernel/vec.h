@@ -23,6 +23,8 @@
 #include <string.h>
 #if defined BP__VEC_AVX2 || defined BP__VEC_AVX512
 #include <immintrin.h>
+#elif defined BP__VEC_SCALAR && defined __SSE2__
+#include <emmintrin.h> /* for one_min and one_max */
 #elif !defined BP__VEC_SCALAR
 #error "define BP__VEC_SCALAR, BP__VEC_AVX2 or BP__VEC_AVX512 before including vec.h"
 #endif
@@ -180,6 +182,19 @@ typedef double T;
 #error "BP__T is 4 or 8"
 #endif
 
+/* The smaller and the larger of two numbers, NaN from a aside. Which instruction a compiler takes for a < b ? a : b decides
+   whether a subnormal is flushed on the way, so on x86 the instruction is named: the one that the vectors have too. */
+#if defined __SSE2__ && BP__T == 4
+BP__INLINE T BP__TN(one_min)(T a, T b) { return a != a ? a : _mm_cvtss_f32(_mm_min_ss(_mm_set_ss(a), _mm_set_ss(b))); }
+BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : _mm_cvtss_f32(_mm_max_ss(_mm_set_ss(a), _mm_set_ss(b))); }
+#elif defined __SSE2__
+BP__INLINE T BP__TN(one_min)(T a, T b) { return a != a ? a : _mm_cvtsd_f64(_mm_min_sd(_mm_set_sd(a), _mm_set_sd(b))); }
+BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : _mm_cvtsd_f64(_mm_max_sd(_mm_set_sd(a), _mm_set_sd(b))); }
+#else
+BP__INLINE T BP__TN(one_min)(T a, T b) { return a != a ? a : a < b ? a : b; }
+BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : a > b ? a : b; }
+#endif
+
 #if defined BP__VEC_SCALAR
 enum { W = 1 };
 typedef T V;
@@ -240,8 +255,8 @@ BP__INLINE M v_not(M a) { return !a; }
 BP__INLINE bool v_any(M a) { return a; }
 BP__INLINE bool v_all(M a) { return a; }
 BP__INLINE V v_select(M m, V a, V b) { return m ? a : b; }
-BP__INLINE V v_min(V a, V b) { return a != a ? a : a < b ? a : b; }
-BP__INLINE V v_max(V a, V b) { return a != a ? a : a > b ? a : b; }
+BP__INLINE V v_min(V a, V b) { return BP__TN(one_min)(a, b); }
+BP__INLINE V v_max(V a, V b) { return BP__TN(one_max)(a, b); }
 BP__INLINE V v_abs(V a) { return BP__TN(bp__float)(BP__TN(bp__bits)(a) & ~((BP__BITS)1 << (8 * BP__T - 1))); }
 BP__INLINE V v_copysign(V a, V s) {
     BP__BITS sign = (BP__BITS)1 << (8 * BP__T - 1);
@@ -583,8 +598,8 @@ BP__INLINE L16 l_fma(L16 a, L16 b, L16 acc) {
     }
 BP__LANE_OPERATION(add, u, v, u + v)
 BP__LANE_OPERATION(mul, u, v, u *v)
-BP__LANE_OPERATION(max, u, v, u != u ? u : u > v ? u : v)
-BP__LANE_OPERATION(min, u, v, u != u ? u : u < v ? u : v)
+BP__LANE_OPERATION(max, u, v, BP__TN(one_max)(u, v))
+BP__LANE_OPERATION(min, u, v, BP__TN(one_min)(u, v))
 #undef BP__LANE_OPERATION
 #undef BP__BITS
 #undef BP__FRACTION

@@ -30,7 +30,8 @@ static const bp__sample samples[] = {{.attrs = &last, .n_in = 1, .in = {BP__F(-2
                                      {.attrs = &first_kept, .n_in = 1, .in = {BP__F(-2, 2, 3, {7, 3, 2})}},
                                      {.attrs = &last, .n_in = 1, .in = {BP__F(-2, 2, 1, {33})}}};
 
-const bp__op_def bp__def_argmax = {BP__SIGNATURE(argmax), .family = "reductions",
+const bp__op_def bp__def_argmax = {BP__SIGNATURE(argmax),
+                                   .family = "reductions",
                                    .formula = "y = first index of the largest element along `axis`",
                                    .flags = BP__OP_NO_GRADIENT,
                                    .infer = infer,

@@ -38,10 +38,10 @@ static const bp__sample samples[] = {
     {.n_in = 4, .in = {BP__F(-30, 30, 1, {17}), BP__F(0, 1, 1, {17}), BP__F(0.5, 2, 1, {17}), BP__F(0.5, 2, 1, {1})}},
 };
 
-const bp__op_def bp__def_bce_with_logits = {
-    .family = "losses",
-    .formula = "weight ((1 - t) x - (1 + (pos_weight - 1) t) log(sigmoid(x))), reduced",
-    .infer = infer,
-    .decompose = decompose,
-    .samples = samples,
-    .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_bce_with_logits = {BP__SIGNATURE(bce_with_logits),
+                                            .family = "losses",
+                                            .formula = "weight ((1 - t) x - (1 + (pos_weight - 1) t) log(sigmoid(x))), reduced",
+                                            .infer = infer,
+                                            .decompose = decompose,
+                                            .samples = samples,
+                                            .n_samples = BP__COUNT(samples)};

@@ -58,7 +58,8 @@ static const bp__sample samples[] = {{.attrs = &lead, .n_in = 1, .in = {BP__F(-2
                                      {.attrs = &keep, .n_in = 1, .in = {BP__F(-2, 2, 3, {1, 3, 1})}},
                                      {.attrs = &scalar, .n_in = 1, .in = {BP__F(-2, 2, 0, {0})}}};
 
-const bp__op_def bp__def_broadcast_to = {BP__SIGNATURE(broadcast_to), .family = "structure",
+const bp__op_def bp__def_broadcast_to = {BP__SIGNATURE(broadcast_to),
+                                         .family = "structure",
                                          .formula = "y = x repeated along new axes and axes of size 1",
                                          .infer = infer,
                                          .forward = forward,

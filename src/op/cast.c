@@ -27,7 +27,8 @@ static void gradient(bp__grad *c) {
     c->d_in[0] = from == to ? c->d_out[0] : bp_cast(c->d_out[0], from);
 }
 
-static const struct bp__cast_attrs to_f64 = {.to = BP_F64}, to_i64 = {.to = BP_I64}, to_u8 = {.to = BP_U8}, to_f32 = {.to = BP_F32};
+static const struct bp__cast_attrs to_f64 = {.to = BP_F64}, to_i64 = {.to = BP_I64}, to_u8 = {.to = BP_U8},
+                                   to_f32 = {.to = BP_F32};
 static const bp__sample samples[] = {
     {.attrs = &to_f64, .n_in = 1, .in = {BP__F(-2, 2, 2, {3, 4})}},
     {.attrs = &to_f64, .n_in = 1, .in = {BP__I(-9, 9, 1, {5})}},
@@ -36,11 +37,6 @@ static const bp__sample samples[] = {
     {.attrs = &to_f32, .n_in = 1, .in = {BP__I(0, 1000, 0, {0})}},
 };
 
-const bp__op_def bp__def_cast = {BP__SIGNATURE(cast), .family = "structure",
-                                 .formula = "y = (to)x",
-                                 .infer = infer,
-                                 .forward = forward,
-                                 .view = view,
-                                 .gradient = gradient,
-                                 .samples = samples,
-                                 .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_cast = {BP__SIGNATURE(cast),  .family = "structure", .formula = "y = (to)x",
+                                 .infer = infer,       .forward = forward,    .view = view,
+                                 .gradient = gradient, .samples = samples,    .n_samples = BP__COUNT(samples)};

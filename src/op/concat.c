@@ -68,7 +68,8 @@ static const bp__sample samples[] = {
     {.attrs = &rows, .n_in = 1, .in = {BP__F(-2, 2, 1, {5})}},
 };
 
-const bp__op_def bp__def_concat = {BP__SIGNATURE(concat), .family = "structure",
+const bp__op_def bp__def_concat = {BP__SIGNATURE(concat),
+                                   .family = "structure",
                                    .formula = "y = inputs one after the other along `axis`",
                                    .infer = infer,
                                    .forward = forward,

@@ -27,7 +27,8 @@ static bp_status infer(bp__infer *c) {
     if (!fits)
         return bp__infer_fail(c, BP_SHAPE, "the %s must have x's shape%s: x %s, target %s", labels ? "labels" : "probabilities",
                               labels ? " without the class axis 1" : "", bp__infer_shape(c, 0), bp__infer_shape(c, 1));
-    if (weight && (weight->dtype != c->in[0]->dtype || weight->dims.n != 1 || !bp__infer_equal(c, weight->dims.dim[0], x->dim[1])))
+    if (weight &&
+        (weight->dtype != c->in[0]->dtype || weight->dims.n != 1 || !bp__infer_equal(c, weight->dims.dim[0], x->dim[1])))
         return bp__infer_fail(c, BP_SHAPE, "weight must be %s [classes] for x %s, not %s %s", bp_dtype_name(c->in[0]->dtype),
                               bp__infer_shape(c, 0), bp_dtype_name(weight->dtype), bp__infer_shape(c, 2));
     c->out[0].dtype = c->in[0]->dtype;
@@ -72,7 +73,6 @@ static void from_labels(bp_graph *g, parts *p, const struct bp__cross_entropy_at
     int64_t classes = bp_value_dims(p->x).dim[1];
     bp_value log_p = bp_log_softmax(p->x, 1), hot = bp__one_hot_as(p->target, classes, BP_U8);
     bp_value each = bp_neg(bp__sum_axis(bp_where(hot, log_p, p->zero), 1, false));
-    bp_value smooth = bp_neg(bp__sum_axis(p->weighted ? bp_mul(log_p, p->weight) : log_p, 1, false));
     if (p->weighted) {
         bp_value w = bp__sum_axis(bp_where(hot, p->weight, p->zero), 1, false);
         w = bp_where(counted, w, p->zero);
@@ -82,6 +82,7 @@ static void from_labels(bp_graph *g, parts *p, const struct bp__cross_entropy_at
         p->scale = bp_cast(bp__sum_all(counted), p->dtype);
     }
     if (e > 0) {
+        bp_value smooth = bp_neg(bp__sum_axis(p->weighted ? bp_mul(log_p, p->weight) : log_p, 1, false));
         bp_value share = bp_div(bp__k(g, p->dtype, e), bp__dim_value(p->x, 1, p->dtype));
         each = bp_add(bp_mul(bp__k(g, p->dtype, 1 - e), each), bp_mul(share, smooth));
     }
@@ -111,8 +112,10 @@ static bp_value decompose(bp_graph *g, const void *attrs, const bp_value *in, in
     p.x = class_last(g, in[0]);
     p.target = labels ? in[1] : class_last(g, in[1]);
     if (labels && x.n > 2) p.target = bp_reshape(in[1], (bp_dims){.n = 1, .dim = {bp_value_dims(p.x).dim[0]}});
-    if (labels) from_labels(g, &p, a);
-    else from_probabilities(g, &p, a);
+    if (labels)
+        from_labels(g, &p, a);
+    else
+        from_probabilities(g, &p, a);
     if (!strcmp(a->reduction, "mean")) return bp_div(bp__sum_all(p.each), p.scale);
     if (!strcmp(a->reduction, "sum")) return bp__sum_all(p.each);
     if (x.n == 2) return p.each;
@@ -136,9 +139,11 @@ static const bp__sample samples[] = {
     {.attrs = &smooth_sum, .n_in = 3, .in = {BP__F(-2, 2, 3, {2, 3, 4}), BP__F(0, 1, 3, {2, 3, 4}), BP__F(0.5, 2, 1, {3})}},
 };
 
-const bp__op_def bp__def_cross_entropy = {.family = "losses",
-                                          .formula = "-weight[t] log(softmax(x)[t]) of labels t, or -sum of weight q log(softmax(x)) of "
-                                                     "probabilities q; reduced",
+const bp__op_def bp__def_cross_entropy = {BP__SIGNATURE(cross_entropy),
+                                          .family = "losses",
+                                          .formula =
+                                              "-weight[t] log(softmax(x)[t]) of labels t, or -sum of weight q log(softmax(x)) of "
+                                              "probabilities q; reduced",
                                           .infer = infer,
                                           .decompose = decompose,
                                           .samples = samples,

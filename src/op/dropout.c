@@ -28,7 +28,8 @@ static const struct bp__dropout_attrs test = {.stream = "test.dropout"};
 static const bp__sample samples[] = {{.attrs = &test, .n_in = 2, .in = {BP__F(-2, 2, 2, {5, 7}), BP__F(0.3, 0.5, 0, {0})}},
                                      {.attrs = &test, .n_in = 2, .in = {BP__F(-2, 2, 1, {33}), BP__F(0.1, 0.2, 1, {1})}}};
 
-const bp__op_def bp__def_dropout = {.family = "random",
+const bp__op_def bp__def_dropout = {BP__SIGNATURE(dropout),
+                                    .family = "random",
                                     .formula = "y = u >= p ? x / (1 - p) : 0, u uniform in [0, 1)",
                                     .flags = BP__OP_RANDOM,
                                     .infer = infer,

@@ -21,8 +21,8 @@ static bp_status infer(bp__infer *c) {
     bp_dtype dtype = c->in[first]->dtype;
     for (int i = first + 1; i < c->n_in; i++)
         if (c->in[i]->dtype != dtype)
-            return bp__infer_fail(c, BP_TYPE, "%s is %s but %s is %s; give both the same type (bp_cast converts)", op->in_names[first],
-                                  bp_dtype_name(dtype), op->in_names[i], bp_dtype_name(c->in[i]->dtype));
+            return bp__infer_fail(c, BP_TYPE, "%s is %s but %s is %s; give both the same type (bp_cast converts)",
+                                  op->in_names[first], bp_dtype_name(dtype), op->in_names[i], bp_dtype_name(c->in[i]->dtype));
     if (!is_float(dtype) && !bp__ew_integer_has(op->ew_op))
         return bp__infer_fail(c, BP_TYPE, "%s is %s; it must be f32 or f64 (bp_cast converts)", op->in_names[first],
                               bp_dtype_name(dtype));
@@ -33,9 +33,11 @@ static bp_status infer(bp__infer *c) {
     for (int i = 1; i < c->n_in; i++)
         if (!bp__infer_broadcast(c, &dims, &c->in[i]->dims)) {
             if (c->n_in == 2)
-                return bp__infer_fail(c, BP_SHAPE, "shapes %s and %s do not broadcast: sizes must be equal, or 1, counted from the last",
+                return bp__infer_fail(c, BP_SHAPE,
+                                      "shapes %s and %s do not broadcast: sizes must be equal, or 1, counted from the last",
                                       bp__infer_shape(c, 0), bp__infer_shape(c, 1));
-            return bp__infer_fail(c, BP_SHAPE, "shapes %s, %s and %s do not broadcast: sizes must be equal, or 1, counted from the last",
+            return bp__infer_fail(c, BP_SHAPE,
+                                  "shapes %s, %s and %s do not broadcast: sizes must be equal, or 1, counted from the last",
                                   bp__infer_shape(c, 0), bp__infer_shape(c, 1), bp__infer_shape(c, 2));
         }
     c->out[0] = (bp__info){.dtype = answers[op->ew_op] ? BP_U8 : dtype, .dims = dims};
@@ -73,16 +75,8 @@ static void run(const bp__call *c, int op, int n_params) {
     bp__tensor tensors[4];
     make_program(&o, c, op, n_params);
     for (int i = 0; i < c->n_in; i++) {
-        const bp__tensor *in = &c->in[i];
-        bp__tensor *t = &tensors[i];
-        *t = *in;
-        if (in->panels) continue; /* same storage as the output's */
-        t->n_dims = c->out[0].n_dims;
-        for (int32_t d = 0, shift = t->n_dims - in->n_dims; d < t->n_dims; d++) {
-            bool spread = d < shift || (in->dim[d - shift] == 1 && c->out[0].dim[d] != 1);
-            t->dim[d] = c->out[0].dim[d];
-            t->stride[d] = spread ? 0 : in->stride[d - shift];
-        }
+        tensors[i] = c->in[i];
+        bp__ew_spread(&tensors[i], &c->out[0]);
     }
     tensors[c->n_in] = c->out[0];
     bp__ew_run(c->env, &o.program, 1, tensors);
@@ -97,8 +91,8 @@ static size_t scratch_of(const bp__call *c, int op, int n_threads) {
 #define P0 0
 #define P1(name, v) 1
 #define P2(name, v, other_name, other_v) 2
-#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                                                                 \
-    static void forward_##name(const bp__call *c) { run(c, BP__EW_##name, params); }                                             \
+#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                     \
+    static void forward_##name(const bp__call *c) { run(c, BP__EW_##name, params); } \
     static size_t scratch_##name(const bp__call *c, int n_threads) { return scratch_of(c, BP__EW_##name, n_threads); }
 #include "kernel/elementwise.def"
 #undef EW
@@ -124,15 +118,15 @@ static row row_of(const bp__grad *grad, int n_params) {
 #include "op/ew_names.h"
 #define k(number) bp__k(grad->g, bp_value_dtype(dy), (number))
 #define ZERO BP_NONE
-#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                                                                 \
-    static void gradient_##name(bp__grad *grad) {                                                                                \
-        const row r = row_of(grad, params);                                                                                      \
-        const bp_value a = r.a, b = r.b, c = r.c, y = r.y, dy = r.dy;                                                            \
-        const double p = r.p, q = r.q;                                                                                           \
-        (void)a, (void)b, (void)c, (void)y, (void)dy, (void)p, (void)q;                                                          \
-        if (grad->wanted[0]) grad->d_in[0] = da;                                                                                 \
-        if (arity > 1 && grad->wanted[arity > 1 ? 1 : 0]) grad->d_in[1] = db;                                                    \
-        if (arity > 2 && grad->wanted[arity > 2 ? 2 : 0]) grad->d_in[2] = dc;                                                    \
+#define EW(name, arity, params, text, value, da, db, dc, lo, hi)              \
+    static void gradient_##name(bp__grad *grad) {                             \
+        const row r = row_of(grad, params);                                   \
+        const bp_value a = r.a, b = r.b, c = r.c, y = r.y, dy = r.dy;         \
+        const double p = r.p, q = r.q;                                        \
+        (void)a, (void)b, (void)c, (void)y, (void)dy, (void)p, (void)q;       \
+        if (grad->wanted[0]) grad->d_in[0] = da;                              \
+        if (arity > 1 && grad->wanted[arity > 1 ? 1 : 0]) grad->d_in[1] = db; \
+        if (arity > 2 && grad->wanted[arity > 2 ? 2 : 0]) grad->d_in[2] = dc; \
     }
 #include "kernel/elementwise.def"
 #undef EW
@@ -146,46 +140,52 @@ static row row_of(const bp__grad *grad, int n_params) {
 
 /* Shapes that meet every kind of broadcasting, a size of 1, and no element at all. */
 #define DIMS(...) DIMS_REST(__VA_ARGS__, 0)
-#define DIMS_REST(n, ...) {n, {__VA_ARGS__}}
-#define IN(i, shape, lo, hi) {DIMS shape, (i) ? lo : 0, (i) ? hi : 2, (i) ? BP_F32 : BP_U8, 0}
-#define THREE(name, n, other, lo, hi, x, y, z)                                                                                   \
-    {.attrs = other, .n_in = n, .in = {IN(BP__EW_##name - BP__EW_where, x, lo, hi), IN(1, y, lo, hi), IN(1, z, lo, hi)}}
+#define DIMS_REST(n, ...)  \
+    {                      \
+        n, { __VA_ARGS__ } \
+    }
+#define IN(i, shape, lo, hi) \
+    { DIMS shape, (i) ? lo : 0, (i) ? hi : 2, (i) ? BP_F32 : BP_U8, 0 }
+#define THREE(name, n, other, lo, hi, x, y, z)                                                                               \
+    {                                                                                                                        \
+        .attrs = other, .n_in = n, .in = { IN(BP__EW_##name - BP__EW_where, x, lo, hi), IN(1, y, lo, hi), IN(1, z, lo, hi) } \
+    }
 #define P0 NULL
 #define P1(name, v) ((const double[2]){0.75 * (v), 0})
 #define P2(name, v, other_name, other_v) ((const double[2]){0.75 * (v), 0.75 * (other_v)})
-#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                                                                 \
-    static const bp__sample samples_##name[] = {                                                                                 \
-        THREE(name, arity, NULL, lo, hi, (2, 2, 3), (2, 2, 3), (2, 2, 3)),                                                    \
-        THREE(name, arity, NULL, lo, hi, (2, 2, 3), (1, 3), (2, 2, 1)),                                                       \
-        THREE(name, arity, NULL, lo, hi, (3, 2, 1, 3), (3, 1, 2, 1), (2, 1, 1)),                                              \
-        THREE(name, arity, NULL, lo, hi, (1, 3), (2, 4, 3), (0)),                                                             \
-        THREE(name, arity, NULL, lo, hi, (1, 19), (0), (1, 19)),                                                              \
-        THREE(name, arity, NULL, lo, hi, (0), (0), (0)),                                                                      \
-        THREE(name, arity, NULL, lo, hi, (1, 1), (1, 1), (2, 1, 1)),                                                          \
-        THREE(name, arity, NULL, lo, hi, (2, 0, 3), (1, 3), (0)),                                                             \
-        THREE(name, arity, params, lo, hi, (2, 3, 5), (1, 5), (2, 1, 5)),                                                     \
+#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                 \
+    static const bp__sample samples_##name[] = {                                 \
+        THREE(name, arity, NULL, lo, hi, (2, 2, 3), (2, 2, 3), (2, 2, 3)),       \
+        THREE(name, arity, NULL, lo, hi, (2, 2, 3), (1, 3), (2, 2, 1)),          \
+        THREE(name, arity, NULL, lo, hi, (3, 2, 1, 3), (3, 1, 2, 1), (2, 1, 1)), \
+        THREE(name, arity, NULL, lo, hi, (1, 3), (2, 4, 3), (0)),                \
+        THREE(name, arity, NULL, lo, hi, (1, 19), (0), (1, 19)),                 \
+        THREE(name, arity, NULL, lo, hi, (0), (0), (0)),                         \
+        THREE(name, arity, NULL, lo, hi, (1, 1), (1, 1), (2, 1, 1)),             \
+        THREE(name, arity, NULL, lo, hi, (2, 0, 3), (1, 3), (0)),                \
+        THREE(name, arity, params, lo, hi, (2, 3, 5), (1, 5), (2, 1, 5)),        \
     };
 #include "kernel/elementwise.def"
 #undef EW
 
 /* ---- Table -------------------------------------------------------------------------------------------------------- */
 
-#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                                                                 \
-    {BP__SIGNATURE(name),                                                                                                        \
-     .family = "element-wise",                                                                                                   \
-     .formula = text,                                                                                                            \
-     .flags = (BP__EW_DIFFERENTIABLE_##name ? 0 : BP__OP_NO_GRADIENT) | FLAGS(BP__EW_##name),                                    \
-     .infer = infer,                                                                                                             \
-     .forward = forward_##name,                                                                                                  \
-     .scratch = scratch_##name,                                                                                                  \
-     .gradient = BP__EW_DIFFERENTIABLE_##name ? gradient_##name : NULL,                                                          \
-     .samples = samples_##name,                                                                                                  \
+#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                              \
+    {BP__SIGNATURE(name),                                                                     \
+     .family = "element-wise",                                                                \
+     .formula = text,                                                                         \
+     .flags = (BP__EW_DIFFERENTIABLE_##name ? 0 : BP__OP_NO_GRADIENT) | FLAGS(BP__EW_##name), \
+     .infer = infer,                                                                          \
+     .forward = forward_##name,                                                               \
+     .scratch = scratch_##name,                                                               \
+     .gradient = BP__EW_DIFFERENTIABLE_##name ? gradient_##name : NULL,                       \
+     .samples = samples_##name,                                                               \
      .n_samples = (int32_t)BP__COUNT(samples_##name)},
-#define FLAGS(op)                                                                                                                \
-    ((op) == BP__EW_add || (op) == BP__EW_mul || (op) == BP__EW_minimum || (op) == BP__EW_maximum || (op) == BP__EW_hypot ||     \
-             (op) == BP__EW_eq || (op) == BP__EW_ne || (op) == BP__EW_logical_and || (op) == BP__EW_logical_or ||                \
-             (op) == BP__EW_logical_xor                                                                                          \
-         ? BP__OP_COMMUTES                                                                                                       \
+#define FLAGS(op)                                                                                                            \
+    ((op) == BP__EW_add || (op) == BP__EW_mul || (op) == BP__EW_minimum || (op) == BP__EW_maximum || (op) == BP__EW_hypot || \
+             (op) == BP__EW_eq || (op) == BP__EW_ne || (op) == BP__EW_logical_and || (op) == BP__EW_logical_or ||            \
+             (op) == BP__EW_logical_xor                                                                                      \
+         ? BP__OP_COMMUTES                                                                                                   \
          : 0)
 const bp__op bp__ew_defs[BP__EW_COUNT] = {
 #include "kernel/elementwise.def"

@@ -78,19 +78,10 @@ static const bp__sample grad_samples[] = {
     {.attrs = &four, .n_in = 2, .in = {BP__F(-2, 2, 3, {2, 3, 17}), BP__I(0, 4, 2, {2, 3})}},
 };
 
-const bp__op_def bp__def_embedding = {.family = "indexing",
-                                      .formula = "y[i, :] = weight[index[i], :]",
-                                      .flags = BP__OP_DENSE_IN,
-                                      .infer = infer,
-                                      .forward = forward,
-                                      .gradient = gradient,
-                                      .samples = samples,
-                                      .n_samples = BP__COUNT(samples)};
-const bp__op_def bp__def_embedding_grad = {.family = "indexing",
-                                           .formula = "d_weight[index[i], :] += d_y[i, :]",
-                                           .flags = BP__OP_DENSE_IN,
-                                           .infer = grad_infer,
-                                           .forward = grad_forward,
-                                           .gradient = grad_gradient,
-                                           .samples = grad_samples,
-                                           .n_samples = BP__COUNT(grad_samples)};
+const bp__op_def bp__def_embedding = {BP__SIGNATURE(embedding), .family = "indexing", .formula = "y[i, :] = weight[index[i], :]",
+                                      .flags = BP__OP_DENSE_IN, .infer = infer,       .forward = forward,
+                                      .gradient = gradient,     .samples = samples,   .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_embedding_grad = {
+    BP__SIGNATURE(embedding_grad), .family = "indexing",    .formula = "d_weight[index[i], :] += d_y[i, :]",
+    .flags = BP__OP_DENSE_IN,      .infer = grad_infer,     .forward = grad_forward,
+    .gradient = grad_gradient,     .samples = grad_samples, .n_samples = BP__COUNT(grad_samples)};

@@ -1,5 +1,6 @@
 /* gather:      y[…, j, …] = x[…, index[…, j, …], …] along `axis`; index has x's shape except there.
-   scatter_add: its adjoint: y[…, index[…, j, …], …] += x[…, j, …], `size` places along `axis`. An index outside selects nothing. */
+   scatter_add: its adjoint: y[…, index[…, j, …], …] += x[…, j, …], `size` places along `axis`. An index outside selects nothing.
+ */
 #include "op/make.h"
 
 static bp_status same_outside(bp__infer *c, int64_t *axis) {
@@ -69,14 +70,16 @@ static const bp__sample scatter_samples[] = {
     {.attrs = &s_last, .n_in = 2, .in = {BP__F(-2, 2, 1, {9}), BP__I(0, 5, 1, {9})}},
 };
 
-const bp__op_def bp__def_gather = {.family = "indexing",
+const bp__op_def bp__def_gather = {BP__SIGNATURE(gather),
+                                   .family = "indexing",
                                    .formula = "y[..., j, ...] = x[..., index[..., j, ...], ...] along `axis`",
                                    .infer = gather_infer,
                                    .forward = gather_forward,
                                    .gradient = gather_gradient,
                                    .samples = gather_samples,
                                    .n_samples = BP__COUNT(gather_samples)};
-const bp__op_def bp__def_scatter_add = {.family = "indexing",
+const bp__op_def bp__def_scatter_add = {BP__SIGNATURE(scatter_add),
+                                        .family = "indexing",
                                         .formula = "y[..., index[..., j, ...], ...] += x[..., j, ...] along `axis`",
                                         .infer = scatter_infer,
                                         .forward = scatter_forward,

@@ -23,7 +23,8 @@ static const bp__sample samples[] = {{.n_in = 2, .in = {BP__F(-2, 2, 2, {3, 5}),
                                      {.attrs = &narrow, .n_in = 2, .in = {BP__F(1, 2, 1, {9}), BP__F(-2, 0, 1, {9})}},
                                      {.attrs = &none, .n_in = 2, .in = {BP__F(-2, 2, 2, {3, 1}), BP__F(-2, 2, 2, {3, 1})}}};
 
-const bp__op_def bp__def_huber = {.family = "losses",
+const bp__op_def bp__def_huber = {BP__SIGNATURE(huber),
+                                  .family = "losses",
                                   .formula = "d = x - target; |d| < delta ? d^2 / 2 : delta (|d| - delta / 2), reduced",
                                   .infer = infer,
                                   .decompose = decompose,

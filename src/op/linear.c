@@ -45,7 +45,8 @@ static const bp__sample samples[] = {
     {.n_in = 3, .in = {BP__F(-2, 2, 1, {33}), BP__F(-2, 2, 2, {34, 33}), BP__F(-2, 2, 1, {34})}},
 };
 
-const bp__op_def bp__def_linear = {BP__SIGNATURE(linear), .family = "products",
+const bp__op_def bp__def_linear = {BP__SIGNATURE(linear),
+                                   .family = "products",
                                    .formula = "y = x W^T + b, weight [out, in]",
                                    .infer = infer,
                                    .decompose = decompose,

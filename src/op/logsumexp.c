@@ -34,7 +34,8 @@ static const bp__sample samples[] = {{.attrs = &last, .n_in = 1, .in = {BP__F(-2
                                      {.attrs = &first_kept, .n_in = 1, .in = {BP__F(-2, 2, 3, {7, 3, 2})}},
                                      {.attrs = &last, .n_in = 1, .in = {BP__F(-50, 50, 1, {5})}}};
 
-const bp__op_def bp__def_logsumexp = {BP__SIGNATURE(logsumexp), .family = "reductions",
+const bp__op_def bp__def_logsumexp = {BP__SIGNATURE(logsumexp),
+                                      .family = "reductions",
                                       .formula = "y = log(sum(exp(x))) along `axis`",
                                       .infer = infer,
                                       .decompose = decompose,

@@ -3,7 +3,8 @@
 
 bp_status bp__loss_infer_reduction(bp__infer *c, const char *reduction) {
     if (reduction && (!strcmp(reduction, "mean") || !strcmp(reduction, "sum") || !strcmp(reduction, "none"))) return BP_OK;
-    return bp__infer_fail(c, BP_INVALID, "reduction must be \"mean\", \"sum\" or \"none\", not \"%s\"", reduction ? reduction : "");
+    return bp__infer_fail(c, BP_INVALID, "reduction must be \"mean\", \"sum\" or \"none\", not \"%s\"",
+                          reduction ? reduction : "");
 }
 
 bp_status bp__loss_infer_pair(bp__infer *c, const char *reduction) {

@@ -77,8 +77,10 @@ void bp__reduced_dims(bp_dims *out, const bp_dims *in, const bp_dims *axes, bool
     for (int64_t i = 0; i < in->n; i++) {
         bool reduced = next < axes->n && axes->dim[next] == i;
         if (reduced) next++;
-        if (!reduced) d.dim[d.n++] = in->dim[i];
-        else if (keepdim) d.dim[d.n++] = 1;
+        if (!reduced)
+            d.dim[d.n++] = in->dim[i];
+        else if (keepdim)
+            d.dim[d.n++] = 1;
     }
     *out = d;
 }

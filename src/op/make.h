@@ -30,9 +30,12 @@ static inline void *bp__tensor_at(const bp__tensor *t, int64_t elements) {
 }
 
 /* ---- Sample tables: BP__F(low, high, n, {dims}) a float input, BP__D(distance, …) with values apart, BP__I integers ----- */
-#define BP__F(low_, high_, ...) {.dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32}
-#define BP__D(distance_, low_, high_, ...)                                                                                       \
-    {.dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32, .distance = (distance_)}
-#define BP__I(low_, high_, ...) {.dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_I64}
-#define BP__ABSENT {.dims = {0, {0}}, .low = 1, .high = 0, .dtype = BP_F32}
+#define BP__F(low_, high_, ...) \
+    { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32 }
+#define BP__D(distance_, low_, high_, ...) \
+    { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32, .distance = (distance_) }
+#define BP__I(low_, high_, ...) \
+    { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_I64 }
+#define BP__ABSENT \
+    { .dims = {0, {0}}, .low = 1, .high = 0, .dtype = BP_F32 }
 #endif

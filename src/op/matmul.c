@@ -25,7 +25,8 @@ static bp_status infer(bp__infer *c) {
 }
 
 static bp__matrix matrix(const bp__tensor *t) {
-    return (bp__matrix){.data = t->data, .row = t->stride[t->n_dims - 2], .col = t->stride[t->n_dims - 1], .panels = t->panels == 2};
+    return (bp__matrix){
+        .data = t->data, .row = t->stride[t->n_dims - 2], .col = t->stride[t->n_dims - 1], .panels = t->panels == 2};
 }
 
 /* The rows of all batches as one matrix, when b is the same for all and a's leading axes are evenly spaced. */
@@ -119,12 +120,8 @@ static const bp__sample samples[] = {
     {.n_in = 2, .in = {BP__F(-2, 2, 3, {2, 3, 4}), BP__F(-2, 2, 3, {2, 4, 5})}},
 };
 
-const bp__op_def bp__def_matmul = {BP__SIGNATURE(matmul), .family = "products",
-                                   .formula = "y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast",
-                                   .infer = infer,
-                                   .forward = forward,
-                                   .scratch = scratch,
-                                   .gradient = gradient,
-                                   .samples = samples,
-                                   .n_samples = BP__COUNT(samples),
-                                   .flops = flops};
+const bp__op_def bp__def_matmul = {
+    BP__SIGNATURE(matmul), .family = "products", .formula = "y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast",
+    .infer = infer,        .forward = forward,   .scratch = scratch,
+    .gradient = gradient,  .samples = samples,   .n_samples = BP__COUNT(samples),
+    .flops = flops};

@@ -59,11 +59,6 @@ static const bp__sample samples[] = {
     {.attrs = &first, .n_in = 1, .in = {BP__I(-9, 9, 2, {7, 3})}},
 };
 
-const bp__op_def bp__def_max = {BP__SIGNATURE(max), .family = "reductions",
-                                .formula = "y = largest of x over `axes`",
-                                .infer = infer,
-                                .forward = forward,
-                                .gradient = gradient,
-                                .samples = samples,
-                                .n_samples = BP__COUNT(samples),
-                                .flops = flops};
+const bp__op_def bp__def_max = {
+    BP__SIGNATURE(max),   .family = "reductions", .formula = "y = largest of x over `axes`", .infer = infer, .forward = forward,
+    .gradient = gradient, .samples = samples,     .n_samples = BP__COUNT(samples),           .flops = flops};

@@ -28,9 +28,6 @@ static const bp__sample samples[] = {
     {.attrs = &two, .n_in = 1, .in = {BP__F(-2, 2, 4, {2, 3, 4, 2})}},
 };
 
-const bp__op_def bp__def_mean = {BP__SIGNATURE(mean), .family = "reductions",
-                                 .formula = "y = mean of x over `axes`",
-                                 .infer = infer,
-                                 .decompose = decompose,
-                                 .samples = samples,
-                                 .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_mean = {
+    BP__SIGNATURE(mean),    .family = "reductions", .formula = "y = mean of x over `axes`", .infer = infer,
+    .decompose = decompose, .samples = samples,     .n_samples = BP__COUNT(samples)};

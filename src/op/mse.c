@@ -15,9 +15,5 @@ static const bp__sample samples[] = {{.n_in = 2, .in = {BP__F(-2, 2, 2, {3, 5}),
                                      {.attrs = &sum, .n_in = 2, .in = {BP__F(-2, 2, 1, {33}), BP__F(-2, 2, 1, {33})}},
                                      {.attrs = &none, .n_in = 2, .in = {BP__F(-2, 2, 2, {3, 1}), BP__F(-2, 2, 2, {3, 1})}}};
 
-const bp__op_def bp__def_mse = {.family = "losses",
-                                .formula = "(x - target)^2, reduced",
-                                .infer = infer,
-                                .decompose = decompose,
-                                .samples = samples,
-                                .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_mse = {BP__SIGNATURE(mse),     .family = "losses", .formula = "(x - target)^2, reduced", .infer = infer,
+                                .decompose = decompose, .samples = samples, .n_samples = BP__COUNT(samples)};

@@ -41,7 +41,8 @@ static const bp__sample samples[] = {{.attrs = &four, .n_in = 1, .in = {BP__I(-1
                                      {.attrs = &doubles, .n_in = 1, .in = {BP__I(0, 17, 0, {0})}},
                                      {.attrs = &whole, .n_in = 1, .in = {BP__I(0, 2, 1, {5})}}};
 
-const bp__op_def bp__def_one_hot = {.family = "indexing",
+const bp__op_def bp__def_one_hot = {BP__SIGNATURE(one_hot),
+                                    .family = "indexing",
                                     .formula = "y[i, c] = (c == index[i])",
                                     .flags = BP__OP_NO_GRADIENT | BP__OP_DENSE_IN,
                                     .infer = infer,

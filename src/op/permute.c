@@ -49,11 +49,6 @@ static const bp__sample samples[] = {{.attrs = &transpose, .n_in = 1, .in = {BP_
                                      {.attrs = &turn, .n_in = 1, .in = {BP__F(-2, 2, 3, {2, 3, 4})}},
                                      {.attrs = &last, .n_in = 1, .in = {BP__F(-2, 2, 4, {2, 1, 3, 5})}}};
 
-const bp__op_def bp__def_permute = {BP__SIGNATURE(permute), .family = "structure",
-                                    .formula = "axis j of y is axis axes[j] of x",
-                                    .infer = infer,
-                                    .forward = forward,
-                                    .view = view,
-                                    .gradient = gradient,
-                                    .samples = samples,
-                                    .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_permute = {BP__SIGNATURE(permute), .family = "structure", .formula = "axis j of y is axis axes[j] of x",
+                                    .infer = infer,         .forward = forward,    .view = view,
+                                    .gradient = gradient,   .samples = samples,    .n_samples = BP__COUNT(samples)};

@@ -19,7 +19,8 @@ static const struct bp__random_uniform_attrs test = {.stream = "test.uniform"};
 static const bp__sample samples[] = {{.attrs = &test, .n_in = 1, .in = {BP__F(0, 1, 2, {5, 7})}},
                                      {.attrs = &test, .n_in = 1, .in = {BP__F(0, 1, 1, {33})}}};
 
-const bp__op_def bp__def_random_uniform = {.family = "random",
+const bp__op_def bp__def_random_uniform = {BP__SIGNATURE(random_uniform),
+                                           .family = "random",
                                            .formula = "y = uniform in [0, 1), of x's shape",
                                            .flags = BP__OP_RANDOM | BP__OP_DIMS_ONLY | BP__OP_NO_GRADIENT,
                                            .infer = infer,

@@ -56,11 +56,7 @@ static const bp__sample samples[] = {{.attrs = &flat, .n_in = 1, .in = {BP__F(-2
                                      {.attrs = &scalar, .n_in = 1, .in = {BP__F(-2, 2, 2, {1, 1})}},
                                      {.attrs = &ones, .n_in = 1, .in = {BP__F(-2, 2, 3, {2, 3, 2})}}};
 
-const bp__op_def bp__def_reshape = {BP__SIGNATURE(reshape), .family = "structure",
-                                    .formula = "y = x in another shape, row-major order kept",
-                                    .infer = infer,
-                                    .forward = forward,
-                                    .view = view,
-                                    .gradient = gradient,
-                                    .samples = samples,
-                                    .n_samples = BP__COUNT(samples)};
+const bp__op_def bp__def_reshape = {
+    BP__SIGNATURE(reshape), .family = "structure", .formula = "y = x in another shape, row-major order kept",
+    .infer = infer,         .forward = forward,    .view = view,
+    .gradient = gradient,   .samples = samples,    .n_samples = BP__COUNT(samples)};

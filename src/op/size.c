@@ -20,7 +20,8 @@ static const struct bp__size_attrs first = {.axis = 0}, last = {.axis = -1};
 static const bp__sample samples[] = {{.attrs = &first, .n_in = 1, .in = {BP__F(-2, 2, 2, {3, 4})}},
                                      {.attrs = &last, .n_in = 1, .in = {BP__F(-2, 2, 3, {3, 4, 5})}}};
 
-const bp__op_def bp__def_size = {BP__SIGNATURE(size), .family = "structure",
+const bp__op_def bp__def_size = {BP__SIGNATURE(size),
+                                 .family = "structure",
                                  .formula = "y = size of axis `axis` of x",
                                  .flags = BP__OP_NO_GRADIENT | BP__OP_DIMS_ONLY,
                                  .infer = infer,

@@ -31,9 +31,12 @@ static bp_status slice_infer(bp__infer *c) {
     int64_t size = x->dim[axis], step = a->step;
     bp__dims_table *t = c->g->dims;
     if (a->length == BP_INFER) {
-        if (step < 0) a->length = a->start / -step + 1;
-        else if (size >= 0) a->length = BP__MAX(0, (size - a->start + step - 1) / step);
-        else a->length = bp__dim_floordiv(t, bp__dim_add(t, bp__dim_sub(t, size, a->start), step - 1), step);
+        if (step < 0)
+            a->length = a->start / -step + 1;
+        else if (size >= 0)
+            a->length = BP__MAX(0, (size - a->start + step - 1) / step);
+        else
+            a->length = bp__dim_floordiv(t, bp__dim_add(t, bp__dim_sub(t, size, a->start), step - 1), step);
     }
     if (size >= 0 && a->length >= 0 && fitting(a->start, step, a->length, size) != a->length)
         return bp__infer_fail(c, BP_SHAPE, "%lld elements from %lld with step %lld do not fit axis %lld of %s",
@@ -115,15 +118,12 @@ static const bp__sample unslice_samples[] = {{.attrs = &un_rows, .n_in = 1, .in 
                                              {.attrs = &un_other, .n_in = 1, .in = {BP__F(-2, 2, 3, {2, 3, 4})}},
                                              {.attrs = &un_back, .n_in = 1, .in = {BP__F(-2, 2, 2, {3, 4})}}};
 
-const bp__op_def bp__def_slice = {BP__SIGNATURE(slice), .family = "structure",
-                                  .formula = "y[i] = x[start + i * step] along `axis`, 0 <= i < length",
-                                  .infer = slice_infer,
-                                  .forward = slice_forward,
-                                  .view = slice_view,
-                                  .gradient = slice_gradient,
-                                  .samples = slice_samples,
-                                  .n_samples = BP__COUNT(slice_samples)};
-const bp__op_def bp__def_unslice = {BP__SIGNATURE(unslice), .family = "structure",
+const bp__op_def bp__def_slice = {
+    BP__SIGNATURE(slice),       .family = "structure",    .formula = "y[i] = x[start + i * step] along `axis`, 0 <= i < length",
+    .infer = slice_infer,       .forward = slice_forward, .view = slice_view,
+    .gradient = slice_gradient, .samples = slice_samples, .n_samples = BP__COUNT(slice_samples)};
+const bp__op_def bp__def_unslice = {BP__SIGNATURE(unslice),
+                                    .family = "structure",
                                     .formula = "y[start + i * step] = x[i] along `axis`, 0 elsewhere",
                                     .infer = unslice_infer,
                                     .forward = unslice_forward,

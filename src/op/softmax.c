@@ -88,7 +88,8 @@ static const bp__sample log_softmax_samples[] = {{.attrs = &l_last, .n_in = 1, .
                                                  {.attrs = &l_first, .n_in = 1, .in = {BP__F(-2, 2, 3, {5, 3, 2})}},
                                                  {.attrs = &l_last, .n_in = 1, .in = {BP__F(-20, 20, 1, {37})}}};
 
-const bp__op_def bp__def_softmax = {BP__SIGNATURE(softmax), .family = "reductions",
+const bp__op_def bp__def_softmax = {BP__SIGNATURE(softmax),
+                                    .family = "reductions",
                                     .formula = "y = exp(x) / sum(exp(x)) along `axis`",
                                     .infer = softmax_infer,
                                     .forward = softmax_forward,
@@ -98,7 +99,8 @@ const bp__op_def bp__def_softmax = {BP__SIGNATURE(softmax), .family = "reduction
                                     .samples = softmax_samples,
                                     .n_samples = BP__COUNT(softmax_samples),
                                     .flops = flops};
-const bp__op_def bp__def_log_softmax = {BP__SIGNATURE(log_softmax), .family = "reductions",
+const bp__op_def bp__def_log_softmax = {BP__SIGNATURE(log_softmax),
+                                        .family = "reductions",
                                         .formula = "y = x - log(sum(exp(x))) along `axis`",
                                         .infer = log_softmax_infer,
                                         .forward = log_softmax_forward,

@@ -93,9 +93,9 @@ static const bp__sample grad_samples[] = {
     {.n_in = 3, .in = {BP__F(-2, 2, 2, {9, 3}), BP__I(-1, 4, 1, {9}), BP__F(-2, 2, 1, {9})}},
 };
 
-const bp__op_def bp__def_softmax_cross_entropy = {.family = "losses",
+const bp__op_def bp__def_softmax_cross_entropy = {BP__SIGNATURE(softmax_cross_entropy),
+                                                  .family = "losses",
                                                   .formula = "y[n] = -log_softmax(x[n])[label[n]]",
-                                                  .flags = BP__OP_DENSE_IN,
                                                   .infer = infer,
                                                   .forward = forward,
                                                   .decompose = decompose,
@@ -103,9 +103,9 @@ const bp__op_def bp__def_softmax_cross_entropy = {.family = "losses",
                                                   .samples = samples,
                                                   .n_samples = BP__COUNT(samples),
                                                   .flops = flops};
-const bp__op_def bp__def_softmax_cross_entropy_grad = {.family = "losses",
+const bp__op_def bp__def_softmax_cross_entropy_grad = {BP__SIGNATURE(softmax_cross_entropy_grad),
+                                                       .family = "losses",
                                                        .formula = "d_x[n, c] = d_y[n] (softmax(x[n])[c] - (c == label[n]))",
-                                                       .flags = BP__OP_DENSE_IN,
                                                        .infer = grad_infer,
                                                        .forward = grad_forward,
                                                        .scratch = grad_scratch,

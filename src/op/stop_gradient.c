@@ -11,7 +11,8 @@ static bool view(bp__call *c, bp__tensor *out) {
 
 static const bp__sample samples[] = {{.n_in = 1, .in = {BP__F(-2, 2, 2, {3, 4})}}, {.n_in = 1, .in = {BP__F(-2, 2, 0, {0})}}};
 
-const bp__op_def bp__def_stop_gradient = {BP__SIGNATURE(stop_gradient), .family = "structure",
+const bp__op_def bp__def_stop_gradient = {BP__SIGNATURE(stop_gradient),
+                                          .family = "structure",
                                           .formula = "y = x, a constant for the chain rule",
                                           .flags = BP__OP_NO_GRADIENT,
                                           .infer = bp__infer_same,

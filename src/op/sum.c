@@ -9,16 +9,9 @@ static bp_status infer(bp__infer *c) {
     return BP_OK;
 }
 
-/* Small integers are widened first. */
-static size_t scratch(const bp__call *c, int n_threads) {
-    (void)n_threads;
-    if (c->in[0].dtype == c->out[0].dtype) return 0;
-    return (size_t)bp__tensor_count(&c->in[0]) * sizeof(int64_t);
-}
-
 static void forward(const bp__call *c) {
     const struct bp__sum_attrs *a = c->attrs;
-    bp__tensor x = c->in[0], y = c->in[0];
+    bp__tensor y = c->in[0];
     uint32_t mask = 0;
     for (int64_t i = 0; i < a->axes.n; i++) {
         mask |= 1u << a->axes.dim[i];
@@ -27,13 +20,7 @@ static void forward(const bp__call *c) {
     y.data = c->out[0].data;
     y.dtype = c->out[0].dtype;
     bp__tensor_make_dense(&y);
-    if (x.dtype != y.dtype) {
-        x.data = c->env->scratch;
-        x.dtype = y.dtype;
-        bp__tensor_make_dense(&x);
-        bp__copy(c->env, &x, &c->in[0]);
-    }
-    bp__reduce(c->env, BP__SUM, mask, &y, &x);
+    bp__reduce(c->env, BP__SUM, mask, &y, &c->in[0]);
 }
 
 static void gradient(bp__grad *c) {
@@ -61,12 +48,6 @@ static const bp__sample samples[] = {
     {.attrs = &first, .n_in = 1, .in = {BP__I(-9, 9, 2, {7, 3})}},
 };
 
-const bp__op_def bp__def_sum = {BP__SIGNATURE(sum), .family = "reductions",
-                                .formula = "y = sum of x over `axes`",
-                                .infer = infer,
-                                .forward = forward,
-                                .scratch = scratch,
-                                .gradient = gradient,
-                                .samples = samples,
-                                .n_samples = BP__COUNT(samples),
-                                .flops = flops};
+const bp__op_def bp__def_sum = {
+    BP__SIGNATURE(sum),   .family = "reductions", .formula = "y = sum of x over `axes`", .infer = infer, .forward = forward,
+    .gradient = gradient, .samples = samples,     .n_samples = BP__COUNT(samples),       .flops = flops};

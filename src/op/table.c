@@ -24,7 +24,7 @@ static_assert((int)N_TABLE + (int)BP__EW_COUNT == (int)BP__OP_ID_COUNT, "ops_gen
 #include "op/ops.def"
 #undef OP
 #undef LEAF
-#define EW(name, arity, params, text, value, da, db, dc, lo, hi)                                                                 \
+#define EW(name, arity, params, text, value, da, db, dc, lo, hi) \
     static_assert((int)BP__OP_ID_##name == (int)N_TABLE + (int)BP__EW_##name, "ops_generated.h is stale: run gen_ops");
 #include "kernel/elementwise.def"
 #undef EW

@@ -19,16 +19,21 @@ static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
 
 static int64_t variable_of(const bp_graph *g, bp__ref r) { return r.node >= 0 && g->nodes[r.node].op == &bp__op_variable ? *(int64_t *)g->nodes[r.node].attrs : -1; }
 
-/* Does an element-wise expression of the same shape lead from `r` to a variable in panels? */
-static bool meets_panels(const bp_graph *g, bp__ref r, const bp__info *like, const uint8_t *panels, int depth) {
+/* Walks the element-wise expression of one shape behind `r`: is a variable of it in panels? With `spread`, puts all of them there. */
+static bool meets_panels(const bp_graph *g, bp__ref r, const bp__info *like, uint8_t *panels, bool spread, int depth) {
     const bp__info *info = bp__ref_info(g, r);
-    if (depth > 64 || !same_dims(&info->dims, &like->dims)) return false;
+    if (depth > 32 || !same_dims(&info->dims, &like->dims) || info->dtype != like->dtype) return false;
     int64_t v = variable_of(g, r);
-    if (v >= 0) return panels[v] != 0;
+    if (v >= 0) {
+        bool was = panels[v] != 0;
+        if (spread && !g->variables[v].laid_out) panels[v] = 1;
+        return spread ? !was && panels[v] : was;
+    }
     const bp__node *node = &g->nodes[r.node];
+    bool found = false;
     for (int32_t i = 0; node->op->ew_op >= 0 && i < node->n_in; i++)
-        if (node->in[i].node >= 0 && meets_panels(g, node->in[i], like, panels, depth + 1)) return true;
-    return false;
+        if (node->in[i].node >= 0 && meets_panels(g, node->in[i], like, panels, spread, depth + 1)) found = true;
+    return found;
 }
 
 bp_status bp__layout_variables(bp_graph *g, uint8_t *panels) {
@@ -47,11 +52,9 @@ bp_status bp__layout_variables(bp_graph *g, uint8_t *panels) {
         changed = false;
         for (int64_t v = 0; v < g->n_variables; v++) {
             const bp__variable *x = &g->variables[v];
-            if (panels[v] || x->laid_out || x->assigned.node < 0 || x->info.dims.n != 2 || !is_float(x->info.dtype)) continue;
-            if (meets_panels(g, x->assigned, &x->info, panels, 0)) {
-                panels[v] = 1;
-                changed = true;
-            }
+            if (x->assigned.node < 0 || x->info.dims.n != 2 || !is_float(x->info.dtype)) continue;
+            if (!panels[v] && !x->laid_out && meets_panels(g, x->assigned, &x->info, panels, false, 0)) panels[v] = 1, changed = true;
+            if (panels[v] && meets_panels(g, x->assigned, &x->info, panels, true, 0)) changed = true;
         }
     }
     for (int64_t v = 0; v < g->n_variables; v++) {

@@ -1,0 +1,44 @@
+/* Optimisers, gradient clipping and learning-rate schedules. Formulas, names and defaults are PyTorch 2's. */
+#ifndef BP__OPTIM_H
+#define BP__OPTIM_H
+#include "core/choice.h"
+#include "graph/graph.h"
+
+/* ---- Optimisers ---------------------------------------------------------------------------------------------------- */
+
+/* Checks an `optimizer:` section (before data is read) and gives its learning rate. `tree` NULL: the default, adam. */
+bp_status bp__optimizer_check(bp_context *ctx, const char *file, const bp__tree *tree, double *lr);
+/* The update as graph: state variables "optimizer/NAME/exp_avg" …, the counter "optimizer/step" (f64), and the assignments of
+   everything. lr: an f64 scalar value. grads[i] belongs to the parameter params[i]. `tree` NULL: adam. */
+bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
+                              int n);
+/* The optimisers there are; NULL after the last. */
+const char *bp__optimizer_kind(int index, const char **help);
+
+/* Clips grads[0 … n-1] in place: first all by their common norm, as clip_grad_norm_ does (each times
+   min(1, clip_norm / (norm + 1e-6))), then every element to [-clip_value, clip_value]. Limits are f64 scalar values; BP_NONE:
+   no such clipping. *norm (may be NULL): the norm before clipping, an f64 scalar. */
+bp_status bp__clip_grads(bp_graph *g, bp_value *grads, int n, bp_value clip_norm, bp_value clip_value, bp_value *norm);
+
+/* ---- Schedules ------------------------------------------------------------------------------------------------------ */
+
+typedef struct bp__schedule bp__schedule;
+/* Reads a `schedule:` section; `tree` NULL, null or `none`: a constant rate. Owns. */
+bp_status bp__schedule_new(bp__schedule **out, bp_context *ctx, const char *file, const bp__tree *tree, double base_lr);
+void bp__schedule_free(bp__schedule *s);
+bool bp__schedule_per_epoch(const bp__schedule *s);  /* else per step */
+bool bp__schedule_needs_length(const bp__schedule *s); /* a length was left out: it follows the run's */
+void bp__schedule_set_length(bp__schedule *s, int64_t ticks); /* the whole run's, warm-up included; in the schedule's ticks */
+void bp__schedule_set_lr(bp__schedule *s, double base_lr);    /* e.g. after a rollback */
+/* The rate in use at tick 0, 1, … ; without libm, so the same bits everywhere. */
+double bp__schedule_value(const bp__schedule *s, int64_t tick);
+bool bp__schedule_is_plateau(const bp__schedule *s); /* reduce_on_plateau: the rate moves by bp__schedule_report only */
+/* Tells reduce_on_plateau the metric of an evaluation. What it keeps between is `memory`, zeroed at the start and saved with
+   checkpoints; true: the rate changed. */
+typedef struct bp__plateau {
+    double best, factor; /* factor: what the rate is multiplied with */
+    int64_t n_bad, cooldown, n_reports;
+} bp__plateau;
+bool bp__schedule_report(const bp__schedule *s, bp__plateau *memory, double metric);
+const char *bp__schedule_kind(int index, const char **help); /* NULL after the last */
+#endif
