@@ -178,6 +178,10 @@ BP_API const char *bp_run_path(const bp_run *run);            /* borrowed; NULL:
 BP_API bp_model *bp_run_model(bp_run *run);                   /* borrows from the run */
 /* Of the test set, else of the validation set: counts[true * n + predicted]; borrowed from the run. NULL: no classification. */
 BP_API const int64_t *bp_run_confusion(const bp_run *run, int64_t *n_classes);
+/* The rows of "train", "validation" or "test" of a classification: x [n, bp_model_inputs] as bp_model_predict takes them, and the
+   numbers of their classes, label [n] (-1: a label not seen in training). Both are yours (bp_free). BP_NOT_FOUND: no such set;
+   BP_UNSUPPORTED: no classification, or an input column is no number. */
+BP_API bp_status bp_run_rows(bp_run *run, const char *set, float **x, int64_t **label, int64_t *n);
 
 /* A trained model: weights and preprocessing. `path` is a model file or a run directory. */
 BP_API bp_status bp_model_open(bp_model **out, bp_context *ctx, const char *path); /* owns; needs no data */

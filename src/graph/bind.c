@@ -157,6 +157,7 @@ static bp_status bind_view(binder *x, int32_t index, bp__slot *in, bool *done) {
             out->offset += (int64_t)(intptr_t)view.data;
             *done = true;
         } else if (attempt == 0) {
+            if (contiguous(&in->t)) break; /* a copy would not help */
             BP_TRY(dense_copy(x, in, in));
         }
     }

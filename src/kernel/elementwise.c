@@ -118,20 +118,21 @@ static bool writes_directly(const state *s, int32_t o) {
 }
 
 /* What holds for the whole segment: views, splat inputs and constants as tiles. */
-static void begin_segment(state *s, const bp__tensor *group) {
+static void begin_segment(state *s, const bp__tensor *group, int64_t count) {
+    const int64_t filled = BP__MIN((count + 15) & ~(int64_t)15, BP__TILE); /* whole vectors of any width */
     const bp__ew_program *p = s->program;
     const bp__tensor *shape = &group[p->n_in];
     for (int32_t i = 0; i < p->n_in + p->n_out; i++) s->view[i] = bp__ew_view_of(&group[i], shape);
     for (int32_t i = 0; i < p->n_in; i++) {
         s->one[i] = s->view[i].kind == BP__EW_ONE;
         if (s->one[i]) {
-            bp__ew_gather(tile_at(s, i), p->type, &s->view[i], 0, BP__TILE);
+            bp__ew_gather(tile_at(s, i), p->type, &s->view[i], 0, filled);
             s->reg[i] = tile_at(s, i);
         }
     }
     for (int32_t i = 0; i < p->n_const; i++) {
         s->reg[p->n_in + i] = tile_at(s, p->n_in + i);
-        bp__ew_fill(tile_at(s, p->n_in + i), p->type, p->constant[i], BP__TILE);
+        bp__ew_fill(tile_at(s, p->n_in + i), p->type, p->constant[i], filled);
     }
     for (int32_t r = p->n_in + p->n_const; r < p->n_reg; r++) s->reg[r] = tile_at(s, r);
     for (int32_t o = 0; o < p->n_out; o++) {
@@ -200,7 +201,7 @@ static void piece(void *arg, int64_t number, int thread) {
     for (int64_t g = 0; g < w->n_segments && tile < end; g++) {
         const bp__tensor *group = w->tensors + g * (p->n_in + p->n_out);
         int64_t count = bp__ew_flat_count(&group[p->n_in]), n_tiles = (count + BP__TILE - 1) / BP__TILE;
-        if (tile < base + n_tiles) begin_segment(&s, group);
+        if (tile < base + n_tiles) begin_segment(&s, group, count);
         for (; tile < BP__MIN(end, base + n_tiles); tile++) {
             int64_t start = (tile - base) * BP__TILE;
             run_tile(&s, f, start, BP__MIN(BP__TILE, count - start));

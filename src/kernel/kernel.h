@@ -87,7 +87,9 @@ size_t bp__ew_scratch(const bp__ew_program *program, int n_threads);
 typedef struct bp__matrix {
     void *data;
     int64_t row, col; /* strides in elements; ignored for panels */
-    bool panels;      /* B: [K, N] in panels of 32 columns (panel j, row k at (j*K + k)*32). C likewise: [M, N] */
+    bool panels;      /* B: [K, N] in panels of 32 columns (panel j, row k at (j*K + k)*32). C likewise: [M, N]
+                         With n_b > 1, B's `row` (when > 0) is the number of rows of its panels, instead of K:
+                         n_b * K for the blocks of one weight, b_offset[b] = b * K * 32 */
 } bp__matrix;
 /* Applied to a finished chain, in this order: + bias[n] (row vector over columns), + residual[m,n], activation (a unary
    opcode of elementwise.def without parameters, or -1), then `mask`: C = mask[m,n] > 0 ? C : 0 (relu's gradient), then
@@ -132,7 +134,7 @@ void bp__cumulative(const bp__env *env, bp__reduce_op op, int axis, const bp__te
 void bp__topk(const bp__env *env, int64_t k, bool largest, const bp__tensor *values, const bp__tensor *indices, const bp__tensor *in);
 /* Rows of the last axis; equal bits to the decomposition max, sub, exp, sum(16 lanes), div / log. */
 void bp__softmax(const bp__env *env, bool log_softmax, const bp__tensor *out, const bp__tensor *in);
-/* loss[r] = -(log_softmax(x)[r, label[r]]) (label I64, < 0 or >= C: loss 0) and, when d is not NULL, d[r,c] = g[r] * (softmax
+/* loss (NULL: not wanted) [r] = -(log_softmax(x)[r, label[r]]) (label I64, < 0 or >= C: loss 0) and, when d is not NULL, d[r,c] = g[r] * (softmax
    - onehot), computed as mul(g, sub(softmax, onehot)) with the bits of that decomposition. */
 void bp__softmax_xent(const bp__env *env, const bp__tensor *loss, const bp__tensor *d, const bp__tensor *x, const bp__tensor *label,
                       const bp__tensor *g);

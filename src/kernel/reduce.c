@@ -241,6 +241,22 @@ static void reduce_panels(const bp__env *env, job *j, uint32_t axes, const bp__t
         run(env, j, (cols + BP__PANEL - 1) / BP__PANEL, panel_column_piece);
 }
 
+/* all, any: rare enough for plain loops. */
+static void truth_panels(const job *j, uint32_t axes, const bp__tensor *out) {
+    const int64_t cols = j->panels->dim[0], rows = j->panels->dim[1];
+    const int64_t n_c = axes & 1 ? 1 : cols, n_r = axes & 2 ? 1 : rows;
+    for (int64_t c0 = 0; c0 < n_c; c0++)
+        for (int64_t r0 = 0; r0 < n_r; r0++) {
+            bool acc = j->op == BP__ALL;
+            for (int64_t c = c0; c < (axes & 1 ? cols : c0 + 1); c++)
+                for (int64_t r = r0; r < (axes & 2 ? rows : r0 + 1); r++) {
+                    bool x = load_i64(j, (c / BP__PANEL * rows + r) * BP__PANEL + c % BP__PANEL) != 0;
+                    acc = j->op == BP__ALL ? acc && x : acc || x;
+                }
+            store_i64(j, c0 * out->stride[0] + r0 * out->stride[1], acc);
+        }
+}
+
 /* ---- The driver -------------------------------------------------------------------------------------------------------------- */
 /* Appends an axis; joins it with the one before where that is one run of memory. */
 static void append(axis *axes, int *n, axis a) {
@@ -262,11 +278,16 @@ void bp__reduce(const bp__env *env, bp__reduce_op op, uint32_t axes, const bp__t
         if (in->dtype == BP_F32) j.kernels = env->isa->f32.reduce;
         if (in->dtype == BP_F64) j.kernels = env->isa->f64.reduce;
     }
+    if (in->panels && !j.kernels) {
+        j.panels = in;
+        truth_panels(&j, axes, out);
+        return;
+    }
     if (in->panels && (axes & 3) == 0) { /* nothing to reduce: a copy */
         bp__copy(env, out, in);
         return;
     }
-    if (in->panels && j.kernels) {
+    if (in->panels) {
         reduce_panels(env, &j, axes, out, in);
         return;
     }

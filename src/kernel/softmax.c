@@ -48,15 +48,15 @@ static void entropy_piece(void *arg, int64_t piece, int thread) {
     for (int64_t i = piece * j->per_piece; i < BP__MIN((piece + 1) * j->per_piece, j->n_rows); i++) {
         bp__softmax_row r = row_of(j, i);
         r.label = *(const int64_t *)bp__at(j->label, bp__walk_offset(j->label, j->label, -1, i));
-        int64_t loss = bp__walk_offset(j->loss, j->label, -1, i);
+        int64_t loss = j->loss ? bp__walk_offset(j->loss, j->label, -1, i) : 0;
         if (r.label < 0 || r.label >= r.n) { /* a row that does not count */
-            store_zero(j->loss, loss);
+            if (j->loss) store_zero(j->loss, loss);
             if (j->out)
                 for (int64_t c = 0; c < r.n; c++)
                     store_zero(j->out, bp__walk_offset(j->out, j->x, j->x->n_dims - 1, i) + c * r.out_stride);
             continue;
         }
-        r.loss = bp__at(j->loss, loss);
+        r.loss = j->loss ? bp__at(j->loss, loss) : NULL;
         r.gradient = j->out != NULL;
         if (r.gradient) r.g = load(j->g, bp__walk_offset(j->g, j->label, -1, i));
         j->kernels->softmax(&r);

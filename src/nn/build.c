@@ -241,13 +241,19 @@ static bp_status layer_failed(const bp__layer_call *c, bp_status status) {
     return bp__fail_at(ctx, status, where, "%s: %s%s%s", c->reader->where, said ? "" : kind, said ? "" : ": ", message);
 }
 
+static bp_status stored_status(bp_context *ctx) {
+    bp_error e = {.size = sizeof e};
+    bp_context_get_error(ctx, &e);
+    return e.status != BP_OK ? e.status : BP_INTERNAL;
+}
+
 static bp_status build_layer(bp__layer_call *c, bp_value *y) {
     const char *old = bp__graph_scope(c->g, c->path);
     int64_t place = c->nn->n_layers;
     bp_status status = add_layer(c, c->choice->kind->name, false, c->in[0], c->in[0]);
     if (status == BP_OK) status = bp__layer_builder(c->choice->index)(c, y);
     if (status == BP_OK) status = c->g->status;
-    if (status == BP_OK && bp_is_bad(*y)) status = BP_SHAPE;
+    if (status == BP_OK && bp_is_bad(*y)) status = stored_status(c->g->ctx);
     bp__graph_scope(c->g, old);
     if (status != BP_OK) return layer_failed(c, status);
     if (c->nn->built) return BP_OK;

@@ -44,17 +44,7 @@ static bp_status grad_infer(bp__infer *c) {
     return bp__infer_same(c);
 }
 
-static size_t grad_scratch(const bp__call *c, int n_threads) {
-    (void)n_threads;
-    return (size_t)c->in[0].dim[0] * bp_dtype_size((bp_dtype)c->in[0].dtype);
-}
-
-static void grad_forward(const bp__call *c) {
-    bp__tensor loss = c->in[2]; /* the kernel gives it besides; nobody asked */
-    loss.data = c->env->scratch;
-    bp__tensor_make_dense(&loss);
-    bp__softmax_xent(c->env, &loss, &c->out[0], &c->in[0], &c->in[1], &c->in[2]);
-}
+static void grad_forward(const bp__call *c) { bp__softmax_xent(c->env, NULL, &c->out[0], &c->in[0], &c->in[1], &c->in[2]); }
 
 static bp_value column(bp_value rows) {
     bp_dims d = {.n = 2, .dim = {bp_value_dims(rows).dim[0], 1}};
@@ -108,8 +98,7 @@ const bp__op_def bp__def_softmax_cross_entropy_grad = {BP__SIGNATURE(softmax_cro
                                                        .formula = "d_x[n, c] = d_y[n] (softmax(x[n])[c] - (c == label[n]))",
                                                        .infer = grad_infer,
                                                        .forward = grad_forward,
-                                                       .scratch = grad_scratch,
-                                                       .decompose = grad_decompose,
+                                                                                                          .decompose = grad_decompose,
                                                        .gradient = grad_gradient,
                                                        .samples = grad_samples,
                                                        .n_samples = BP__COUNT(grad_samples),

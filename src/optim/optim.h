@@ -32,12 +32,12 @@ void bp__schedule_set_length(bp__schedule *s, int64_t ticks); /* the whole run's
 void bp__schedule_set_lr(bp__schedule *s, double base_lr);    /* e.g. after a rollback */
 /* The rate in use at tick 0, 1, … ; without libm, so the same bits everywhere. */
 double bp__schedule_value(const bp__schedule *s, int64_t tick);
-bool bp__schedule_is_plateau(const bp__schedule *s); /* reduce_on_plateau: the rate moves by bp__schedule_report only */
-/* Tells reduce_on_plateau the metric of an evaluation. What it keeps between is `memory`, zeroed at the start and saved with
-   checkpoints; true: the rate changed. */
+bool bp__schedule_is_plateau(const bp__schedule *s); /* reduce_on_plateau: the rate is bp__schedule_value × plateau.factor */
+/* Tells reduce_on_plateau the metric of an evaluation. What it keeps between is `memory`, started as
+   {.factor = 1} and saved with checkpoints; true: the rate changed. */
 typedef struct bp__plateau {
     double best, factor; /* factor: what the rate is multiplied with */
-    int64_t n_bad, cooldown, n_reports;
+    int64_t n_bad, cooldown, n_reports; /* n_reports: improvements; 0: `best` is nothing yet */
 } bp__plateau;
 bool bp__schedule_report(const bp__schedule *s, bp__plateau *memory, double metric);
 const char *bp__schedule_kind(int index, const char **help); /* NULL after the last */

@@ -1,5 +1,4 @@
-/* Small values that depend on constants alone are computed while compiling, by the kernels that would have computed them. Then
-   what nothing uses any more is dropped. */
+/* Small values that depend on constants alone are computed while compiling, by the kernels that would have computed them. */
 #include "core/cpu.h"
 #include "graph/plan.h"
 
@@ -52,27 +51,6 @@ static bp_status fold(bp_program *p, bp__node *node) {
     return BP_OK;
 }
 
-static bp_status drop_dead(bp_program *p) {
-    bp__rewrite w;
-    BP_TRY(bp__rewrite_begin(&w, p));
-    bool *live = bp__zalloc(p->ctx, (size_t)w.n_old + 1);
-    bp_status status = live ? BP_OK : bp__out_of_memory(p->ctx, 0);
-    if (live) {
-        for (int64_t i = 0; i < p->n_outputs; i++) live[p->outputs[i].node] = true;
-        for (int64_t i = 0; i < p->n_assigns; i++) live[p->assigns[i].value.node] = true;
-        if (p->ok.node >= 0) live[p->ok.node] = true;
-        for (int64_t i = w.n_old - 1; i >= 0; i--)
-            for (int32_t k = 0; live[i] && k < w.old[i].n_in; k++)
-                if (w.old[i].in[k].node >= 0) live[w.old[i].in[k].node] = true;
-    }
-    for (int64_t i = 0; i < w.n_old && status == BP_OK; i++)
-        if (live[i]) status = bp__rewrite_keep(&w, i);
-    bp__free(p->ctx, live);
-    if (status == BP_OK) return bp__rewrite_end(&w);
-    bp__rewrite_abandon(&w);
-    return status;
-}
-
 bp_status bp__pass_fold(bp_program *p) {
     bp_graph *g = p->g;
     bp__fpenv fp = bp__fpenv_enter();
@@ -80,5 +58,5 @@ bp_status bp__pass_fold(bp_program *p) {
     for (int64_t i = 0; i < g->n_nodes && status == BP_OK; i++)
         if (foldable(g, &g->nodes[i])) status = fold(p, &g->nodes[i]);
     bp__fpenv_leave(fp);
-    return status == BP_OK ? drop_dead(p) : status;
+    return status;
 }

@@ -1,0 +1,132 @@
+/* Whole training steps: W1 = MLP 4-16-3, batch 16, SGD; W2 = MLP 784-512-256-10, batch 128, Adam. Prints one line per workload:
+   name, median milliseconds of a step. `steps describe` prints the plans. Run beside steps.py (bench/run.sh). */
+#include <backprop.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TRY(ctx, e)                                                                  \
+    do {                                                                             \
+        if ((e) != BP_OK) {                                                          \
+            fprintf(stderr, "steps: %s\n", bp_context_error(ctx));                   \
+            exit(1);                                                                 \
+        }                                                                            \
+    } while (0)
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+typedef struct workload {
+    const char *name;
+    int n_layers;
+    int64_t sizes[6];
+    int64_t batch;
+    int adam, rounds, inner;
+} workload;
+
+static const workload workloads[] = {
+    {"w1", 2, {4, 16, 3}, 16, 0, 200, 500},
+    {"w2", 3, {784, 512, 256, 10}, 128, 1, 60, 1},
+};
+
+static bp_value number(bp_graph *g, double v) { return bp_number(g, BP_F32, v); }
+
+/* Adam with its bias corrections as numbers in double, as the library's own optimiser builds it. */
+static void adam(bp_graph *g, const bp_value *p, const bp_value *d, int n) {
+    bp_value t = bp_variable(g, "step", BP_F64, bp_shape(0), bp_zeros()), next = bp_add(t, bp_number(g, BP_F64, 1)), one = bp_number(g, BP_F64, 1);
+    bp_value c1 = bp_sub(one, bp_pow(bp_number(g, BP_F64, 0.9), next)), c2 = bp_sub(one, bp_pow(bp_number(g, BP_F64, 0.999), next));
+    bp_value rate = bp_cast(bp_div(bp_number(g, BP_F64, 1e-3), c1), BP_F32), root = bp_cast(bp_sqrt(c2), BP_F32);
+    bp_assign(t, next);
+    for (int i = 0; i < n; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "m/%d", i);
+        bp_value m = bp_variable(g, name, BP_F32, bp_value_dims(p[i]), bp_zeros());
+        snprintf(name, sizeof name, "v/%d", i);
+        bp_value v = bp_variable(g, name, BP_F32, bp_value_dims(p[i]), bp_zeros());
+        bp_value m1 = bp_add(m, bp_mul(bp_sub(d[i], m), number(g, 0.1)));
+        bp_value v1 = bp_add(bp_mul(v, number(g, 0.999)), bp_mul(bp_square(d[i]), number(g, 0.001)));
+        bp_assign(m, m1);
+        bp_assign(v, v1);
+        bp_assign(p[i], bp_sub(p[i], bp_mul(rate, bp_div(m1, bp_add(bp_div(bp_sqrt(v1), root), number(g, 1e-8))))));
+    }
+}
+
+static void run(const workload *w, int describe) {
+    bp_context *ctx;
+    bp_graph *g;
+    bp_program *p;
+    bp_state *s;
+    bp_session *session;
+    if (bp_context_new(&ctx, NULL) != BP_OK) exit(1);
+    TRY(ctx, bp_graph_new(&g, ctx));
+    bp_value x = bp_input(g, "x", BP_F32, bp_shape(2, BP_BATCH, w->sizes[0])), label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH)), params[12], d[12], h = x;
+    for (int i = 0; i < w->n_layers; i++) {
+        char name[40];
+        double bound = 1 / sqrt((double)w->sizes[i]);
+        snprintf(name, sizeof name, "%d.weight", 2 * i);
+        params[2 * i] = bp_parameter(g, name, bp_shape(2, w->sizes[i + 1], w->sizes[i]), bp_kaiming_uniform());
+        snprintf(name, sizeof name, "%d.bias", 2 * i);
+        params[2 * i + 1] = bp_parameter(g, name, bp_shape(1, w->sizes[i + 1]), bp_uniform_init(-bound, bound));
+        h = bp_linear(h, params[2 * i], params[2 * i + 1]);
+        if (i + 1 < w->n_layers) h = bp_relu(h);
+    }
+    bp_value loss = bp_cross_entropy(h, label, BP_NONE, NULL);
+    int n = 2 * w->n_layers;
+    bp_gradients(d, &loss, NULL, 1, params, n);
+    if (w->adam)
+        adam(g, params, d, n);
+    else
+        for (int i = 0; i < n; i++) bp_assign(params[i], bp_sub(params[i], bp_mul(number(g, 0.01), d[i])));
+    bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
+    TRY(ctx, bp_state_new(&s, g));
+    TRY(ctx, bp_program_new(&p, g, &loss, 1, &options));
+    TRY(ctx, bp_session_new(&session, p, s));
+    float *data = malloc(sizeof(float) * (size_t)(w->batch * w->sizes[0]));
+    int64_t *labels = malloc(sizeof(int64_t) * (size_t)w->batch);
+    if (!data || !labels) exit(1);
+    for (int64_t i = 0; i < w->batch * w->sizes[0]; i++) data[i] = (float)((i * 7919) % 1000) / 1000;
+    for (int64_t i = 0; i < w->batch; i++) labels[i] = i % w->sizes[w->n_layers];
+    TRY(ctx, bp_session_set(session, "x", data, &bp_shape(2, w->batch, w->sizes[0])));
+    TRY(ctx, bp_session_set(session, "label", labels, &bp_shape(1, w->batch)));
+    double times[256];
+    for (int r = 0; r < w->rounds; r++) {
+        double start = now();
+        for (int i = 0; i < w->inner; i++) TRY(ctx, bp_session_run(session));
+        times[r] = (now() - start) / w->inner;
+    }
+    qsort(times, (size_t)w->rounds, sizeof *times, ascending);
+    if (describe) {
+        char *text;
+        TRY(ctx, bp_session_describe(session, &text));
+        fputs(text, stdout);
+        bp_free(ctx, text);
+    }
+    printf("%s %.6f\n", w->name, times[w->rounds / 2]);
+    free(data);
+    free(labels);
+    bp_session_free(session);
+    bp_program_free(p);
+    bp_state_free(s);
+    bp_graph_free(g);
+    bp_context_free(ctx);
+}
+
+int main(int argc, char **argv) {
+    int describe = argc > 1 && strcmp(argv[1], "describe") == 0;
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
+        int named = 0;
+        for (int a = 1; a < argc; a++) named |= strcmp(argv[a], workloads[i].name) == 0;
+        if (named || argc == 1 + describe) run(&workloads[i], describe);
+    }
+    return 0;
+}

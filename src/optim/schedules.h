@@ -1,0 +1,29 @@
+/* What the formulas of the schedules see. */
+#ifndef BP__SCHEDULES_H
+#define BP__SCHEDULES_H
+#include "optim/optim.h"
+
+struct bp__schedule {
+    bp_context *ctx;
+    bp__tree *tree;     /* owned copy; what the choice borrows from */
+    bp__choice choice;
+    double base_lr;
+    int64_t warmup;
+    bool per_epoch;
+    int64_t length;     /* of the run after the warm-up; 0: not said yet */
+    int64_t *milestones; /* owned */
+    int64_t n_milestones;
+    bp__schedule **children; /* owned */
+    int64_t n_children;
+};
+
+/* The rate at tick t >= 0 after the warm-up. */
+typedef double bp__schedule_fn(const bp__schedule *s, int64_t t);
+#define SCHEDULE(name, main, value, counts, help, ...) bp__schedule_fn value;
+#include "optim/schedules.def"
+#undef SCHEDULE
+
+static inline const bp__option *bp__schedule_option(const bp__schedule *s, const char *key) { return bp__choice_option(&s->choice, key); }
+/* The length that key gives; left out: the run's. At least 1. */
+int64_t bp__schedule_length(const bp__schedule *s, const char *key);
+#endif
