@@ -46,6 +46,8 @@ tables:
 	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
 	@$(compile) --target gen_ops
 	@$(BUILD)/gen_ops
+	@$(compile) --target gen_chains
+	@$(BUILD)/gen_chains
 
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPTIONS='-DBP_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug' fuzz-run

@@ -1,6 +1,8 @@
 /* Whole training steps: W1 = MLP 4-16-3, batch 16, SGD; W2 = MLP 784-512-256-10, batch 128, Adam. Prints one line per workload:
    name, median milliseconds of a step. `steps describe` prints the plans. Run beside steps.py (bench/run.sh). */
-#include <backprop.h>
+#include "io/yaml.h"
+#include "optim/optim.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,35 +33,15 @@ typedef struct workload {
     int n_layers;
     int64_t sizes[6];
     int64_t batch;
-    int adam, rounds, inner;
+    const char *optimizer;
+    double lr;
+    int rounds, inner;
 } workload;
 
 static const workload workloads[] = {
-    {"w1", 2, {4, 16, 3}, 16, 0, 200, 500},
-    {"w2", 3, {784, 512, 256, 10}, 128, 1, 60, 1},
+    {"w1", 2, {4, 16, 3}, 16, "sgd", 1e-2, 200, 500},
+    {"w2", 3, {784, 512, 256, 10}, 128, "adam", 1e-3, 60, 1},
 };
-
-static bp_value number(bp_graph *g, double v) { return bp_number(g, BP_F32, v); }
-
-/* Adam with its bias corrections as numbers in double, as the library's own optimiser builds it. */
-static void adam(bp_graph *g, const bp_value *p, const bp_value *d, int n) {
-    bp_value t = bp_variable(g, "step", BP_F64, bp_shape(0), bp_zeros()), next = bp_add(t, bp_number(g, BP_F64, 1)), one = bp_number(g, BP_F64, 1);
-    bp_value c1 = bp_sub(one, bp_pow(bp_number(g, BP_F64, 0.9), next)), c2 = bp_sub(one, bp_pow(bp_number(g, BP_F64, 0.999), next));
-    bp_value rate = bp_cast(bp_div(bp_number(g, BP_F64, 1e-3), c1), BP_F32), root = bp_cast(bp_sqrt(c2), BP_F32);
-    bp_assign(t, next);
-    for (int i = 0; i < n; i++) {
-        char name[40];
-        snprintf(name, sizeof name, "m/%d", i);
-        bp_value m = bp_variable(g, name, BP_F32, bp_value_dims(p[i]), bp_zeros());
-        snprintf(name, sizeof name, "v/%d", i);
-        bp_value v = bp_variable(g, name, BP_F32, bp_value_dims(p[i]), bp_zeros());
-        bp_value m1 = bp_add(m, bp_mul(bp_sub(d[i], m), number(g, 0.1)));
-        bp_value v1 = bp_add(bp_mul(v, number(g, 0.999)), bp_mul(bp_square(d[i]), number(g, 0.001)));
-        bp_assign(m, m1);
-        bp_assign(v, v1);
-        bp_assign(p[i], bp_sub(p[i], bp_mul(rate, bp_div(m1, bp_add(bp_div(bp_sqrt(v1), root), number(g, 1e-8))))));
-    }
-}
 
 static void run(const workload *w, int describe) {
     bp_context *ctx;
@@ -83,10 +65,11 @@ static void run(const workload *w, int describe) {
     bp_value loss = bp_cross_entropy(h, label, BP_NONE, NULL);
     int n = 2 * w->n_layers;
     bp_gradients(d, &loss, NULL, 1, params, n);
-    if (w->adam)
-        adam(g, params, d, n);
-    else
-        for (int i = 0; i < n; i++) bp_assign(params[i], bp_sub(params[i], bp_mul(number(g, 0.01), d[i])));
+    bp__tree *optimizer;
+    double rate = w->lr;
+    TRY(ctx, bp__yaml_parse_value(ctx, w->optimizer, strlen(w->optimizer), "optimizer", &optimizer));
+    TRY(ctx, bp__optimizer_build(g, optimizer, bp_input(g, "lr", BP_F64, bp_shape(0)), params, d, n));
+    bp__tree_free(ctx, optimizer);
     bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
     TRY(ctx, bp_state_new(&s, g));
     TRY(ctx, bp_program_new(&p, g, &loss, 1, &options));
@@ -97,6 +80,7 @@ static void run(const workload *w, int describe) {
     for (int64_t i = 0; i < w->batch * w->sizes[0]; i++) data[i] = (float)((i * 7919) % 1000) / 1000;
     for (int64_t i = 0; i < w->batch; i++) labels[i] = i % w->sizes[w->n_layers];
     TRY(ctx, bp_session_set(session, "x", data, &bp_shape(2, w->batch, w->sizes[0])));
+    TRY(ctx, bp_session_set(session, "lr", &rate, NULL));
     TRY(ctx, bp_session_set(session, "label", labels, &bp_shape(1, w->batch)));
     double times[256];
     for (int r = 0; r < w->rounds; r++) {

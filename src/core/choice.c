@@ -233,7 +233,7 @@ static bp_status find_name(const bp__choice_reader *r, const bp__tree *tree, con
     for (const bp__tree *c = tree->child; c; c = c->next) {
         if (is_beside(r, c->key)) continue;
         if (found)
-            return bp__choice_fail(r, c, "a %s has one name, here are two: `%s` and `%s`; options go inside, as in {%s: {…}}", r->what,
+            return bp__choice_fail(r, c, "one %s has one name, here are two: `%s` and `%s`; options go inside, as in {%s: {…}}", r->what,
                                    found->key, c->key, found->key);
         found = c;
     }
@@ -268,7 +268,7 @@ bp_status bp__choice_read(const bp__choice_reader *r, const bp__tree *tree, bp__
         return read_options(r, NULL, tree, out);
     }
     if (tree->kind != BP__MAP)
-        return bp__choice_fail(r, tree, "a %s is a name or a mapping with one name, not %s", r->what, shown(tree, value, sizeof value));
+        return bp__choice_fail(r, tree, "expected one %s, a name or a mapping with one name, not %s", r->what, shown(tree, value, sizeof value));
     BP_TRY(find_name(r, tree, &entry));
     if (entry->line > 0) out->line = entry->line;
     BP_TRY(find_kind(r, entry->key, entry, out));

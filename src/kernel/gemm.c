@@ -90,9 +90,11 @@ static void choose_blocks(plan *p) {
     int64_t rows = divide_up(g->m, BLOCK_ROWS / mr * mr), columns = divide_up(g->n, BLOCK_COLUMNS);
     double work = (double)g->m * (double)g->n * (double)p->depth;
     int64_t want = work < SMALL ? 1 : (int64_t)BP__MIN(work / BLOCK_WORK, 8.0);
+    /* A down its columns: few rows would use little of each line. */
+    const int64_t least_rows = (g->a.col == 1 ? 2 : 8) * mr;
     for (int turn = 0; turn < 2 && rows * columns < want; turn++) {
         if ((turn == 0) == p->pack_a)
-            rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, 2 * mr)));
+            rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, least_rows)));
         else
             columns = BP__MAX(columns, BP__MIN(divide_up(want, rows), divide_up(g->n, 2 * BP__PANEL)));
     }

@@ -21,7 +21,7 @@ typedef struct bp__layer_call {
     int depth;
     bool from;   /* `from:` was given */
     bool frozen; /* here or around */
-    bool last;   /* nothing follows: what it makes is the model's output */
+    bool last;   /* nothing follows that changes the shape: what it makes is as large as the model's output */
 } bp__layer_call;
 
 typedef bp_status bp__layer_build(const bp__layer_call *c, bp_value *y);

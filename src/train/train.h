@@ -3,9 +3,9 @@
 #ifndef BP__TRAIN_H
 #define BP__TRAIN_H
 #include "core/tree.h"
-#include "data/data.h"
-#include "nn/nn.h"
-#include "optim/optim.h"
+#include "train/net.h"
+
+struct bp__st_file;
 
 /* ---- Configuration ---- */
 
@@ -67,71 +67,6 @@ bp_status bp__put_number(bp_context *ctx, bp__tree *map, const char *key, double
 bp_status bp__put_int(bp_context *ctx, bp__tree *map, const char *key, int64_t v);
 bp_status bp__put_copy(bp_context *ctx, bp__tree *map, const char *key, const bp__tree *value, const char *why);
 
-/* ---- Losses ---- */
-
-typedef struct bp__loss {
-    int kind;
-    double label_smoothing, delta;
-} bp__loss;
-enum { BP__LOSS_CROSS_ENTROPY, BP__LOSS_BCE, BP__LOSS_MSE, BP__LOSS_L1, BP__LOSS_HUBER };
-const char *bp__loss_kind(int index, const char **help); /* NULL after the last */
-bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree);
-bool bp__loss_fits(const bp__loss *l, bp__task task);
-int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep);
-/* y [batch, outputs]; target: labels i64 [batch] or numbers [batch, targets]. weight: [batch] or BP_NONE. *rows [batch]: the losses
-   of the rows, an unknown label's 0; *mean: their (weighted) mean. */
-void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *rows, bp_value *mean);
-
-/* ---- The network with its programs ---- */
-
-typedef struct bp__net_spec {
-    const bp__tree *model, *optimizer;
-    const char *file;
-    bp__loss loss;
-    const bp__prep *prep; /* borrowed while it is made */
-    bp_dtype dtype;
-    double clip_norm, clip_value;
-    bool training, weighted;
-    uint64_t seed;
-} bp__net_spec;
-
-typedef struct bp__batch { /* borrowed while a session runs */
-    int64_t n;
-    const void *x;         /* [n, sample] */
-    const int64_t *label;  /* [n], or */
-    const void *y;         /* [n, targets] */
-    const float *weight;   /* [n] or NULL */
-} bp__batch;
-
-typedef struct bp__net {
-    bp_context *ctx;
-    bp_graph *g;
-    bp__nn *nn;
-    bp_state *state;
-    bp_program *train, *eval, *predict;
-    bp_session *train_session, *eval_session, *predict_session;
-    bp_dtype dtype, x_dtype;
-    bp_dims x_dims;
-    int64_t n_outputs, n_targets, n_parameters; /* n_parameters: numbers that are trained or frozen, buffers not */
-    bool classification, binary, weighted;
-    uint64_t seed;
-    bp__loss loss;
-    double lr;
-} bp__net;
-bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec);
-void bp__net_free(bp__net *net);
-typedef struct bp__step {
-    double loss, norm;
-    const void *y;  /* [n, outputs] of the net's dtype: before any softmax */
-    bool committed; /* loss and gradients were finite */
-} bp__step;
-bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out);
-/* p [n, columns]: probabilities of all classes, or the targets as trained on; rows [n]: losses, NULL: not wanted (no target is
-   needed then). columns = max(outputs, 2 for a binary net). */
-bp_status bp__net_eval(bp__net *net, const bp__batch *b, double *p, double *rows);
-int64_t bp__net_columns(const bp__net *net);
-bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **text);
-
 /* ---- Scores ---- */
 
 typedef struct bp__scores {
@@ -151,12 +86,75 @@ double bp__scores_get(const bp__scores *s, const char *name); /* "loss", "accura
 
 /* ---- Decisions ---- */
 
-typedef struct bp__plan_of_run { /* all that a run needs, decided */
+/* Everything that a run needs, decided: what was given, and what was inferred with its reason. */
+typedef struct bp__decided {
+    bp_context *ctx;
     bp__settings s;
     bp__dataset *data;
     bp__loss loss;
-    bp__tree *resolved; /* the complete configuration with reasons */
-    bp__tree *model;    /* borrowed from resolved */
-    float *weight;      /* [data rows]: class and row weights, or NULL */
-    bp__st_from *from;
-} bp__plan_of_run;
+    bp__tree *resolved;                      /* the complete configuration, reasons as comments */
+    const bp__tree *model, *optimizer;       /* in `resolved` */
+    const bp__tree *schedule;                /* or NULL */
+    float *weight;                           /* [data rows]: class weight times row weight; NULL: all 1 */
+    int64_t batch, steps_per_epoch, n_steps; /* n_steps -1: not bounded */
+    bp__schedule *rate;
+    char *text; /* the decisions, a line each */
+} bp__decided;
+/* Loads the data and decides. `from`: a model whose classes come first, or NULL. */
+bp_status bp__decide(bp__decided **out, const bp_config *cfg, const bp_model *from);
+void bp__decided_free(bp__decided *d);
+bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training);
+
+/* ---- Model and run ---- */
+
+struct bp_model {
+    bp_context *ctx;
+    bp__prep *prep;
+    bp__tree *config; /* resolved, without places and people */
+    bp__tree *provenance;
+    bp__net *net;
+};
+/* Owns prep, config, provenance and net from now on, also on failure. */
+bp_status bp__model_new(bp_model **out, bp_context *ctx, bp__prep *prep, bp__tree *config, bp__tree *provenance, bp__net *net);
+bp_status bp__model_sha256(const bp_model *m, char out[65]);
+/* Copies the tensors of a file into the net: all names and shapes must fit. */
+bp_status bp__weights_load(bp__net *net, const struct bp__st_file *file);
+bp_status bp__model_open_file(struct bp__st_file **out, bp_context *ctx, const char *path); /* a model file, or the one of a run directory */
+bp_status bp__public_config(bp__tree **out, bp_context *ctx, const bp__tree *resolved);     /* base names only */
+
+typedef struct bp__epoch { /* one evaluation; a row of metrics.csv */
+    int64_t epoch, step;
+    double lr, seconds;
+    bp__scores train, validation;
+} bp__epoch;
+
+struct bp_run {
+    bp_context *ctx;
+    bp__decided *d;
+    bp_model *model;
+    bp__tree *record;
+    char *path; /* run directory, or NULL */
+    const bp_config *cfg;
+    bp__epoch *epochs;
+    int64_t n_epochs, cap_epochs, steps, best; /* best: index in epochs, -1 none */
+    int64_t n_skipped, n_samples;
+    double seconds, train_seconds;
+    const char *stopped_by, *status;
+    bp__scores validation, test;
+    bool has_validation, has_test;
+    bp__buffer events; /* lines of decisions.jsonl */
+    char start_time[32];
+};
+/* Trains run->model->net; what happened is in the run. */
+bp_status bp__loop(bp_run *run, const bp_callbacks *callbacks);
+double bp__now(void); /* seconds of a clock that only goes forward; never reaches weights */
+bp_status bp__event(bp_run *run, const char *event, const char *format, ...) BP__PRINTF(3, 4);
+bp_status bp__record_make(bp_run *run);
+bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted);
+
+/* Run directory. */
+typedef struct bp__folder bp__folder;
+bp_status bp__folder_open(bp__folder **out, bp_run *run, const bp_config *cfg);
+bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights); /* config, metrics, decisions, record; and the model */
+void bp__folder_close(bp__folder *f, bp_context *ctx);
+#endif

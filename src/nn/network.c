@@ -303,14 +303,32 @@ static bp_status build_entry(const bp__layer_call *outer, const bp__tree *entry,
     return name ? add_name(&c, scope, name->text, *y) : BP_OK;
 }
 
+/* Do only layers follow that leave the shape alone? Then what comes before them decides the output's size. */
+static bool shape_is_final(const bp__tree *rest) {
+    static bp__layer_build *const keep[] = {bp__layer_activation,  bp__layer_gelu,    bp__layer_prelu,   bp__layer_softmax,
+                                            bp__layer_log_softmax, bp__layer_softmin, bp__layer_dropout, bp__layer_identity,
+                                            bp__layer_layer_norm};
+    int64_t n_kinds;
+    const bp__kind *kinds = bp__layer_kinds(&n_kinds);
+    for (; rest; rest = rest->next) {
+        bool keeps = false;
+        for (int64_t i = 0; i < n_kinds && !keeps; i++) {
+            bool here = rest->kind == BP__TEXT ? strcmp(rest->text, kinds[i].name) == 0 : bp__tree_get(rest, kinds[i].name) != NULL;
+            for (int64_t k = 0; here && k < BP__COUNT(keep) && !keeps; k++) keeps = bp__layer_builder(i) == keep[k];
+        }
+        if (!keeps || bp__tree_get(rest, "from")) return false;
+    }
+    return true;
+}
+
 bp_status bp__layer_list(const bp__layer_call *c, const bp__tree *layers, const char *path, bp_value x, bool last, bp_value *y) {
     bp__nn_scope scope = {.outer = c->scope};
     bp__layer_call inner = *c;
     inner.depth = c->depth + 1;
     bool list = layers->kind == BP__LIST;
-    int64_t index = 0, n = list ? bp__tree_count(layers) : 1;
+    int64_t index = 0;
     for (const bp__tree *t = list ? layers->child : layers; t; t = list ? t->next : NULL, index++)
-        BP_TRY(build_entry(&inner, t, path, index, x, last && index + 1 == n, &scope, &x));
+        BP_TRY(build_entry(&inner, t, path, index, x, last && (!list || shape_is_final(t->next)), &scope, &x));
     *y = x;
     return BP_OK;
 }
