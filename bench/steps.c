@@ -9,12 +9,12 @@
 #include <string.h>
 #include <time.h>
 
-#define TRY(ctx, e)                                                                  \
-    do {                                                                             \
-        if ((e) != BP_OK) {                                                          \
-            fprintf(stderr, "steps: %s\n", bp_context_error(ctx));                   \
-            exit(1);                                                                 \
-        }                                                                            \
+#define TRY(ctx, e)                                                \
+    do {                                                           \
+        if ((e) != BP_OK) {                                        \
+            fprintf(stderr, "steps: %s\n", bp_context_error(ctx)); \
+            exit(1);                                               \
+        }                                                          \
     } while (0)
 
 static double now(void) {
@@ -51,7 +51,8 @@ static void run(const workload *w, int describe) {
     bp_session *session;
     if (bp_context_new(&ctx, NULL) != BP_OK) exit(1);
     TRY(ctx, bp_graph_new(&g, ctx));
-    bp_value x = bp_input(g, "x", BP_F32, bp_shape(2, BP_BATCH, w->sizes[0])), label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH)), params[12], d[12], h = x;
+    bp_value x = bp_input(g, "x", BP_F32, bp_shape(2, BP_BATCH, w->sizes[0])),
+             label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH)), params[12], d[12], h = x;
     for (int i = 0; i < w->n_layers; i++) {
         char name[40];
         double bound = 1 / sqrt((double)w->sizes[i]);

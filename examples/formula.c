@@ -19,8 +19,8 @@ int main(void) {
 
     bp_value x = bp_input(g, "x", BP_F64, bp_shape(1, 3)), v = bp_input(g, "v", BP_F64, bp_shape(1, 3));
     bp_value y = bp_sum(bp_square(bp_tanh(x)), NULL);
-    bp_value d_x = bp_gradient(y, x);                                /* a value like any other … */
-    bp_value hv = bp_gradient(bp_sum(bp_mul(d_x, v), NULL), x);      /* … so it can be differentiated again */
+    bp_value d_x = bp_gradient(y, x);                           /* a value like any other … */
+    bp_value hv = bp_gradient(bp_sum(bp_mul(d_x, v), NULL), x); /* … so it can be differentiated again */
 
     bp_value outputs[] = {y, d_x, hv};
     if (bp_program_new(&program, g, outputs, 3, NULL) != BP_OK) return fail(ctx);
@@ -38,8 +38,9 @@ int main(void) {
     int wrong = 0;
     for (int i = 0; i < 3; i++) {
         double t = tanh(xs[i]), s = 1 - t * t;
-        double dy = 2 * t * s, ddy = 2 * s * s - 4 * t * t * s;      /* by hand */
-        printf("x = %5.2f   dy/dx = %9.6f (by hand %9.6f)   (H v) = %9.6f (by hand %9.6f)\n", xs[i], gradient[i], dy, product[i], ddy * vs[i]);
+        double dy = 2 * t * s, ddy = 2 * s * s - 4 * t * t * s; /* by hand */
+        printf("x = %5.2f   dy/dx = %9.6f (by hand %9.6f)   (H v) = %9.6f (by hand %9.6f)\n", xs[i], gradient[i], dy, product[i],
+               ddy * vs[i]);
         wrong += !(fabs(gradient[i] - dy) < 1e-12 && fabs(product[i] - ddy * vs[i]) < 1e-12);
     }
     bp_session_free(session);

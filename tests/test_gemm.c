@@ -126,10 +126,11 @@ static void compare(bp_dtype type, const problem *q) {
             g.c.data = have.data;
             bp__gemm(&env, &g);
             if (memcmp(have.base, want.base, want.bytes + 2 * GUARD)) {
-                fail_msg("%s %s, %d threads: m %ld n %ld k %ld blocks %ld, layouts %d %d %d, bias %d residual %d mask %d accumulate %d "
+                fail_msg("%s %s, %d threads: m %ld n %ld k %ld blocks %ld, layouts %d %d %d, bias %d residual %d mask %d "
+                         "accumulate %d "
                          "activation %d",
-                         bp__isa_list(i), bp_dtype_name(type), n_threads, (long)q->m, (long)q->n, (long)q->k, (long)q->n_b, q->a, q->b,
-                         q->c, q->bias, q->residual, q->mask, q->accumulate, q->activation);
+                         bp__isa_list(i), bp_dtype_name(type), n_threads, (long)q->m, (long)q->n, (long)q->k, (long)q->n_b, q->a,
+                         q->b, q->c, q->bias, q->residual, q->mask, q->accumulate, q->activation);
             }
             for (int j = 0; j < 64; j++) assert_int_equal(((unsigned char *)env.scratch)[asked + (size_t)j], 0x77);
             free(env.scratch);

@@ -13,20 +13,37 @@
 #include <cmocka.h>
 
 static int64_t n_allocations;
-static void *count_alloc(size_t n, void *user) { (void)user; n_allocations++; return malloc(n); }
-static void *count_resize(void *p, size_t n, void *user) { (void)user; n_allocations++; return realloc(p, n); }
-static void count_free(void *p, void *user) { (void)user; free(p); }
+static void *count_alloc(size_t n, void *user) {
+    (void)user;
+    n_allocations++;
+    return malloc(n);
+}
+static void *count_resize(void *p, size_t n, void *user) {
+    (void)user;
+    n_allocations++;
+    return realloc(p, n);
+}
+static void count_free(void *p, void *user) {
+    (void)user;
+    free(p);
+}
 
 static bp_context *context(const char *isa, int threads, int no_passes) {
     bp_context *ctx;
-    bp_context_options o = {.size = sizeof o, .isa = isa, .threads = threads, .no_passes = no_passes, .allocate = count_alloc, .resize = count_resize, .release = count_free};
+    bp_context_options o = {.size = sizeof o,
+                            .isa = isa,
+                            .threads = threads,
+                            .no_passes = no_passes,
+                            .allocate = count_alloc,
+                            .resize = count_resize,
+                            .release = count_free};
     assert_int_equal(bp_context_new(&ctx, &o), BP_OK);
     return ctx;
 }
 
-#define OK(ctx, e)                                                                 \
-    do {                                                                           \
-        if ((e) != BP_OK) fail_msg("%s: %s", #e, bp_context_error(ctx));           \
+#define OK(ctx, e)                                                       \
+    do {                                                                 \
+        if ((e) != BP_OK) fail_msg("%s: %s", #e, bp_context_error(ctx)); \
     } while (0)
 
 static void test_dims(void **state) {
@@ -66,7 +83,8 @@ static void test_sticky_errors(void **state) {
     bp_context_free(ctx);
 }
 
-/* ---- A small net with an update of the Adam kind ------------------------------------------------------------------------------- */
+/* ---- A small net with an update of the Adam kind
+ * ------------------------------------------------------------------------------- */
 
 enum { IN = 20, HIDDEN = 48, OUT = 10, BATCH = 33, STEPS = 6 };
 
@@ -81,9 +99,12 @@ static net build_net(bp_context *ctx, bp_dtype type) {
     bp_graph *g = n.g;
     bp_graph_set_dtype(g, type);
     bp_value x = bp_input(g, "x", type, bp_shape(2, BP_BATCH, IN)), label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH));
-    bp_value p[] = {bp_parameter(g, "0.weight", bp_shape(2, HIDDEN, IN), bp_kaiming_uniform()), bp_parameter(g, "0.bias", bp_shape(1, HIDDEN), bp_uniform_init(-0.1, 0.1)),
-                    bp_parameter(g, "2.weight", bp_shape(2, HIDDEN, HIDDEN), bp_kaiming_uniform()), bp_parameter(g, "2.bias", bp_shape(1, HIDDEN), bp_zeros()),
-                    bp_parameter(g, "4.weight", bp_shape(2, OUT, HIDDEN), bp_kaiming_uniform()), bp_parameter(g, "4.bias", bp_shape(1, OUT), bp_zeros())};
+    bp_value p[] = {bp_parameter(g, "0.weight", bp_shape(2, HIDDEN, IN), bp_kaiming_uniform()),
+                    bp_parameter(g, "0.bias", bp_shape(1, HIDDEN), bp_uniform_init(-0.1, 0.1)),
+                    bp_parameter(g, "2.weight", bp_shape(2, HIDDEN, HIDDEN), bp_kaiming_uniform()),
+                    bp_parameter(g, "2.bias", bp_shape(1, HIDDEN), bp_zeros()),
+                    bp_parameter(g, "4.weight", bp_shape(2, OUT, HIDDEN), bp_kaiming_uniform()),
+                    bp_parameter(g, "4.bias", bp_shape(1, OUT), bp_zeros())};
     bp_value h = bp_relu(bp_linear(x, p[0], p[1]));
     h = bp_dropout(h, bp_number(g, type, 0.25), "1.dropout");
     h = bp_tanh(bp_linear(h, p[2], p[3]));
@@ -104,7 +125,8 @@ static net build_net(bp_context *ctx, bp_dtype type) {
         bp_value v1 = bp_add(bp_mul(v, bp_number(g, type, 0.99)), bp_mul(bp_square(grad), bp_number(g, type, 0.01)));
         bp_assign(m, m1);
         bp_assign(v, v1);
-        bp_assign(p[i], bp_sub(p[i], bp_mul(bp_number(g, type, 0.05), bp_div(m1, bp_add(bp_sqrt(v1), bp_number(g, type, 1e-3))))));
+        bp_assign(p[i],
+                  bp_sub(p[i], bp_mul(bp_number(g, type, 0.05), bp_div(m1, bp_add(bp_sqrt(v1), bp_number(g, type, 1e-3))))));
     }
     return n;
 }
@@ -134,7 +156,8 @@ static void train(bp_context *ctx, bp_dtype type, outcome *o) {
         OK(ctx, bp_session_set(run, "label", label, &bp_shape(1, rows)));
         bp_session_set_step(run, 5, (uint32_t)step, 0);
         OK(ctx, bp_session_run(run));
-        if (!bp_session_committed(run)) fail_msg("%s: step %d (%s) was not committed", bp_context_isa(ctx), step, bp_dtype_name(type));
+        if (!bp_session_committed(run))
+            fail_msg("%s: step %d (%s) was not committed", bp_context_isa(ctx), step, bp_dtype_name(type));
         const void *loss;
         OK(ctx, bp_session_output(run, 0, &loss, NULL, NULL));
         o->losses[step] = type == BP_F32 ? (double)*(const float *)loss : *(const double *)loss;
@@ -168,8 +191,8 @@ static void test_same_bits(void **state) {
                     bp_context_free(ctx);
                     for (int k = 0; k < STEPS; k++)
                         if (got.losses[k] != expected.losses[k])
-                            fail_msg("%s, %d threads, passes %s, type %d: loss of step %d is %.17g, not %.17g", bp_isa_usable(i), threads, none ? "none" : "all", type, k,
-                                     got.losses[k], expected.losses[k]);
+                            fail_msg("%s, %d threads, passes %s, type %d: loss of step %d is %.17g, not %.17g", bp_isa_usable(i),
+                                     threads, none ? "none" : "all", type, k, got.losses[k], expected.losses[k]);
                     assert_memory_equal(&got, &expected, sizeof got);
                 }
     }
@@ -181,7 +204,8 @@ static void test_gradient_of_net(void **state) {
     bp_graph *g;
     OK(ctx, bp_graph_new(&g, ctx));
     bp_graph_set_dtype(g, BP_F64);
-    bp_value x = bp_input(g, "x", BP_F64, bp_shape(2, BP_BATCH, 3)), w = bp_parameter(g, "w", bp_shape(2, 4, 3), bp_kaiming_uniform());
+    bp_value x = bp_input(g, "x", BP_F64, bp_shape(2, BP_BATCH, 3)),
+             w = bp_parameter(g, "w", bp_shape(2, 4, 3), bp_kaiming_uniform());
     bp_value loss = bp_mean(bp_square(bp_tanh(bp_linear(x, w, BP_NONE))), NULL);
     bp_value outputs[] = {loss, bp_gradient(loss, w)};
     bp_state *s;
@@ -227,7 +251,8 @@ static void test_commit(void **state) {
         bp_context *ctx = context(NULL, 1, none);
         bp_graph *g;
         OK(ctx, bp_graph_new(&g, ctx));
-        bp_value a = bp_variable(g, "a", BP_F32, bp_shape(1, 3), bp_filled(1)), b = bp_variable(g, "b", BP_F32, bp_shape(1, 3), bp_filled(2));
+        bp_value a = bp_variable(g, "a", BP_F32, bp_shape(1, 3), bp_filled(1)),
+                 b = bp_variable(g, "b", BP_F32, bp_shape(1, 3), bp_filled(2));
         bp_value c = bp_variable(g, "c", BP_F32, bp_shape(1, 3), bp_filled(4)), ok = bp_input(g, "ok", BP_F32, bp_shape(0));
         bp_assign(a, b);
         bp_assign(b, bp_add(a, c));
@@ -268,7 +293,8 @@ static void test_sizes(void **state) {
     bp_context *ctx = context(NULL, 1, 0);
     bp_graph *g;
     OK(ctx, bp_graph_new(&g, ctx));
-    bp_value x = bp_input(g, "x", BP_F32, bp_shape(3, BP_BATCH, BP_TIME, 4)), w = bp_parameter(g, "w", bp_shape(2, 2, 4), bp_filled(0.5));
+    bp_value x = bp_input(g, "x", BP_F32, bp_shape(3, BP_BATCH, BP_TIME, 4)),
+             w = bp_parameter(g, "w", bp_shape(2, 2, 4), bp_filled(0.5));
     bp_value y = bp_sum(bp_mean(bp_linear(x, w, BP_NONE), NULL), NULL);
     bp_assign(w, bp_sub(w, bp_mul(bp_number(g, BP_F32, 0.1), bp_gradient(y, w))));
     bp_state *s;
@@ -307,7 +333,8 @@ static void test_sizes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dims), cmocka_unit_test(test_sticky_errors), cmocka_unit_test(test_gradient_of_net),
-                                       cmocka_unit_test(test_commit), cmocka_unit_test(test_sizes), cmocka_unit_test(test_same_bits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dims),   cmocka_unit_test(test_sticky_errors), cmocka_unit_test(test_gradient_of_net),
+        cmocka_unit_test(test_commit), cmocka_unit_test(test_sizes),         cmocka_unit_test(test_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,11 +126,13 @@ static void naive(bp__reduce_op op, uint32_t axes, const bp__tensor *out, const 
 }
 
 /* For every instruction set and number of threads: env is ready, have is to be compared with want. */
-#define EVERYWHERE(env)                                                                                                     \
-    for (int isa_ = 0; bp__isa_list(isa_); isa_++)                                                                            \
-        for (int n_ = 1; n_ <= 3; n_++)                                                                                       \
-            for (bp__env env = {.isa = bp__isa_find(bp__isa_list(isa_)), .team = team[n_], .seed = 99, .step = 7, .first_row = 5}, *once_ = &env; once_; \
-                 once_ = NULL)
+#define EVERYWHERE(env)                                                                                                        \
+    for (int isa_ = 0; bp__isa_list(isa_); isa_++)                                                                             \
+        for (int n_ = 1; n_ <= 3; n_++)                                                                                        \
+            for (bp__env                                                                                                       \
+                     env = {.isa = bp__isa_find(bp__isa_list(isa_)), .team = team[n_], .seed = 99, .step = 7, .first_row = 5}, \
+                     *once_ = &env;                                                                                            \
+                 once_; once_ = NULL)
 
 static void same(const bp__tensor *want, const bp__tensor *have, const char *what) {
     size_t size = bp_dtype_size((bp_dtype)want->dtype);
@@ -158,9 +160,9 @@ static void check_reduce(bp__reduce_op op, uint32_t axes, const bp__tensor *in) 
     EVERYWHERE(env) {
         again(&have);
         bp__reduce(&env, op, axes, &have, in);
-        snprintf(what, sizeof what, "%s reduce op %d axes %u of [%ld %ld %ld] %s strides %ld %ld %ld panels %d", bp__isa_list(isa_), op, axes,
-                 (long)in->dim[0], (long)in->dim[1], (long)in->dim[2], bp_dtype_name((bp_dtype)in->dtype), (long)in->stride[0],
-                 (long)in->stride[1], (long)in->stride[2], in->panels);
+        snprintf(what, sizeof what, "%s reduce op %d axes %u of [%ld %ld %ld] %s strides %ld %ld %ld panels %d",
+                 bp__isa_list(isa_), op, axes, (long)in->dim[0], (long)in->dim[1], (long)in->dim[2],
+                 bp_dtype_name((bp_dtype)in->dtype), (long)in->stride[0], (long)in->stride[1], (long)in->stride[2], in->panels);
         same(&want, &have, what);
     }
     free(want.data), free(have.data);
@@ -255,7 +257,8 @@ static void softmax(void **state) {
         const bool f32 = i % 3 != 0;
         int64_t dim[2] = {1 + below(i % 10 ? 20 : 300), 1 + below(i % 4 ? 40 : 700)}, n = dim[1];
         bp_dtype type = f32 ? BP_F32 : BP_F64;
-        bp__tensor x = make(type, 2, dim, below(2), 1 + below(2)), soft = make(type, 2, dim, below(2), 1), logs = like(&soft), d = like(&soft);
+        bp__tensor x = make(type, 2, dim, below(2), 1 + below(2)), soft = make(type, 2, dim, below(2), 1), logs = like(&soft),
+                   d = like(&soft);
         bp__tensor loss = make(type, 1, dim, false, 1), g = make(type, 1, dim, false, 1), label = make(BP_I64, 1, dim, false, 1);
         randomise(&x, 9), randomise(&g, 1);
         for (int64_t r = 0; r < dim[0]; r++) {
@@ -267,8 +270,9 @@ static void softmax(void **state) {
             for (int h = 8; h > 0; h /= 2)
                 for (int j = 0; j < h; j++) lane[j] = combine(BP__MAX, f32, lane[j], lane[j + h]);
             for (int64_t c = 0; c < n; c++)
-                sum[c % 16] = combine(BP__SUM, f32, sum[c % 16],
-                                      formula(f32, BP__EW_exp, formula(f32, BP__EW_sub, read(&x, at(&x, r * n + c)), lane[0]), 0));
+                sum[c % 16] =
+                    combine(BP__SUM, f32, sum[c % 16],
+                            formula(f32, BP__EW_exp, formula(f32, BP__EW_sub, read(&x, at(&x, r * n + c)), lane[0]), 0));
             for (int h = 8; h > 0; h /= 2)
                 for (int j = 0; j < h; j++) sum[j] = combine(BP__SUM, f32, sum[j], sum[j + h]);
             double log_sum = formula(f32, BP__EW_log, sum[0], 0);
@@ -308,7 +312,8 @@ static void order(void **state) {
         if (type != BP_I64) write(&in, below(storage(&in)), NAN);
         const bool largest = below(2);
         int64_t k = 1 + below(dim[2]), small[3] = {dim[0], dim[1], k};
-        bp__tensor values = make(type, 3, small, false, 1), index = make(BP_I64, 3, small, false, 1), cum = make(type, 3, dim, false, 1);
+        bp__tensor values = make(type, 3, small, false, 1), index = make(BP_I64, 3, small, false, 1),
+                   cum = make(type, 3, dim, false, 1);
         int64_t rows = dim[0] * dim[1], n = dim[2];
         EVERYWHERE(env) {
             again(&values), again(&index), again(&cum);
@@ -387,7 +392,8 @@ static void gathers(void **state) {
         int64_t n = 1 + below(30), row = 1 + below(i % 8 ? 20 : 4000), m = 1 + below(40);
         bp_dtype type = i % 3 == 0 ? BP_I64 : i % 3 == 1 ? BP_F64 : BP_F32;
         int64_t d_in[2] = {n, row}, d_out[3] = {m, 2, row}, d_index[2] = {m, 2};
-        bp__tensor table = make(type, 2, d_in, i % 4 == 0, 1), want = make(type, 3, d_out, i % 4 == 1, 1), index = make(BP_I64, 2, d_index, false, 1);
+        bp__tensor table = make(type, 2, d_in, i % 4 == 0, 1), want = make(type, 3, d_out, i % 4 == 1, 1),
+                   index = make(BP_I64, 2, d_index, false, 1);
         randomise(&table, 7);
         for (int64_t e = 0; e < 2 * m; e++) ((int64_t *)index.data)[e] = below(n + 2) - 1;
         bp__tensor have = like(&want), sum = like(&table), have_sum = like(&table);
@@ -414,18 +420,21 @@ static void gathers(void **state) {
         int axis = (int)below(3);
         taken[axis] = 1 + below(20);
         bp_dtype type = i % 2 ? BP_F32 : BP_F64;
-        bp__tensor in = make(type, 3, dim, below(2), 1), want = make(type, 3, taken, below(2), 1), index = make(BP_I64, 3, taken, below(2), 1);
+        bp__tensor in = make(type, 3, dim, below(2), 1), want = make(type, 3, taken, below(2), 1),
+                   index = make(BP_I64, 3, taken, below(2), 1);
         randomise(&in, 1);
         for (int64_t e = 0; e < storage(&index); e++) ((int64_t *)index.data)[e] = below(dim[axis] + 1);
         bp__tensor have = like(&want), sum = like(&in), have_sum = like(&in);
         for (int64_t e = 0; e < storage(&in); e++) write(&sum, e, 0);
         for (int64_t e = 0; e < bp__tensor_count(&want); e++) {
-            int64_t c[3] = {e / taken[2] / taken[1], e / taken[2] % taken[1], e % taken[2]}, l = read(&index, at(&index, e)) < 0 ? 0 : (int64_t)read(&index, at(&index, e));
+            int64_t c[3] = {e / taken[2] / taken[1], e / taken[2] % taken[1], e % taken[2]},
+                    l = read(&index, at(&index, e)) < 0 ? 0 : (int64_t)read(&index, at(&index, e));
             c[axis] = l;
             int64_t from = (c[0] * dim[1] + c[1]) * dim[2] + c[2];
             write(&want, at(&want, e), l >= dim[axis] ? 0 : read(&in, at(&in, from)));
             if (l < dim[axis])
-                write(&sum, at(&sum, from), combine(BP__SUM, type == BP_F32, read(&sum, at(&sum, from)), read(&want, at(&want, e))));
+                write(&sum, at(&sum, from),
+                      combine(BP__SUM, type == BP_F32, read(&sum, at(&sum, from)), read(&want, at(&want, e))));
         }
         EVERYWHERE(env) {
             again(&have), bp__take_along(&env, axis, &have, &in, &index), same(&want, &have, "take_along");
@@ -469,8 +478,8 @@ static int stop(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reductions), cmocka_unit_test(nans),    cmocka_unit_test(softmax),
-                                       cmocka_unit_test(order),      cmocka_unit_test(copies),  cmocka_unit_test(gathers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reductions), cmocka_unit_test(nans),   cmocka_unit_test(softmax),
+                                       cmocka_unit_test(order),      cmocka_unit_test(copies), cmocka_unit_test(gathers),
                                        cmocka_unit_test(uniforms)};
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -6,7 +6,7 @@
        entry 1  [ y0 ......... ][ y1 .. ]
        entry 2  [ y2 over y0   ][ y1 .. ]      an element-wise result takes the memory of an input that ends here
        entry 3  [ free         ][ y1 .. ][ y3 ]
-       behind it: scratch, as much as the hungriest kernel wants. Nothing survives between runs.                                   */
+       behind it: scratch, as much as the hungriest kernel wants. Nothing survives between runs. */
 #include "graph/plan.h"
 #include "op/elementwise.h"
 
@@ -64,7 +64,8 @@ static bp_status sized(const binder *x, const bp__node *node, int32_t k, bp__ten
 static bp_status new_buffer(const binder *x, bp__slot *slot) {
     bp__binding *b = x->b;
     if (BP__GROW(x->s->ctx, b->buffers, b->n_buffers, b->cap_buffers) != BP_OK) return no_memory(x);
-    b->buffers[b->n_buffers] = (bp__buffer_life){.bytes = (stored_bytes(&slot->t) + 63) & ~(size_t)63, .first = (int32_t)b->n_entries, .last = (int32_t)b->n_entries};
+    b->buffers[b->n_buffers] = (bp__buffer_life){
+        .bytes = (stored_bytes(&slot->t) + 63) & ~(size_t)63, .first = (int32_t)b->n_entries, .last = (int32_t)b->n_entries};
     slot->space = BP__SPACE_ARENA;
     slot->index = (int32_t)b->n_buffers++;
     slot->offset = 0;
@@ -78,8 +79,8 @@ static void used_by(const binder *x, const bp__slot *slot, int64_t entry) {
     }
 }
 
-static bp_status add_entry(const binder *x, const bp__op *op, void (*run)(const bp__call *), const void *attrs, const bp__slot *slots, int32_t n_in,
-                           int32_t n_out, const char *name, bool shares) {
+static bp_status add_entry(const binder *x, const bp__op *op, void (*run)(const bp__call *), const void *attrs,
+                           const bp__slot *slots, int32_t n_in, int32_t n_out, const char *name, bool shares) {
     bp__binding *b = x->b;
     if (BP__GROW(x->s->ctx, b->entries, b->n_entries, b->cap_entries) != BP_OK) return no_memory(x);
     size_t n = (size_t)(n_in + n_out);
@@ -92,7 +93,12 @@ static bp_status add_entry(const binder *x, const bp__op *op, void (*run)(const 
         tensors[i].data = NULL;
         used_by(x, &slots[i], b->n_entries);
     }
-    b->entries[b->n_entries++] = (bp__entry){.run = run, .op = op, .slots = copy, .name = name, .shares = shares,
+    b->entries[b->n_entries++] = (bp__entry){
+        .run = run,
+        .op = op,
+        .slots = copy,
+        .name = name,
+        .shares = shares,
         .call = {.env = &x->s->env, .in = tensors, .out = tensors + n_in, .n_in = n_in, .n_out = n_out, .attrs = attrs}};
     return BP_OK;
 }
@@ -180,7 +186,8 @@ static bp_status bind_node(binder *x, int32_t index) {
             continue;
         }
         slots[k] = x->slots[x->first[node->in[k].node] + node->in[k].output];
-        if ((node->op->flags & BP__OP_DENSE_IN) && !slots[k].t.panels && !contiguous(&slots[k].t)) BP_TRY(dense_copy(x, &slots[k], &slots[k]));
+        if ((node->op->flags & BP__OP_DENSE_IN) && !slots[k].t.panels && !contiguous(&slots[k].t))
+            BP_TRY(dense_copy(x, &slots[k], &slots[k]));
     }
     if (node->op->view) {
         bool done;
@@ -198,7 +205,8 @@ static bp_status bind_node(binder *x, int32_t index) {
     return add_entry(x, node->op, node->op->forward, node->attrs, slots, node->n_in, node->n_out, node->name, shares);
 }
 
-/* ---- Commit ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Commit ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Does any node of the commit part but `self` read variable `place`? */
 static bool read_elsewhere(const binder *x, int32_t place, int64_t self) {
@@ -208,8 +216,11 @@ static bool read_elsewhere(const binder *x, int32_t place, int64_t self) {
             const bp__slot *in = &x->slots[x->first[g->nodes[i].in[k].node] + g->nodes[i].in[k].output];
             if (in->space != BP__SPACE_STATE || in->index != place) continue;
             if (i != self) return true;
-            const bp__info *whole = &x->s->state->places[place].info; /* by itself: only as the whole variable, element by element */
-            if (in->offset != 0 || in->t.panels != whole->panels || (!in->t.panels && !contiguous(&in->t)) || in->t.n_dims != whole->dims.n) return true;
+            const bp__info *whole =
+                &x->s->state->places[place].info; /* by itself: only as the whole variable, element by element */
+            if (in->offset != 0 || in->t.panels != whole->panels || (!in->t.panels && !contiguous(&in->t)) ||
+                in->t.n_dims != whole->dims.n)
+                return true;
         }
     return false;
 }
@@ -226,7 +237,8 @@ static bp_status bind_update(binder *x, int32_t index, bool *written) {
             if (p->assigns[i].value.node == index && p->assigns[i].value.output == k) n++, a = i;
         direct = n == 1 && !read_elsewhere(x, (int32_t)p->assigns[a].variable, index);
         for (int64_t i = p->commit_from; i < p->g->n_nodes && direct; i++)
-            for (int32_t j = 0; j < p->g->nodes[i].n_in; j++) direct &= p->g->nodes[i].in[j].node != index || p->g->nodes[i].in[j].output != k;
+            for (int32_t j = 0; j < p->g->nodes[i].n_in; j++)
+                direct &= p->g->nodes[i].in[j].node != index || p->g->nodes[i].in[j].output != k;
         targets[k] = (int32_t)a;
     }
     if (!direct) return bind_node(x, index);
@@ -249,7 +261,8 @@ static bp_status bind_copies(binder *x, const bool *written) {
     for (int64_t i = 0; i < x->p->n_assigns; i++) {
         if (written[i]) continue;
         bp__ref r = x->p->assigns[i].value;
-        bp__slot pair[2] = {x->slots[x->first[r.node] + r.output], {.space = BP__SPACE_STATE, .index = (int32_t)x->p->assigns[i].variable}};
+        bp__slot pair[2] = {x->slots[x->first[r.node] + r.output],
+                            {.space = BP__SPACE_STATE, .index = (int32_t)x->p->assigns[i].variable}};
         pair[1].t = pair[0].t;
         if (pair[0].t.panels) { /* as stored, flat */
             bp__tensor flat = {.n_dims = 1, .dtype = pair[0].t.dtype, .stride = {1}};
@@ -258,7 +271,8 @@ static bp_status bind_copies(binder *x, const bool *written) {
         } else {
             set_strides(&pair[1].t);
         }
-        BP_TRY(add_entry(x, &copy_op, run_copy, NULL, pair, 1, 1, x->p->source->variables[x->p->assigns[i].variable].name, false));
+        BP_TRY(
+            add_entry(x, &copy_op, run_copy, NULL, pair, 1, 1, x->p->source->variables[x->p->assigns[i].variable].name, false));
     }
     return BP_OK;
 }
@@ -270,7 +284,9 @@ static bp_status save_old_state(binder *x) {
         bp__slot *slot = &x->slots[x->first[r.node] + r.output];
         if (r.node < x->p->commit_from && slot->space == BP__SPACE_STATE) {
             bp__slot flat = *slot;
-            if (slot->t.panels) return bp__fail(x->s->ctx, BP_UNSUPPORTED, "assigning one weight to another is not supported; compute a new value");
+            if (slot->t.panels)
+                return bp__fail(x->s->ctx, BP_UNSUPPORTED,
+                                "assigning one weight to another is not supported; compute a new value");
             BP_TRY(dense_copy(x, &flat, slot));
         }
     }
@@ -278,12 +294,17 @@ static bp_status save_old_state(binder *x) {
 }
 
 static bool same_program(const bp__ew_program *a, const bp__ew_program *b) {
-    if (a->type != b->type || a->n_in != b->n_in || a->n_const != b->n_const || a->n_reg != b->n_reg || a->n_out != b->n_out || a->n_instr != b->n_instr) return false;
+    if (a->type != b->type || a->n_in != b->n_in || a->n_const != b->n_const || a->n_reg != b->n_reg || a->n_out != b->n_out ||
+        a->n_instr != b->n_instr)
+        return false;
     for (int32_t i = 0; i < a->n_instr; i++) {
         const bp__ew_instr *s = &a->instr[i], *t = &b->instr[i];
-        if (s->op != t->op || s->dst != t->dst || memcmp(s->src, t->src, sizeof s->src) != 0 || memcmp(&s->p, &t->p, sizeof s->p) != 0 || memcmp(&s->q, &t->q, sizeof s->q) != 0) return false;
+        if (s->op != t->op || s->dst != t->dst || memcmp(s->src, t->src, sizeof s->src) != 0 ||
+            memcmp(&s->p, &t->p, sizeof s->p) != 0 || memcmp(&s->q, &t->q, sizeof s->q) != 0)
+            return false;
     }
-    return memcmp(a->constant, b->constant, sizeof(double) * (size_t)a->n_const) == 0 && memcmp(a->out, b->out, sizeof *a->out * (size_t)a->n_out) == 0;
+    return memcmp(a->constant, b->constant, sizeof(double) * (size_t)a->n_const) == 0 &&
+           memcmp(a->out, b->out, sizeof *a->out * (size_t)a->n_out) == 0;
 }
 
 /* An entry that writes state in place and reads nothing that the commit part computes: its place among the others is free. */
@@ -326,8 +347,12 @@ static bp_status merge_updates(binder *x) {
         }
         e->slots = slots;
         e->name = NULL;
-        e->call = (bp__call){.env = e->call.env, .in = tensors, .out = tensors + (int64_t)group * same - e->call.n_out, .n_in = (int32_t)(group * same) - e->call.n_out,
-                             .n_out = e->call.n_out, .attrs = merged};
+        e->call = (bp__call){.env = e->call.env,
+                             .in = tensors,
+                             .out = tensors + (int64_t)group * same - e->call.n_out,
+                             .n_in = (int32_t)(group * same) - e->call.n_out,
+                             .n_out = e->call.n_out,
+                             .attrs = merged};
         for (int32_t k = 0; k < group * (int32_t)same; k++) used_by(x, &slots[k], i);
         b->n_entries = kept;
     }
@@ -401,11 +426,14 @@ static int32_t overlay(const bp__binding *b, int64_t e, const bp__slot *out, con
     const bp__entry *entry = &b->entries[e];
     for (int32_t k = 0; entry->shares && k < entry->call.n_in; k++) {
         const bp__slot *in = &entry->slots[k];
-        if (in->space != BP__SPACE_ARENA || taken[in->index] || b->buffers[in->index].last != e || b->buffers[in->index].bytes != b->buffers[out->index].bytes) continue;
+        if (in->space != BP__SPACE_ARENA || taken[in->index] || b->buffers[in->index].last != e ||
+            b->buffers[in->index].bytes != b->buffers[out->index].bytes)
+            continue;
         if (in->offset != 0 || !same_view(&in->t, &out->t)) continue;
         bool alone = true;
         for (int32_t j = 0; j < entry->call.n_in; j++)
-            alone &= entry->slots[j].space != BP__SPACE_ARENA || entry->slots[j].index != in->index || (entry->slots[j].offset == 0 && same_view(&entry->slots[j].t, &in->t));
+            alone &= entry->slots[j].space != BP__SPACE_ARENA || entry->slots[j].index != in->index ||
+                     (entry->slots[j].offset == 0 && same_view(&entry->slots[j].t, &in->t));
         if (alone) return in->index;
     }
     return -1;
@@ -431,7 +459,8 @@ static bp_status place_buffers(binder *x) {
             }
         }
         for (int64_t i = 0; i < b->n_buffers && status == BP_OK; i++)
-            if (b->buffers[i].last == e && b->buffers[i].first <= e && !taken[i]) status = give(ctx, &s, b->buffers[i].offset, b->buffers[i].bytes);
+            if (b->buffers[i].last == e && b->buffers[i].first <= e && !taken[i])
+                status = give(ctx, &s, b->buffers[i].offset, b->buffers[i].bytes);
     }
     b->arena_bytes = s.end;
     bp__free(ctx, s.gaps);
@@ -439,16 +468,19 @@ static bp_status place_buffers(binder *x) {
     return status;
 }
 
-/* ---- Putting it together ------------------------------------------------------------------------------------------------------ */
+/* ---- Putting it together ------------------------------------------------------------------------------------------------------
+ */
 
 static bp_status check_dims(const binder *x) {
     const bp_graph *g = x->p->g;
     for (int64_t i = 0; i < g->n_checks; i++) {
-        int64_t a = bp__dim_eval(g->dims, g->checks[i].a, x->b->symbols), b = bp__dim_eval(g->dims, g->checks[i].b, x->b->symbols);
+        int64_t a = bp__dim_eval(g->dims, g->checks[i].a, x->b->symbols),
+                b = bp__dim_eval(g->dims, g->checks[i].b, x->b->symbols);
         char s[160], t[160];
         if (a >= 0 && b >= 0 && a != b)
-            return bp__fail(x->s->ctx, BP_SHAPE, "sizes differ: %s = %lld, but %s = %lld must be equal to it", bp__dim_text(g->dims, g->checks[i].a, s, sizeof s),
-                            (long long)a, bp__dim_text(g->dims, g->checks[i].b, t, sizeof t), (long long)b);
+            return bp__fail(x->s->ctx, BP_SHAPE, "sizes differ: %s = %lld, but %s = %lld must be equal to it",
+                            bp__dim_text(g->dims, g->checks[i].a, s, sizeof s), (long long)a,
+                            bp__dim_text(g->dims, g->checks[i].b, t, sizeof t), (long long)b);
     }
     return BP_OK;
 }

@@ -96,9 +96,12 @@ bp_status bp__graph_push(bp_graph *g, const bp__node *node) {
 
 bp_value bp__graph_leaf(bp_graph *g, const bp__op *op, const char *name, bp__info info, void *attrs) {
     if (g->status != BP_OK) return bad(g);
-    if (info.dims.n < 0 || info.dims.n > BP_MAX_DIMS) return bp__graph_fail(g, BP_SHAPE, "%s: %lld dimensions, at most %d are possible", name ? name : op->name, (long long)info.dims.n, BP_MAX_DIMS);
+    if (info.dims.n < 0 || info.dims.n > BP_MAX_DIMS)
+        return bp__graph_fail(g, BP_SHAPE, "%s: %lld dimensions, at most %d are possible", name ? name : op->name,
+                              (long long)info.dims.n, BP_MAX_DIMS);
     for (int64_t i = 0; i < info.dims.n; i++)
-        if (info.dims.dim[i] == -1) return bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is not given", name ? name : op->name, (long long)i);
+        if (info.dims.dim[i] == -1)
+            return bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is not given", name ? name : op->name, (long long)i);
     bp__node node = {.op = op, .attrs = attrs, .n_out = 1, .out = bp__pool_alloc(&g->pool, sizeof(bp__info))};
     if (name) node.name = bp__pool_strdup(&g->pool, name);
     if (!node.out || (name && !node.name)) return no_memory(g);
@@ -117,7 +120,8 @@ bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims) {
 static bp_value variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims, bp_init init, bool trainable) {
     if (g->status != BP_OK) return bad(g);
     for (int64_t i = 0; i < g->n_variables; i++)
-        if (strcmp(g->variables[i].name, name) == 0) return bp__graph_fail(g, BP_INVALID, "variable \"%s\" is there already; names of variables are unique", name);
+        if (strcmp(g->variables[i].name, name) == 0)
+            return bp__graph_fail(g, BP_INVALID, "variable \"%s\" is there already; names of variables are unique", name);
     for (int64_t i = 0; i < dims.n && i < BP_MAX_DIMS; i++)
         if (dims.dim[i] < 0) return bp__graph_fail(g, BP_SHAPE, "variable \"%s\": its dimensions must be numbers", name);
     int64_t *index = bp__pool_alloc(&g->pool, sizeof *index);
@@ -135,8 +139,12 @@ static bp_value variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims 
     return v;
 }
 
-bp_value bp_parameter(bp_graph *g, const char *name, bp_dims dims, bp_init init) { return variable(g, name, g->parameter_dtype, dims, init, true); }
-bp_value bp_variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims, bp_init init) { return variable(g, name, dtype, dims, init, false); }
+bp_value bp_parameter(bp_graph *g, const char *name, bp_dims dims, bp_init init) {
+    return variable(g, name, g->parameter_dtype, dims, init, true);
+}
+bp_value bp_variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims, bp_init init) {
+    return variable(g, name, dtype, dims, init, false);
+}
 
 bp_value bp_constant(bp_graph *g, bp_dtype dtype, bp_dims dims, const void *data) {
     if (g->status != BP_OK) return bad(g);
@@ -152,7 +160,13 @@ bp_value bp_constant(bp_graph *g, bp_dtype dtype, bp_dims dims, const void *data
 }
 
 bp_value bp_number(bp_graph *g, bp_dtype dtype, double v) {
-    union { float f; double d; int32_t i; int64_t l; uint8_t u; } x = {.l = 0};
+    union {
+        float f;
+        double d;
+        int32_t i;
+        int64_t l;
+        uint8_t u;
+    } x = {.l = 0};
     switch (dtype) {
     case BP_F32: x.f = (float)v; break;
     case BP_F64: x.d = v; break;
@@ -177,7 +191,8 @@ void bp_assign(bp_value var, bp_value value) {
     if (!same) {
         char s[200], t[200];
         bp__graph_fail(g, BP_SHAPE, "assign: \"%s\" is %s %s, the value is %s %s", v->name, bp_dtype_name(a->dtype),
-                       bp__dims_text(g->dims, &a->dims, s, sizeof s), bp_dtype_name(b->dtype), bp__dims_text(g->dims, &b->dims, t, sizeof t));
+                       bp__dims_text(g->dims, &a->dims, s, sizeof s), bp_dtype_name(b->dtype),
+                       bp__dims_text(g->dims, &b->dims, t, sizeof t));
     } else if (v->assigned.node >= 0) {
         bp__graph_fail(g, BP_INVALID, "assign: \"%s\" is assigned twice in one step", v->name);
     } else {
@@ -223,7 +238,8 @@ bp_value bp__graph_add(bp_graph *g, const bp__op *op, const void *attrs, const b
     if (g->status != BP_OK) return bad(g);
     for (int32_t i = 0; i < n_in && op->n_in >= 0; i++)
         if (!in[i].graph && op->in_names[i][0] != '?')
-            return bp__graph_fail(g, BP_INVALID, "%s: input \"%s\" is missing; only optional inputs may be BP_NONE", op->name, op->in_names[i]);
+            return bp__graph_fail(g, BP_INVALID, "%s: input \"%s\" is missing; only optional inputs may be BP_NONE", op->name,
+                                  op->in_names[i]);
     if (op->n_in < 0 && n_in == 0) return bp__graph_fail(g, BP_INVALID, "%s: needs at least one input", op->name);
     return add_checked(g, op, attrs, in, n_in);
 }

@@ -8,8 +8,8 @@ typedef struct bp__dims_table bp__dims_table;
 bp__dims_table *bp__dims_table_new(bp_context *ctx); /* symbols 0 (batch) and 1 (time) are there; NULL: out of memory */
 void bp__dims_table_free(bp__dims_table *t);
 bp__dims_table *bp__dims_table_copy(const bp__dims_table *t);
-int64_t bp__dim_symbol(bp__dims_table *t, const char *name); /* the same name gives the same symbol */
-int bp__dim_symbol_count(const bp__dims_table *t);           /* symbols are numbered 0 … count-1 in order of making */
+int64_t bp__dim_symbol(bp__dims_table *t, const char *name);    /* the same name gives the same symbol */
+int bp__dim_symbol_count(const bp__dims_table *t);              /* symbols are numbered 0 … count-1 in order of making */
 int bp__dim_symbol_index(const bp__dims_table *t, int64_t dim); /* -1: not a bare symbol */
 int64_t bp__dim_add(bp__dims_table *t, int64_t a, int64_t b);
 int64_t bp__dim_sub(bp__dims_table *t, int64_t a, int64_t b);
@@ -20,5 +20,5 @@ int64_t bp__dim_eval(const bp__dims_table *t, int64_t dim, const int64_t *symbol
 /* Text such as "batch" or "2*time - 1". Returns out. */
 char *bp__dim_text(const bp__dims_table *t, int64_t dim, char *out, size_t size);
 char *bp__dims_text(const bp__dims_table *t, const bp_dims *d, char *out, size_t size); /* "[batch, 784]" */
-int64_t bp__dims_count(bp__dims_table *t, const bp_dims *d); /* the product */
+int64_t bp__dims_count(bp__dims_table *t, const bp_dims *d);                            /* the product */
 #endif

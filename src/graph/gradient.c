@@ -107,7 +107,15 @@ static void visit(walk *w, int32_t index) {
         any_flow |= out[node.n_out + k].graph != NULL;
     }
     if (!any_flow) return;
-    bp__grad c = {.g = g, .attrs = node.attrs, .in = in, .out = out, .d_out = out + node.n_out, .wanted = wanted, .d_in = in + node.n_in, .n_in = node.n_in, .n_out = node.n_out};
+    bp__grad c = {.g = g,
+                  .attrs = node.attrs,
+                  .in = in,
+                  .out = out,
+                  .d_out = out + node.n_out,
+                  .wanted = wanted,
+                  .d_in = in + node.n_in,
+                  .n_in = node.n_in,
+                  .n_out = node.n_out};
     const char *scope = g->scope;
     g->scope = node.name;
     node.op->gradient(&c);
@@ -159,8 +167,8 @@ static bool check_arguments(bp_graph *g, const bp_value *values, const bp_value 
         if (bp_is_bad(cotangents[i])) return false;
         if (cotangents[i].graph && (!same_dims(&a, &b) || bp_value_dtype(values[i]) != bp_value_dtype(cotangents[i]))) {
             char s[200], t[200];
-            bp__graph_fail(g, BP_SHAPE, "gradients: cotangent %d is %s, its value %s", i + 1, bp__dims_text(g->dims, &b, s, sizeof s),
-                           bp__dims_text(g->dims, &a, t, sizeof t));
+            bp__graph_fail(g, BP_SHAPE, "gradients: cotangent %d is %s, its value %s", i + 1,
+                           bp__dims_text(g->dims, &b, s, sizeof s), bp__dims_text(g->dims, &a, t, sizeof t));
             return false;
         }
     }
@@ -178,7 +186,8 @@ void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangent
     } else {
         for (int i = 0; i < n && g->status == BP_OK; i++) {
             if (!w.leads[w.first_of[values[i].node] + values[i].output] || (cotangents && !cotangents[i].graph)) continue;
-            contribute(&w, (bp__ref){values[i].node, values[i].output}, cotangents ? cotangents[i] : filled(g, values[i], 1), -1, i);
+            contribute(&w, (bp__ref){values[i].node, values[i].output}, cotangents ? cotangents[i] : filled(g, values[i], 1), -1,
+                       i);
         }
         for (int32_t i = w.n - 1; i >= 0 && g->status == BP_OK; i--) visit(&w, i);
         for (int j = 0; j < m && g->status == BP_OK; j++) {

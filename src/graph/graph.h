@@ -7,7 +7,7 @@
 
 typedef struct bp__op bp__op;
 
-typedef struct bp__ref { /* a value inside one graph */
+typedef struct bp__ref {  /* a value inside one graph */
     int32_t node, output; /* node -1: an optional input that is absent */
 } bp__ref;
 
@@ -19,9 +19,9 @@ typedef struct bp__info { /* what is known of an output before sizes are */
 
 typedef struct bp__node {
     const bp__op *op;
-    void *attrs;      /* the op's attribute struct; pool memory */
-    bp__ref *in;      /* [n_in] */
-    bp__info *out;    /* [n_out] */
+    void *attrs;   /* the op's attribute struct; pool memory */
+    bp__ref *in;   /* [n_in] */
+    bp__info *out; /* [n_out] */
     int32_t n_in, n_out;
     const char *name; /* leaves: their name; others: the layer that made it, or NULL */
 } bp__node;
@@ -61,15 +61,17 @@ extern const bp__op bp__op_input, bp__op_variable, bp__op_constant;
 
 /* Fails the graph (first error wins) and returns the bad value. */
 bp_value bp__graph_fail(bp_graph *g, bp_status status, const char *format, ...) BP__PRINTF(3, 4);
-/* Adds a node: copies attrs (op->attrs_size bytes) and inputs, runs the shape rule. Absent optional inputs are BP_NONE. Returns output 0.
-   `g` may be NULL when an input is given. */
+/* Adds a node: copies attrs (op->attrs_size bytes) and inputs, runs the shape rule. Absent optional inputs are BP_NONE. Returns
+   output 0. `g` may be NULL when an input is given. */
 bp_value bp__graph_add(bp_graph *g, const bp__op *op, const void *attrs, const bp_value *in, int32_t n_in);
 static inline bp_value bp__output(bp_value first, int32_t k) { return (bp_value){first.graph, first.node, k}; }
-static inline bp_value bp__value(bp_graph *g, bp__ref r) { return r.node < 0 ? (bp_value){NULL, -1, 0} : (bp_value){g, r.node, r.output}; }
+static inline bp_value bp__value(bp_graph *g, bp__ref r) {
+    return r.node < 0 ? (bp_value){NULL, -1, 0} : (bp_value){g, r.node, r.output};
+}
 static inline const bp__info *bp__ref_info(const bp_graph *g, bp__ref r) { return &g->nodes[r.node].out[r.output]; }
 /* Sets the layer path that nodes built from now on carry; the old one is returned for restoring. Copies. */
 const char *bp__graph_scope(bp_graph *g, const char *scope);
 bp_value bp__graph_leaf(bp_graph *g, const bp__op *op, const char *name, bp__info info, void *attrs);
 bp_status bp__graph_push(bp_graph *g, const bp__node *node); /* appends a finished node (passes) */
-bp_graph *bp__graph_copy_empty(const bp_graph *g); /* same context and dimensions, no nodes; NULL: out of memory */
+bp_graph *bp__graph_copy_empty(const bp_graph *g);           /* same context and dimensions, no nodes; NULL: out of memory */
 #endif

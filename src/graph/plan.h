@@ -11,13 +11,13 @@ typedef struct bp__root { /* an assignment in a program: `value` goes to the var
 
 struct bp_program {
     bp_context *ctx;
-    bp_graph *g;          /* the rewritten copy; nodes in order of execution */
-    bp_graph *source;     /* borrowed: names of variables */
-    bp__ref *outputs;     /* [n_outputs] */
-    bp__root *assigns;    /* [n_assigns] */
-    bp__ref ok;           /* node -1: commits always */
+    bp_graph *g;       /* the rewritten copy; nodes in order of execution */
+    bp_graph *source;  /* borrowed: names of variables */
+    bp__ref *outputs;  /* [n_outputs] */
+    bp__root *assigns; /* [n_assigns] */
+    bp__ref ok;        /* node -1: commits always */
     int64_t n_outputs, n_assigns;
-    int64_t commit_from;  /* nodes from here on only feed assignments: they run after `ok` is known */
+    int64_t commit_from; /* nodes from here on only feed assignments: they run after `ok` is known */
 };
 
 /* Where a variable lies. */
@@ -48,14 +48,14 @@ typedef bp_status (*bp__pass)(bp_program *p);
 /* A rewriting in progress: old values map to new ones. */
 typedef struct bp__rewrite {
     bp_program *p;
-    bp__node *old;    /* the nodes before; freed at the end */
+    bp__node *old; /* the nodes before; freed at the end */
     int64_t n_old;
-    bp__ref **map;    /* [n_old][n_out]: the new value of each old output; node -1: not made */
+    bp__ref **map; /* [n_old][n_out]: the new value of each old output; node -1: not made */
 } bp__rewrite;
 bp_status bp__rewrite_begin(bp__rewrite *w, bp_program *p);
 bp__ref bp__rewrite_ref(const bp__rewrite *w, bp__ref old);
-bp_status bp__rewrite_keep(bp__rewrite *w, int64_t old);                     /* copies an old node with its inputs mapped */
-bp_status bp__rewrite_end(bp__rewrite *w);                                   /* maps the roots, frees */
+bp_status bp__rewrite_keep(bp__rewrite *w, int64_t old); /* copies an old node with its inputs mapped */
+bp_status bp__rewrite_end(bp__rewrite *w);               /* maps the roots, frees */
 void bp__rewrite_abandon(bp__rewrite *w);
 /* Uses of every value by nodes and roots: counts[first[node] + output]. */
 typedef struct bp__uses {
@@ -79,10 +79,10 @@ extern const bp__op bp__op_fused, bp__op_gemm, bp__op_relayout;
 enum bp__space { BP__SPACE_ARENA, BP__SPACE_STATE, BP__SPACE_INPUT, BP__SPACE_CONSTANT };
 typedef struct bp__slot { /* where a value lies; becomes a pointer when the arena and the inputs have their places */
     uint8_t space;
-    int32_t index;    /* arena: its buffer; state: its place; input: its number */
-    int64_t offset;   /* bytes added by views */
+    int32_t index;  /* arena: its buffer; state: its place; input: its number */
+    int64_t offset; /* bytes added by views */
     const void *constant;
-    bp__tensor t;     /* data unused */
+    bp__tensor t; /* data unused */
 } bp__slot;
 typedef struct bp__buffer_life { /* a piece of the arena, from the entry that fills it to the last that reads it */
     size_t bytes, offset;
@@ -94,7 +94,7 @@ typedef struct bp__entry {
     bp__slot *slots; /* [n_in + n_out]: of the call's tensors */
     const bp__op *op;
     const char *name; /* the layer, or NULL */
-    bool shares;     /* an output may take the memory of an input */
+    bool shares;      /* an output may take the memory of an input */
 } bp__entry;
 typedef struct bp__binding {
     bp__pool pool;
@@ -106,9 +106,9 @@ typedef struct bp__binding {
     bp__slot *outputs; /* [n_outputs] */
     bp__slot ok;
     size_t arena_bytes, scratch_bytes;
-    uint64_t used;         /* for replacing the least recently used */
+    uint64_t used; /* for replacing the least recently used */
     bool bound;
-    const void *arena;     /* what the tensors were last resolved against */
+    const void *arena; /* what the tensors were last resolved against */
 } bp__binding;
 
 typedef struct bp__input {

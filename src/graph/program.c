@@ -131,9 +131,12 @@ static bp_status extract(bp_program *p, const bp_graph *g) {
         status = bp__graph_push(p->g, &node);
         for (int32_t k = 0; k < node.n_out; k++) w.map[i][k] = (bp__ref){(int32_t)(p->g->n_nodes - 1), k};
     }
-    for (int64_t i = 0; i < g->n_checks && status == BP_OK; i++) { /* checks of dropped nodes still hold for the shapes: keep all */
-        if (BP__GROW(p->ctx, p->g->checks, p->g->n_checks, p->g->cap_checks) != BP_OK) status = no_memory(p);
-        else p->g->checks[p->g->n_checks++] = (bp__dim_check){g->checks[i].a, g->checks[i].b, -1};
+    for (int64_t i = 0; i < g->n_checks && status == BP_OK;
+         i++) { /* checks of dropped nodes still hold for the shapes: keep all */
+        if (BP__GROW(p->ctx, p->g->checks, p->g->n_checks, p->g->cap_checks) != BP_OK)
+            status = no_memory(p);
+        else
+            p->g->checks[p->g->n_checks++] = (bp__dim_check){g->checks[i].a, g->checks[i].b, -1};
     }
     bp__free(p->ctx, wanted);
     return status == BP_OK ? bp__rewrite_end(&w) : status;
@@ -142,7 +145,10 @@ static bp_status extract(bp_program *p, const bp_graph *g) {
 static bp__ref root_of(bp_value v) { return (bp__ref){v.node, v.output}; }
 
 static bp_status run_passes(bp_program *p) {
-    static const struct { bp__pass run; bool needed; } passes[] = {
+    static const struct {
+        bp__pass run;
+        bool needed;
+    } passes[] = {
 #define PASS(name, reorders, text) {bp__pass_##name, false},
 #include "graph/passes/passes.def"
 #undef PASS
@@ -163,7 +169,8 @@ bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs,
     if (g->status != BP_OK) return g->status;
     bool commit = options && options->commit;
     for (int i = 0; i < n; i++)
-        if (outputs[i].graph != g || outputs[i].node < 0) return bp__fail(ctx, BP_INVALID, "program: output %d is not a value of this graph", i);
+        if (outputs[i].graph != g || outputs[i].node < 0)
+            return bp__fail(ctx, BP_INVALID, "program: output %d is not a value of this graph", i);
     bp_program *p = bp__zalloc(ctx, sizeof *p);
     if (!p) return bp__out_of_memory(ctx, sizeof *p);
     p->ctx = ctx;

@@ -55,10 +55,12 @@ bp_status bp_session_set(bp_session *s, const char *input, const void *data, con
     if (!dims) return BP_OK;
     const bp_dims *declared = &s->program->g->nodes[in->node].out[0].dims;
     bool fits = dims->n == declared->n;
-    for (int64_t i = 0; i < dims->n && fits; i++) fits = dims->dim[i] >= 0 && (declared->dim[i] < 0 || declared->dim[i] == dims->dim[i]);
+    for (int64_t i = 0; i < dims->n && fits; i++)
+        fits = dims->dim[i] >= 0 && (declared->dim[i] < 0 || declared->dim[i] == dims->dim[i]);
     if (!fits) {
         char a[200], b[200];
-        return bp__fail(s->ctx, BP_SHAPE, "input \"%s\" is declared %s, but %s was given", input, bp__dims_text(s->program->g->dims, declared, a, sizeof a),
+        return bp__fail(s->ctx, BP_SHAPE, "input \"%s\" is declared %s, but %s was given", input,
+                        bp__dims_text(s->program->g->dims, declared, a, sizeof a),
                         bp__dims_text(s->program->g->dims, dims, b, sizeof b));
     }
     for (int64_t i = 0; i < dims->n; i++) s->dirty |= in->dims.dim[i] != dims->dim[i];
@@ -76,11 +78,14 @@ static bp_status solve_symbols(bp_session *s) {
         for (int64_t k = 0; k < declared->n; k++) {
             int symbol = bp__dim_symbol_index(g->dims, declared->dim[k]);
             if (symbol < 0) continue;
-            if (in->dims.dim[k] < 0) return bp__fail(s->ctx, BP_INVALID, "input \"%s\" has a size that depends on the run: give its dimensions", in->name);
+            if (in->dims.dim[k] < 0)
+                return bp__fail(s->ctx, BP_INVALID, "input \"%s\" has a size that depends on the run: give its dimensions",
+                                in->name);
             char text[100];
             if (s->symbols[symbol] >= 0 && s->symbols[symbol] != in->dims.dim[k])
                 return bp__fail(s->ctx, BP_SHAPE, "input \"%s\": %s is %lld here and %lld in another input", in->name,
-                                bp__dim_text(g->dims, declared->dim[k], text, sizeof text), (long long)in->dims.dim[k], (long long)s->symbols[symbol]);
+                                bp__dim_text(g->dims, declared->dim[k], text, sizeof text), (long long)in->dims.dim[k],
+                                (long long)s->symbols[symbol]);
             s->symbols[symbol] = in->dims.dim[k];
         }
     }
@@ -90,8 +95,9 @@ static bp_status solve_symbols(bp_session *s) {
         char text[100];
         for (int64_t k = 0; k < declared->n; k++)
             if (declared->dim[k] < 0 && bp__dim_eval(g->dims, declared->dim[k], s->symbols) != in->dims.dim[k])
-                return bp__fail(s->ctx, BP_SHAPE, "input \"%s\": dimension %lld is %lld, but %s is %lld", in->name, (long long)k, (long long)in->dims.dim[k],
-                                bp__dim_text(g->dims, declared->dim[k], text, sizeof text), (long long)bp__dim_eval(g->dims, declared->dim[k], s->symbols));
+                return bp__fail(s->ctx, BP_SHAPE, "input \"%s\": dimension %lld is %lld, but %s is %lld", in->name, (long long)k,
+                                (long long)in->dims.dim[k], bp__dim_text(g->dims, declared->dim[k], text, sizeof text),
+                                (long long)bp__dim_eval(g->dims, declared->dim[k], s->symbols));
     }
     return BP_OK;
 }
@@ -169,7 +175,8 @@ static bool is_true(const void *p, bp_dtype type) {
 
 bp_status bp_session_run(bp_session *s) {
     for (int64_t i = 0; i < s->n_inputs; i++)
-        if (!s->inputs[i].set) return bp__fail(s->ctx, BP_INVALID, "input \"%s\" has no data: call bp_session_set first", s->inputs[i].name);
+        if (!s->inputs[i].set)
+            return bp__fail(s->ctx, BP_INVALID, "input \"%s\" has no data: call bp_session_set first", s->inputs[i].name);
     if (s->dirty || !s->current) BP_TRY(find_binding(s));
     s->dirty = false;
     BP_TRY(resolve(s));
@@ -185,7 +192,8 @@ bp_status bp_session_run(bp_session *s) {
 }
 
 bp_status bp_session_output(bp_session *s, int k, const void **data, bp_dtype *dtype, bp_dims *dims) {
-    if (!s->current || k < 0 || k >= s->program->n_outputs) return bp__fail(s->ctx, BP_INVALID, "there is no output %d, or the session has not run yet", k);
+    if (!s->current || k < 0 || k >= s->program->n_outputs)
+        return bp__fail(s->ctx, BP_INVALID, "there is no output %d, or the session has not run yet", k);
     const bp__slot *slot = &s->current->outputs[k];
     *data = address(s, slot);
     if (dtype) *dtype = (bp_dtype)slot->t.dtype;
@@ -254,7 +262,8 @@ bp_status bp_session_describe(bp_session *s, char **text) {
         if (e->name) bp__buffer_printf(&out, "  (%s)", e->name);
         bp__buffer_text(&out, "\n");
     }
-    bp__buffer_printf(&out, "     %lld kernels, %.0f FLOPs, %.0f bytes moved; arena %zu bytes, scratch %zu bytes, state %zu bytes\n", (long long)b->n_entries, flops,
-                      bytes, b->arena_bytes, b->scratch_bytes, s->state ? s->state->bytes : (size_t)0);
+    bp__buffer_printf(
+        &out, "     %lld kernels, %.0f FLOPs, %.0f bytes moved; arena %zu bytes, scratch %zu bytes, state %zu bytes\n",
+        (long long)b->n_entries, flops, bytes, b->arena_bytes, b->scratch_bytes, s->state ? s->state->bytes : (size_t)0);
     return bp__buffer_take(&out, text);
 }

@@ -22,7 +22,6 @@ static int64_t plain_count(const bp__info *info) {
     return n;
 }
 
-
 /* Copies between the stored layout and plain rows. Small and rare: the loop of the definition. */
 static void convert(const bp__info *info, void *stored, void *plain, bool to_plain) {
     size_t e = bp_dtype_size(info->dtype);
@@ -121,7 +120,8 @@ static bp_status fill_directory(bp_state *s, bp_graph *g) {
     for (int64_t i = 0; i < g->n_variables && status == BP_OK; i++) {
         bp__variable *v = &g->variables[i];
         bp__place *p = &s->places[i];
-        *p = (bp__place){.name = bp__strdup(s->ctx, v->name), .info = v->info, .init = v->init, .trainable = v->trainable, .offset = s->bytes};
+        *p = (bp__place){
+            .name = bp__strdup(s->ctx, v->name), .info = v->info, .init = v->init, .trainable = v->trainable, .offset = s->bytes};
         s->n_places = i + 1;
         if (!p->name) status = bp__out_of_memory(s->ctx, 0);
         p->info.panels = panels[i];
@@ -178,7 +178,9 @@ static bp_status access_place(bp_state *s, const char *name, void *data, size_t 
     return BP_OK;
 }
 
-bp_status bp_state_get(bp_state *s, const char *name, void *data, size_t bytes) { return access_place(s, name, data, bytes, true); }
+bp_status bp_state_get(bp_state *s, const char *name, void *data, size_t bytes) {
+    return access_place(s, name, data, bytes, true);
+}
 bp_status bp_state_set(bp_state *s, const char *name, const void *data, size_t bytes) {
     return access_place(s, name, (void *)(uintptr_t)data, bytes, false);
 }

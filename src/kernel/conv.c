@@ -149,7 +149,7 @@ static size_t scratch_of(const bp__isa *isa, const bp__conv *c, bool backward, i
 static void pack_weight(const engine *e, const void *weight) {
     const bp__conv *c = e->c;
     int64_t taps = c->kernel[0] * c->kernel[1], g = c->groups, in = c->in_channels / g, out = c->out_channels / g;
-    bp__tensor from = {.data = BP__UNCONST(weight),
+    bp__tensor from = {.data = (void *)weight,
                        .n_dims = 5,
                        .dim = {c->kernel[0], c->kernel[1], g, e->m, e->k},
                        .stride = {c->kernel[1], 1, out * in * taps, e->backward ? taps : in * taps, e->backward ? in * taps : taps},
@@ -289,7 +289,7 @@ static void run_unit(const engine *e, int64_t unit, char *scratch, bp__team *tea
         bp__gemm_args g = product(e, s);
         bool in_place = straight(e, s);
         g.a.data = e->weight + group * group_bytes;
-        g.b.data = e->direct ? BP__UNCONST(from) : scratch;
+        g.b.data = e->direct ? (void *)from : scratch;
         g.c.data = in_place ? to + s->out * e->size : buffer;
         g.a_offset = e->a_offset + s->first_tap, g.b_offset = e->b_offset + s->first_tap;
         bp__gemm(&env, &g);

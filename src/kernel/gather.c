@@ -90,7 +90,9 @@ static void scatter_rows_piece(void *arg, int64_t piece, int thread) {
     items.n_dims = j->index->n_dims;
     const bool dense_to = is_dense(&to), dense = dense_to && is_dense(&from);
     const bp_dtype type = (bp_dtype)j->out->dtype;
-    const bp__reduce_kernels *kernels = type == BP_F32 ? j->env->isa->f32.reduce : type == BP_F64 ? j->env->isa->f64.reduce : NULL;
+    const bp__reduce_kernels *kernels = type == BP_F32   ? j->env->isa->f32.reduce
+                                        : type == BP_F64 ? j->env->isa->f64.reduce
+                                                         : NULL;
     const int64_t first = piece * j->per_piece, end = BP__MIN(first + j->per_piece, j->n);
     for (int64_t r = first; r < end; r++) zero_row(&to, r * j->out->stride[0], j->length, dense_to);
     for (int64_t i = 0; i < j->n_items; i++) {
@@ -122,7 +124,8 @@ void bp__scatter_add_rows(const bp__env *env, const bp__tensor *out, const bp__t
         bp__team_run(env->team, n_pieces, scatter_rows_piece, &j);
 }
 
-/* ---- Along an axis ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Along an axis
+ * ------------------------------------------------------------------------------------------------------------------ */
 static void take_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
     const job *j = arg;

@@ -17,7 +17,7 @@ enum {
 typedef struct plan {
     bp__gemm_args g; /* with one block when there are no offsets, possibly transposed */
     const bp__gemm_kernels *kernels;
-    int64_t size; /* of an element */
+    int64_t size;                  /* of an element */
     int64_t depth, segment, group; /* segment of k, or group of blocks, per pass */
     bool leaves, pack_a, pack_b, buffer, finish;
     int64_t mc, nc, n_row_blocks, n_blocks;
@@ -148,8 +148,8 @@ static void pack_b_piece(void *arg, int64_t piece, int thread) {
     char *to = p->packed_b + (panel * p->depth + first) * BP__PANEL * p->size;
     for (int64_t b = 0; b < g->n_b; b++) {
         int64_t from = (g->b_offset ? g->b_offset[b] : 0) + first * g->b.row + col * g->b.col;
-        p->kernels->pack_b(to + b * g->k * BP__PANEL * p->size, (const char *)g->b.data + from * p->size, g->b.row, g->b.col, rows,
-                           BP__MIN(BP__PANEL, g->n - col));
+        p->kernels->pack_b(to + b * g->k * BP__PANEL * p->size, (const char *)g->b.data + from * p->size, g->b.row, g->b.col,
+                           rows, BP__MIN(BP__PANEL, g->n - col));
     }
 }
 
@@ -295,8 +295,7 @@ void bp__gemm(const bp__env *env, const bp__gemm_args *args) {
     p.thread_scratch = p.packed_b + p.b_bytes;
     bool small = !env->team || (double)p.g.m * (double)p.g.n * (double)p.depth < SMALL;
     if (p.pack_b && p.depth > 0) {
-        int64_t n_pieces =
-            divide_up(p.g.n, BP__PANEL) * (p.g.n_b > 1 ? 1 : BP__MAX(divide_up(p.g.k, PACK_ROWS), 1));
+        int64_t n_pieces = divide_up(p.g.n, BP__PANEL) * (p.g.n_b > 1 ? 1 : BP__MAX(divide_up(p.g.k, PACK_ROWS), 1));
         if (small)
             for (int64_t i = 0; i < n_pieces; i++) pack_b_piece(&p, i, 0);
         else

@@ -60,8 +60,7 @@ static void BP__TN(bp__gemm_finish_tile)(const bp__gemm_finish *f, void *tile, i
             if (n > NR - W) {
                 BP__TN(bp__ew_table)[e->activation](t, t, NULL, NULL, 0, 0, m * NR);
             } else
-                for (int64_t i = 0; i < m; i++)
-                    BP__TN(bp__ew_table)[e->activation](t + i * NR, t + i * NR, NULL, NULL, 0, 0, n);
+                for (int64_t i = 0; i < m; i++) BP__TN(bp__ew_table)[e->activation](t + i * NR, t + i * NR, NULL, NULL, 0, 0, n);
         }
     }
     T *out = (T *)f->out.data + bp__matrix_at(&f->out, f->rows, row, col);
@@ -100,7 +99,7 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
         BP__GEMM_ROWS(ROW)
 #undef X
     } else {
-#define X(r, v) \
+#define X(r, v)                  \
     if (r < rows && v < vectors) \
         acc[r][v] = v < vectors - 1 ? v_load(c + r * t->c_row + v * W) : v_load_n(c + r * t->c_row + v * W, tail);
         BP__GEMM_ROWS(ROW)
@@ -122,12 +121,19 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
 #undef X
 #define X(r, v) \
     if (v < vectors) acc[r][v] = v_fma(y, x[v], acc[r][v]);
-#define ROW(r)                                                                                                \
-    if (r < rows) {                                                                                           \
-        const T *from = unit ? a0 + r : (r % 3 == 0 ? a0 : r % 3 == 1 ? a1 : a2) +                            \
-                                            (r / 3 == 0 ? 0 : r / 3 == 1 ? a3 : r / 3 == 2 ? 2 * a3 : r / 3 == 3 ? a9 : 4 * a3); \
-        V y = v_splat(*from);                                                                                 \
-        BP__GEMM_VECTORS(X, r)                                                                                \
+#define ROW(r)                                              \
+    if (r < rows) {                                         \
+        const T *from = unit ? a0 + r                       \
+                             : (r % 3 == 0   ? a0           \
+                                : r % 3 == 1 ? a1           \
+                                             : a2) +        \
+                                   (r / 3 == 0   ? 0        \
+                                    : r / 3 == 1 ? a3       \
+                                    : r / 3 == 2 ? 2 * a3   \
+                                    : r / 3 == 3 ? a9       \
+                                                 : 4 * a3); \
+        V y = v_splat(*from);                               \
+        BP__GEMM_VECTORS(X, r)                              \
     }
             BP__GEMM_ROWS(ROW)
 #undef X
@@ -145,10 +151,10 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
         BP__GEMM_ROWS(ROW)
 #undef X
     } else {
-#define X(r, v)                                                    \
-    if (r < rows && v < vectors - 1)                               \
-        v_store(d + r * d_row + v * W, acc[r][v]);                 \
-    else if (r < rows && v == vectors - 1)                         \
+#define X(r, v)                                    \
+    if (r < rows && v < vectors - 1)               \
+        v_store(d + r * d_row + v * W, acc[r][v]); \
+    else if (r < rows && v == vectors - 1)         \
         v_store_n(d + r * d_row + v * W, acc[r][v], tail);
         BP__GEMM_ROWS(ROW)
 #undef X
@@ -159,7 +165,7 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
 
 /* One function for every size of tile: tails cost what they compute. */
 typedef void (*BP__TN(bp__gemm_function))(const bp__gemm_tile *);
-#define X(r, v)                                                                                                        \
+#define X(r, v)                                                                                                            \
     static void BP__TN(bp__gemm_##r##_##v)(const bp__gemm_tile *t) { BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, false); } \
     static void BP__TN(bp__gemm_unit_##r##_##v)(const bp__gemm_tile *t) { BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, true); }
 #define ROW(r) BP__GEMM_VECTORS(X, r)

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-static double load(bp_dtype type, const void *p, int64_t i) { return type == BP_F32 ? ((const float *)p)[i] : ((const double *)p)[i]; }
+static double load(bp_dtype type, const void *p, int64_t i) {
+    return type == BP_F32 ? ((const float *)p)[i] : ((const double *)p)[i];
+}
 
 static double multiply_add(bp_dtype type, double a, double b, double c) {
     return type == BP_F32 ? (double)fmaf((float)a, (float)b, (float)c) : fma(a, b, c);

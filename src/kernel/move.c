@@ -4,7 +4,8 @@
 #include "kernel/walk.h"
 #include <string.h>
 
-/* ---- Conversion of a run ------------------------------------------------------------------------------------------------------- */
+/* ---- Conversion of a run
+ * ------------------------------------------------------------------------------------------------------- */
 /* Truncates; what does not fit is clamped, NaN is 0 (C leaves both undefined). */
 static int64_t to_integer(double x) {
     if (x != x) return 0;
@@ -14,23 +15,24 @@ static int64_t to_integer(double x) {
 #define FROM_FLOAT_I32(x) (int32_t) to_integer((double)(x))
 #define FROM_FLOAT_I64(x) to_integer((double)(x))
 #define FROM_FLOAT_U8(x) (uint8_t) to_integer((double)(x))
-#define LOOP(to_type, from_type, value)                                                                             \
-    {                                                                                                               \
-        to_type *d = to;                                                                                            \
-        const from_type *s = from;                                                                                  \
-        for (int64_t i = 0; i < n; i++) d[i * to_step] = (to_type)(value);                                          \
-        return;                                                                                                     \
+#define LOOP(to_type, from_type, value)                                    \
+    {                                                                      \
+        to_type *d = to;                                                   \
+        const from_type *s = from;                                         \
+        for (int64_t i = 0; i < n; i++) d[i * to_step] = (to_type)(value); \
+        return;                                                            \
     }
-#define TO(from_type, i32, i64, u8)                                   \
-    switch (to_dtype) {                                               \
-    case BP_F32: LOOP(float, from_type, s[i * from_step])             \
-    case BP_F64: LOOP(double, from_type, s[i * from_step])            \
-    case BP_I32: LOOP(int32_t, from_type, i32(s[i * from_step]))      \
-    case BP_I64: LOOP(int64_t, from_type, i64(s[i * from_step]))      \
-    case BP_U8: LOOP(uint8_t, from_type, u8(s[i * from_step]))        \
-    }                                                                 \
+#define TO(from_type, i32, i64, u8)                              \
+    switch (to_dtype) {                                          \
+    case BP_F32: LOOP(float, from_type, s[i * from_step])        \
+    case BP_F64: LOOP(double, from_type, s[i * from_step])       \
+    case BP_I32: LOOP(int32_t, from_type, i32(s[i * from_step])) \
+    case BP_I64: LOOP(int64_t, from_type, i64(s[i * from_step])) \
+    case BP_U8: LOOP(uint8_t, from_type, u8(s[i * from_step]))   \
+    }                                                            \
     return;
-static void convert(bp_dtype to_dtype, void *to, int64_t to_step, bp_dtype from_dtype, const void *from, int64_t from_step, int64_t n) {
+static void convert(bp_dtype to_dtype, void *to, int64_t to_step, bp_dtype from_dtype, const void *from, int64_t from_step,
+                    int64_t n) {
     switch (from_dtype) {
     case BP_F32: TO(float, FROM_FLOAT_I32, FROM_FLOAT_I64, FROM_FLOAT_U8)
     case BP_F64: TO(double, FROM_FLOAT_I32, FROM_FLOAT_I64, FROM_FLOAT_U8)
@@ -42,7 +44,8 @@ static void convert(bp_dtype to_dtype, void *to, int64_t to_step, bp_dtype from_
 #undef LOOP
 #undef TO
 
-/* ---- Strided copy ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Strided copy
+ * ---------------------------------------------------------------------------------------------------------------- */
 typedef struct axis {
     int64_t n, to, from;
 } axis;
@@ -53,8 +56,8 @@ typedef struct job {
     char *to;
     const char *from;
     axis axes[BP__MAX_DIMS + 1];
-    int n_axes;       /* the last one is the run */
-    int across;       /* >= 0: an axis along which `from` is contiguous, while `to` is along the run: transpose */
+    int n_axes; /* the last one is the run */
+    int across; /* >= 0: an axis along which `from` is contiguous, while `to` is along the run: transpose */
     int64_t n_runs, per_piece;
 } job;
 
@@ -110,7 +113,8 @@ void bp__copy(const bp__env *env, const bp__tensor *out, const bp__tensor *in) {
         bp__relayout(env, out, in);
         return;
     }
-    job j = {.to_dtype = (bp_dtype)out->dtype, .from_dtype = (bp_dtype)in->dtype, .to = out->data, .from = in->data, .across = -1};
+    job j = {
+        .to_dtype = (bp_dtype)out->dtype, .from_dtype = (bp_dtype)in->dtype, .to = out->data, .from = in->data, .across = -1};
     j.to_size = (int64_t)bp_dtype_size(j.to_dtype), j.from_size = (int64_t)bp_dtype_size(j.from_dtype);
     int64_t count = bp__tensor_count(out);
     if (count == 0) return;
@@ -126,7 +130,8 @@ void bp__copy(const bp__env *env, const bp__tensor *out, const bp__tensor *in) {
     if (j.from_dtype == BP_U8 && j.to_dtype == BP_F32) j.kernels = env->isa->f32.reduce;
     if (j.from_dtype == BP_U8 && j.to_dtype == BP_F64) j.kernels = env->isa->f64.reduce;
     axis *run = &j.axes[j.n_axes - 1];
-    if (j.to_dtype == j.from_dtype && (j.to_dtype == BP_F32 || j.to_dtype == BP_F64) && run->to == 1 && run->from != 1 && run->n > 1)
+    if (j.to_dtype == j.from_dtype && (j.to_dtype == BP_F32 || j.to_dtype == BP_F64) && run->to == 1 && run->from != 1 &&
+        run->n > 1)
         for (int i = 0; i < j.n_axes - 1; i++)
             if (j.axes[i].from == 1 && j.axes[i].n > 3) j.across = i;
     if (j.across >= 0) {
@@ -144,7 +149,8 @@ void bp__copy(const bp__env *env, const bp__tensor *out, const bp__tensor *in) {
     bp__walk_run(env, j.n_runs, run->n, &j.per_piece, runs_piece, &j);
 }
 
-/* ---- Panels ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Panels
+ * ------------------------------------------------------------------------------------------------------------------------ */
 /* Everything is seen as the matrix X [rows, columns] whose panels run over columns: a tensor with panels 1 is its transpose. */
 typedef struct side {
     void *data;
@@ -183,8 +189,8 @@ static char *corner(const relayout *x, const side *s, int64_t r, int64_t c, int6
 }
 
 /* n runs of m elements */
-static void move_block(int64_t size, char *to, int64_t to_row, int64_t to_col, const char *from, int64_t from_row, int64_t from_col,
-                       int64_t rows, int64_t cols) {
+static void move_block(int64_t size, char *to, int64_t to_row, int64_t to_col, const char *from, int64_t from_row,
+                       int64_t from_col, int64_t rows, int64_t cols) {
     if (to_col == 1 && from_col == 1) {
         for (int64_t r = 0; r < rows; r++) memcpy(to + r * to_row * size, from + r * from_row * size, (size_t)(cols * size));
     } else if (to_row == 1 && from_row == 1) {
@@ -211,9 +217,11 @@ static void square(const relayout *x, int64_t r, int64_t c) {
     int64_t rows = BP__MIN(BP__PANEL, x->rows - r), cols = BP__MIN(BP__PANEL, x->cols - c);
     move_block(x->size, to, to_row, to_col, from, from_row, from_col, rows, cols);
     if (x->to.panels && cols < BP__PANEL)
-        for (int64_t i = 0; i < rows; i++) memset(to + (i * BP__PANEL + cols) * x->size, 0, (size_t)((BP__PANEL - cols) * x->size));
+        for (int64_t i = 0; i < rows; i++)
+            memset(to + (i * BP__PANEL + cols) * x->size, 0, (size_t)((BP__PANEL - cols) * x->size));
     if (x->to.turned && rows < BP__PANEL)
-        for (int64_t i = 0; i < cols; i++) memset(to + (i * BP__PANEL + rows) * x->size, 0, (size_t)((BP__PANEL - rows) * x->size));
+        for (int64_t i = 0; i < cols; i++)
+            memset(to + (i * BP__PANEL + rows) * x->size, 0, (size_t)((BP__PANEL - rows) * x->size));
 }
 
 static void strip_piece(void *arg, int64_t piece, int thread) {
@@ -233,7 +241,8 @@ void bp__relayout(const bp__env *env, const bp__tensor *to, const bp__tensor *fr
     bp__walk_run(env, (x.cols + BP__PANEL - 1) / BP__PANEL, x.rows * BP__PANEL, &x.per_piece, strip_piece, &x);
 }
 
-/* ---- Random numbers ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Random numbers
+ * ---------------------------------------------------------------------------------------------------------------- */
 typedef struct fill {
     const bp__env *env;
     const bp__reduce_kernels *kernels;

@@ -53,25 +53,25 @@ void bp__arg_reduce(const bp__env *env, bool largest, int axis, const bp__tensor
     bp__walk_run(env, j.n_items, in->dim[axis], &j.per_piece, arg_piece, &j);
 }
 
-#define CHAIN(type, sum, product)                                                 \
-    {                                                                             \
-        const type *s = (const type *)j->in->data + from;                         \
-        type *d = (type *)j->out->data + to;                                      \
-        type acc = s[0];                                                          \
-        d[0] = acc;                                                               \
-        for (int64_t e = 1; e < n; e++) {                                         \
-            type x = s[e * step];                                                 \
-            switch (j->op) {                                                      \
-            case BP__SUM: acc = sum; break;                                       \
-            case BP__PROD: acc = product; break;                                  \
-            case BP__MAX: acc = acc != acc ? acc : acc > x ? acc : x; break;      \
-            case BP__MIN: acc = acc != acc ? acc : acc < x ? acc : x; break;      \
-            case BP__ALL: acc = acc != 0 && x != 0; break;                        \
-            case BP__ANY: acc = acc != 0 || x != 0; break;                        \
-            }                                                                     \
-            d[e * out_step] = acc;                                                \
-        }                                                                         \
-        break;                                                                    \
+#define CHAIN(type, sum, product)                                            \
+    {                                                                        \
+        const type *s = (const type *)j->in->data + from;                    \
+        type *d = (type *)j->out->data + to;                                 \
+        type acc = s[0];                                                     \
+        d[0] = acc;                                                          \
+        for (int64_t e = 1; e < n; e++) {                                    \
+            type x = s[e * step];                                            \
+            switch (j->op) {                                                 \
+            case BP__SUM: acc = sum; break;                                  \
+            case BP__PROD: acc = product; break;                             \
+            case BP__MAX: acc = acc != acc ? acc : acc > x ? acc : x; break; \
+            case BP__MIN: acc = acc != acc ? acc : acc < x ? acc : x; break; \
+            case BP__ALL: acc = acc != 0 && x != 0; break;                   \
+            case BP__ANY: acc = acc != 0 || x != 0; break;                   \
+            }                                                                \
+            d[e * out_step] = acc;                                           \
+        }                                                                    \
+        break;                                                               \
     }
 static void cumulative_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
@@ -152,7 +152,8 @@ static void topk_piece(void *arg, int64_t piece, int thread) {
     }
 }
 
-void bp__topk(const bp__env *env, int64_t k, bool largest, const bp__tensor *values, const bp__tensor *indices, const bp__tensor *in) {
+void bp__topk(const bp__env *env, int64_t k, bool largest, const bp__tensor *values, const bp__tensor *indices,
+              const bp__tensor *in) {
     if (bp__tensor_count(in) == 0 || k < 1) return;
     job j = {.largest = largest, .out = values, .in = in, .indices = indices};
     j.k = BP__MIN(k, in->dim[in->n_dims - 1]);

@@ -160,7 +160,8 @@ static void columns_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
     const job *j = arg;
     const axis *last = &j->kept[j->n_kept - 1];
-    int64_t n_parts = (last->n + j->per_piece - 1) / j->per_piece, outer = piece / n_parts, first = piece % n_parts * j->per_piece;
+    int64_t n_parts = (last->n + j->per_piece - 1) / j->per_piece, outer = piece / n_parts,
+            first = piece % n_parts * j->per_piece;
     int64_t in = offset(j->kept, j->n_kept - 1, outer, false) + first, out = offset(j->kept, j->n_kept - 1, outer, true) + first;
     j->kernels->columns(j->op, j->out + out * j->out_size, j->in + in * j->in_size, j->reduced[0].n, j->reduced[0].in,
                         BP__MIN(j->per_piece, last->n - first));
@@ -257,7 +258,8 @@ static void truth_panels(const job *j, uint32_t axes, const bp__tensor *out) {
         }
 }
 
-/* ---- The driver -------------------------------------------------------------------------------------------------------------- */
+/* ---- The driver --------------------------------------------------------------------------------------------------------------
+ */
 /* Appends an axis; joins it with the one before where that is one run of memory. */
 static void append(axis *axes, int *n, axis a) {
     if (a.n == 1) return;

@@ -13,20 +13,20 @@ enum { BP__CHUNK = 256, BP__COLUMN_VECTORS = 4 };
     X(mul, BP__PROD, 1)
 
 /* ---- Neighbours: lanes are element numbers mod 16 ------------------------------------------------------------------------- */
-#define X(name, op, start)                                                                                                \
-    static void BP__TN(bp__accumulate_##name)(T *lanes, const T *p, int64_t n_segments, int64_t length, int64_t stride) { \
-        L16 acc = l_load(lanes);                                                                                          \
-        int64_t whole = length / 16 * 16;                                                                                 \
-        for (int64_t s = 0; s < n_segments; s++, p += stride)                                                             \
-            for (int64_t i = 0; i < whole; i += 16) acc = l_##name(acc, l_load(p + i));                                   \
-        if (whole < length) { /* lanes without an element stay as they are */                                             \
-            T old[16], next[16];                                                                                          \
-            l_store(old, acc);                                                                                            \
-            l_store(next, l_##name(acc, l_load_n(p - stride + whole, length - whole, 0)));                                \
-            for (int64_t i = 0; i < 16; i++) lanes[i] = i < length - whole ? next[i] : old[i];                            \
-            return;                                                                                                       \
-        }                                                                                                                 \
-        l_store(lanes, acc);                                                                                              \
+#define X(name, op, start)                                                                                                 \
+    static void BP__TN(bp__accumulate_##name)(T * lanes, const T *p, int64_t n_segments, int64_t length, int64_t stride) { \
+        L16 acc = l_load(lanes);                                                                                           \
+        int64_t whole = length / 16 * 16;                                                                                  \
+        for (int64_t s = 0; s < n_segments; s++, p += stride)                                                              \
+            for (int64_t i = 0; i < whole; i += 16) acc = l_##name(acc, l_load(p + i));                                    \
+        if (whole < length) { /* lanes without an element stay as they are */                                              \
+            T old[16], next[16];                                                                                           \
+            l_store(old, acc);                                                                                             \
+            l_store(next, l_##name(acc, l_load_n(p - stride + whole, length - whole, 0)));                                 \
+            for (int64_t i = 0; i < 16; i++) lanes[i] = i < length - whole ? next[i] : old[i];                             \
+            return;                                                                                                        \
+        }                                                                                                                  \
+        l_store(lanes, acc);                                                                                               \
     }
 BP__EACH_OP(X)
 #undef X
@@ -50,39 +50,39 @@ static void BP__TN(bp__fold)(bp__reduce_op op, void *out, const void *lanes) {
     }
 }
 
-/* ---- Columns: lanes are row numbers mod 16 ---------------------------------------------------------------------------------- */
+/* ---- Columns: lanes are row numbers mod 16 ----------------------------------------------------------------------------------
+ */
 /* A few vectors side by side, one lane at a time: the accumulators stay in registers, each lane is its own chain. */
-#define X(name, op, start)                                                                                                \
-    BP__INLINE void BP__TN(bp__columns_body_##name)(T *out, const T *p, int64_t n, int64_t stride, int vectors,           \
-                                                    int64_t tail) {                                                       \
-        V lane[16][BP__COLUMN_VECTORS];                                                                                   \
-        for (int64_t l = 0; l < 16; l++) {                                                                                \
-            V acc[BP__COLUMN_VECTORS];                                                                                    \
-            for (int v = 0; v < vectors; v++) acc[v] = v_set(start);                                                      \
-            for (int64_t i = l; i < n; i += 16)                                                                           \
-                for (int v = 0; v < vectors; v++) {                                                                       \
-                    const T *q = p + i * stride + v * W;                                                                  \
-                    acc[v] = v_##name(acc[v], v == vectors - 1 && tail < W ? v_load_n(q, tail) : v_load(q));              \
-                }                                                                                                         \
-            for (int v = 0; v < vectors; v++) lane[l][v] = acc[v];                                                        \
-        }                                                                                                                 \
-        for (int h = 8; h > 0; h /= 2)                                                                                    \
-            for (int l = 0; l < h; l++)                                                                                   \
-                for (int v = 0; v < vectors; v++) lane[l][v] = v_##name(lane[l][v], lane[l + h][v]);                      \
-        for (int v = 0; v < vectors; v++) {                                                                               \
-            if (v == vectors - 1 && tail < W)                                                                             \
-                v_store_n(out + v * W, lane[0][v], tail);                                                                 \
-            else                                                                                                          \
-                v_store(out + v * W, lane[0][v]);                                                                         \
-        }                                                                                                                 \
-    }                                                                                                                     \
-    static void BP__TN(bp__columns_##name)(T *out, const T *p, int64_t n, int64_t stride, int64_t width) {                \
-        while (width >= BP__COLUMN_VECTORS * W) {                                                                         \
-            BP__TN(bp__columns_body_##name)(out, p, n, stride, BP__COLUMN_VECTORS, W);                                    \
-            out += BP__COLUMN_VECTORS * W, p += BP__COLUMN_VECTORS * W, width -= BP__COLUMN_VECTORS * W;                  \
-        }                                                                                                                 \
-        for (; width > 0; out += W, p += W, width -= W)                                                                   \
-            BP__TN(bp__columns_body_##name)(out, p, n, stride, 1, width < W ? width : W);                                 \
+#define X(name, op, start)                                                                                                       \
+    BP__INLINE void BP__TN(bp__columns_body_##name)(T * out, const T *p, int64_t n, int64_t stride, int vectors, int64_t tail) { \
+        V lane[16][BP__COLUMN_VECTORS];                                                                                          \
+        for (int64_t l = 0; l < 16; l++) {                                                                                       \
+            V acc[BP__COLUMN_VECTORS];                                                                                           \
+            for (int v = 0; v < vectors; v++) acc[v] = v_set(start);                                                             \
+            for (int64_t i = l; i < n; i += 16)                                                                                  \
+                for (int v = 0; v < vectors; v++) {                                                                              \
+                    const T *q = p + i * stride + v * W;                                                                         \
+                    acc[v] = v_##name(acc[v], v == vectors - 1 && tail < W ? v_load_n(q, tail) : v_load(q));                     \
+                }                                                                                                                \
+            for (int v = 0; v < vectors; v++) lane[l][v] = acc[v];                                                               \
+        }                                                                                                                        \
+        for (int h = 8; h > 0; h /= 2)                                                                                           \
+            for (int l = 0; l < h; l++)                                                                                          \
+                for (int v = 0; v < vectors; v++) lane[l][v] = v_##name(lane[l][v], lane[l + h][v]);                             \
+        for (int v = 0; v < vectors; v++) {                                                                                      \
+            if (v == vectors - 1 && tail < W)                                                                                    \
+                v_store_n(out + v * W, lane[0][v], tail);                                                                        \
+            else                                                                                                                 \
+                v_store(out + v * W, lane[0][v]);                                                                                \
+        }                                                                                                                        \
+    }                                                                                                                            \
+    static void BP__TN(bp__columns_##name)(T * out, const T *p, int64_t n, int64_t stride, int64_t width) {                      \
+        while (width >= BP__COLUMN_VECTORS * W) {                                                                                \
+            BP__TN(bp__columns_body_##name)(out, p, n, stride, BP__COLUMN_VECTORS, W);                                           \
+            out += BP__COLUMN_VECTORS * W, p += BP__COLUMN_VECTORS * W, width -= BP__COLUMN_VECTORS * W;                         \
+        }                                                                                                                        \
+        for (; width > 0; out += W, p += W, width -= W)                                                                          \
+            BP__TN(bp__columns_body_##name)(out, p, n, stride, 1, width < W ? width : W);                                        \
     }
 BP__EACH_OP(X)
 #undef X
@@ -97,7 +97,8 @@ static void BP__TN(bp__columns)(bp__reduce_op op, void *out, const void *in, int
 }
 #undef BP__EACH_OP
 
-/* ---- Softmax ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Softmax ------------------------------------------------------------------------------------------------------------------
+ */
 /* A chunk of a strided row, as neighbours. */
 static const T *BP__TN(bp__gather_chunk)(const T *x, int64_t stride, T *chunk, int64_t n) {
     if (stride == 1) return x;
@@ -177,7 +178,8 @@ static void BP__TN(bp__softmax_row_run)(const bp__softmax_row *r) {
     }
 }
 
-/* ---- Moving --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Moving
+ * --------------------------------------------------------------------------------------------------------------------- */
 static void BP__TN(bp__from_u8)(void *out, const uint8_t *in, int64_t n) {
     T *d = out;
     int64_t i = 0;

@@ -1,5 +1,5 @@
-/* Two-dimensional products become `gemm`, and what is done to the finished product alone joins it: a bias row, one activation, and
-   the mask of relu's gradient, where(m > 0, product, 0). Same numbers in the same order, one pass over memory less. */
+/* Two-dimensional products become `gemm`, and what is done to the finished product alone joins it: a bias row, one activation,
+   and the mask of relu's gradient, where(m > 0, product, 0). Same numbers in the same order, one pass over memory less. */
 #include "graph/plan.h"
 
 static void run_gemm(const bp__call *c);
@@ -7,9 +7,18 @@ static size_t gemm_scratch(const bp__call *c, int n_threads);
 static double gemm_flops(const bp__call *c);
 
 static const char *const gemm_inputs[] = {"a", "b", "?bias", "?mask"};
-const bp__op bp__op_gemm = {.name = "gemm", .family = "product", .formula = "y = mask(act(a b + bias))", .in_names = gemm_inputs, .n_in = 4,
-                            .n_out = 1, .attrs_size = sizeof(bp__gemm_attrs), .flags = BP__OP_HIDDEN, .ew_op = -1, .forward = run_gemm,
-                            .scratch = gemm_scratch, .flops = gemm_flops};
+const bp__op bp__op_gemm = {.name = "gemm",
+                            .family = "product",
+                            .formula = "y = mask(act(a b + bias))",
+                            .in_names = gemm_inputs,
+                            .n_in = 4,
+                            .n_out = 1,
+                            .attrs_size = sizeof(bp__gemm_attrs),
+                            .flags = BP__OP_HIDDEN,
+                            .ew_op = -1,
+                            .forward = run_gemm,
+                            .scratch = gemm_scratch,
+                            .flops = gemm_flops};
 
 static bp__matrix matrix(const bp__tensor *t) {
     return (bp__matrix){.data = t->data, .row = t->stride[0], .col = t->stride[1], .panels = t->panels == 2};
@@ -18,8 +27,14 @@ static bp__matrix matrix(const bp__tensor *t) {
 static bp__gemm_args arguments(const bp__call *c) {
     const bp__gemm_attrs *attrs = c->attrs;
     const bp__tensor *y = &c->out[0];
-    bp__gemm_args a = {.dtype = (bp_dtype)y->dtype, .m = y->dim[0], .n = y->dim[1], .k = c->in[0].dim[1], .a = matrix(&c->in[0]), .b = matrix(&c->in[1]),
-                       .c = matrix(y), .n_b = 1};
+    bp__gemm_args a = {.dtype = (bp_dtype)y->dtype,
+                       .m = y->dim[0],
+                       .n = y->dim[1],
+                       .k = c->in[0].dim[1],
+                       .a = matrix(&c->in[0]),
+                       .b = matrix(&c->in[1]),
+                       .c = matrix(y),
+                       .n_b = 1};
     a.epilogue.activation = attrs->activation;
     if (c->in[2].n_dims) a.epilogue.bias = c->in[2].data;
     if (c->in[3].n_dims) a.epilogue.mask = matrix(&c->in[3]);
@@ -34,7 +49,9 @@ static size_t gemm_scratch(const bp__call *c, int n_threads) {
     bp__gemm_args a = arguments(c);
     return bp__gemm_scratch(c->env->isa, &a, n_threads);
 }
-static double gemm_flops(const bp__call *c) { return 2.0 * (double)c->out[0].dim[0] * (double)c->out[0].dim[1] * (double)c->in[0].dim[1]; }
+static double gemm_flops(const bp__call *c) {
+    return 2.0 * (double)c->out[0].dim[0] * (double)c->out[0].dim[1] * (double)c->in[0].dim[1];
+}
 
 typedef struct finder {
     bp_program *p;
@@ -46,10 +63,14 @@ static bool once(const finder *f, bp__ref r) { return f->uses.count[f->uses.firs
 
 static bool is_zero(const bp_graph *g, bp__ref r) {
     if (r.node < 0 || g->nodes[r.node].op != &bp__op_constant || g->nodes[r.node].out[0].dims.n != 0) return false;
-    return g->nodes[r.node].out[0].dtype == BP_F32 ? *(float *)g->nodes[r.node].attrs == 0 : g->nodes[r.node].out[0].dtype == BP_F64 && *(double *)g->nodes[r.node].attrs == 0;
+    return g->nodes[r.node].out[0].dtype == BP_F32
+               ? *(float *)g->nodes[r.node].attrs == 0
+               : g->nodes[r.node].out[0].dtype == BP_F64 && *(double *)g->nodes[r.node].attrs == 0;
 }
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) { return a->n == b->n && (a->n < 1 || a->dim[0] == b->dim[0]) && (a->n < 2 || a->dim[1] == b->dim[1]); }
+static bool same_dims(const bp_dims *a, const bp_dims *b) {
+    return a->n == b->n && (a->n < 1 || a->dim[0] == b->dim[0]) && (a->n < 2 || a->dim[1] == b->dim[1]);
+}
 
 static int32_t only_consumer(const finder *f, bp__ref r) {
     if (!once(f, r)) return -1;
@@ -61,13 +82,16 @@ static bp__ref bias_of(const bp_graph *g, const bp__node *add, bp__ref product) 
     if (add->op->ew_op != BP__EW_add) return (bp__ref){-1, 0};
     int32_t side = add->in[0].node == product.node ? 1 : 0;
     const bp__info *b = bp__ref_info(g, add->in[side]), *y = bp__ref_info(g, product);
-    bool row = add->in[side].node != product.node && b->dims.n == 1 && b->dims.dim[0] == y->dims.dim[1] && b->dims.dim[0] >= 0 && b->dtype == y->dtype;
+    bool row = add->in[side].node != product.node && b->dims.n == 1 && b->dims.dim[0] == y->dims.dim[1] && b->dims.dim[0] >= 0 &&
+               b->dtype == y->dtype;
     const bp__op *op = g->nodes[add->in[side].node].op;
     row = row && (op == &bp__op_variable || op == &bp__op_input || op->forward); /* contiguous: not a view */
     return row && !op->view ? add->in[side] : (bp__ref){-1, 0};
 }
 
-static bool plain_unary(const bp__node *n) { return n->op->ew_op >= 0 && n->n_in == 1 && n->op->n_attrs == 0 && (n->out[0].dtype == BP_F32 || n->out[0].dtype == BP_F64); }
+static bool plain_unary(const bp__node *n) {
+    return n->op->ew_op >= 0 && n->n_in == 1 && n->op->n_attrs == 0 && (n->out[0].dtype == BP_F32 || n->out[0].dtype == BP_F64);
+}
 
 /* where(gt(m, 0), product, 0): the mask m. */
 static bp__ref mask_of(const finder *f, const bp__node *node, bp__ref product) {
@@ -81,7 +105,7 @@ static bp__ref mask_of(const finder *f, const bp__node *node, bp__ref product) {
 }
 
 typedef struct match {
-    int32_t last;        /* the node that the gemm stands for */
+    int32_t last; /* the node that the gemm stands for */
     bp__ref bias, mask;
     int32_t activation;
 } match;
@@ -149,10 +173,13 @@ bp_status bp__pass_epilogue(bp_program *p) {
         for (int64_t i = 0; i < n; i++) ends[i] = -1;
         for (int64_t i = 0; i < n; i++)
             for (int32_t k = 0; k < g->nodes[i].n_in; k++)
-                if (g->nodes[i].in[k].node >= 0) f.consumer[f.uses.first[g->nodes[i].in[k].node] + g->nodes[i].in[k].output] = (int32_t)i;
+                if (g->nodes[i].in[k].node >= 0)
+                    f.consumer[f.uses.first[g->nodes[i].in[k].node] + g->nodes[i].in[k].output] = (int32_t)i;
         for (int64_t i = 0; i < n; i++) {
             const bp__node *node = &g->nodes[i];
-            if (node->op != bp__op_id(BP__OP_ID_matmul) || bp__ref_info(g, node->in[0])->dims.n != 2 || bp__ref_info(g, node->in[1])->dims.n != 2) continue;
+            if (node->op != bp__op_id(BP__OP_ID_matmul) || bp__ref_info(g, node->in[0])->dims.n != 2 ||
+                bp__ref_info(g, node->in[1])->dims.n != 2)
+                continue;
             matches[i] = match_at(&f, (int32_t)i);
             for (int32_t at = (int32_t)i; at != matches[i].last; at = only_consumer(&f, (bp__ref){at, 0})) ends[at] = -2;
             ends[matches[i].last] = (int32_t)i;

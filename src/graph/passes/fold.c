@@ -9,7 +9,8 @@ enum { LARGEST = 64 };
 static bool constant_of(const bp_graph *g, bp__ref r) { return r.node >= 0 && g->nodes[r.node].op == &bp__op_constant; }
 
 static bool foldable(const bp_graph *g, const bp__node *node) {
-    if (!node->op->forward || node->n_in == 0 || node->n_out != 1 || (node->op->flags & (BP__OP_RANDOM | BP__OP_DENSE_IN))) return false;
+    if (!node->op->forward || node->n_in == 0 || node->n_out != 1 || (node->op->flags & (BP__OP_RANDOM | BP__OP_DENSE_IN)))
+        return false;
     int64_t n = 1;
     for (int64_t i = 0; i < node->out[0].dims.n; i++) {
         if (node->out[0].dims.dim[i] < 0) return false;

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-static size_t fused_scratch(const bp__call *c, int n_threads) { return bp__ew_scratch(&((const bp__fused_attrs *)c->attrs)->program, n_threads); }
+static size_t fused_scratch(const bp__call *c, int n_threads) {
+    return bp__ew_scratch(&((const bp__fused_attrs *)c->attrs)->program, n_threads);
+}
 static double fused_flops(const bp__call *c) {
     return (double)((const bp__fused_attrs *)c->attrs)->program.n_instr * (double)bp__tensor_count(&c->out[0]);
 }
@@ -14,8 +16,16 @@ static void run_fused(const bp__call *c) {
     bp__ew_run(c->env, &a->program, a->n_segments, c->in);
 }
 
-const bp__op bp__op_fused = {.name = "fused", .family = "element-wise", .formula = "several element-wise operations", .n_in = -1, .n_out = 1,
-                             .attrs_size = sizeof(bp__fused_attrs), .flags = BP__OP_HIDDEN, .ew_op = -1, .forward = run_fused, .scratch = fused_scratch,
+const bp__op bp__op_fused = {.name = "fused",
+                             .family = "element-wise",
+                             .formula = "several element-wise operations",
+                             .n_in = -1,
+                             .n_out = 1,
+                             .attrs_size = sizeof(bp__fused_attrs),
+                             .flags = BP__OP_HIDDEN,
+                             .ew_op = -1,
+                             .forward = run_fused,
+                             .scratch = fused_scratch,
                              .flops = fused_flops};
 
 enum { MAX_INSTRUCTIONS = 48, MAX_INPUTS = 14, MAX_OUTPUTS = 8, MAX_VALUES = 128 };
@@ -61,7 +71,8 @@ static bool alike(const fuser *f, int32_t a, int32_t b) {
     return s >= 0 && s == t && same_dims(&x->out[0].dims, &y->out[0].dims) && x->out[0].panels == y->out[0].panels;
 }
 
-/* Would group `g` depend on itself through nodes outside? Walks back from its members' outside inputs; other groups run as one. */
+/* Would group `g` depend on itself through nodes outside? Walks back from its members' outside inputs; other groups run as one.
+ */
 static bool cycle(fuser *f, int32_t g) {
     int32_t n = 0;
     f->search++;
@@ -207,7 +218,8 @@ static uint16_t register_of(const builder *b, const uint16_t *registers, bp__ref
 
 static void parameters(const bp__node *node, bp__ew_instr *x) {
     const double *v[2] = {NULL, NULL};
-    for (int32_t a = 0; a < node->op->n_attrs && a < 2; a++) v[a] = (const double *)((const char *)node->attrs + node->op->attrs[a].offset);
+    for (int32_t a = 0; a < node->op->n_attrs && a < 2; a++)
+        v[a] = (const double *)((const char *)node->attrs + node->op->attrs[a].offset);
     x->p = v[0] ? *v[0] : 0;
     x->q = v[1] ? *v[1] : 0;
 }
@@ -271,8 +283,15 @@ static bp_status emit_group(fuser *f, int32_t g) {
     }
     for (int32_t j = 0; j < b.n_in; j++) node.in[j] = bp__rewrite_ref(&f->w, b.in[j]);
     memcpy(constant, b.constant, sizeof(double) * (size_t)b.n_const);
-    attrs->program = (bp__ew_program){.type = (bp_dtype)compute_type(f->w.old, &f->w.old[g]), .n_in = b.n_in, .n_const = b.n_const, .n_reg = n_reg,
-                                      .n_out = b.n_out, .n_instr = b.n_member, .constant = constant, .out = out, .instr = instr};
+    attrs->program = (bp__ew_program){.type = (bp_dtype)compute_type(f->w.old, &f->w.old[g]),
+                                      .n_in = b.n_in,
+                                      .n_const = b.n_const,
+                                      .n_reg = n_reg,
+                                      .n_out = b.n_out,
+                                      .n_instr = b.n_member,
+                                      .constant = constant,
+                                      .out = out,
+                                      .instr = instr};
     attrs->n_segments = 1;
     attrs->program.compiled = bp__ew_find(bp__isa_find(bp_context_isa(p->ctx)), &attrs->program);
     return bp__graph_push(p->g, &node);

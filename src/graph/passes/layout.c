@@ -1,5 +1,5 @@
-/* Layout belongs to the variable: a linear layer's weight [out, in] lives in panels of 32 output columns (kernel.h), and so do its
-   gradient and optimiser state. Forward products and weight gradients then need no packing. Chosen from the graph alone. */
+/* Layout belongs to the variable: a linear layer's weight [out, in] lives in panels of 32 output columns (kernel.h), and so do
+   its gradient and optimiser state. Forward products and weight gradients then need no packing. Chosen from the graph alone. */
 #include "graph/plan.h"
 
 static bool transposes(const bp__node *node) {
@@ -17,9 +17,12 @@ static bool same_dims(const bp_dims *a, const bp_dims *b) {
 
 static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
 
-static int64_t variable_of(const bp_graph *g, bp__ref r) { return r.node >= 0 && g->nodes[r.node].op == &bp__op_variable ? *(int64_t *)g->nodes[r.node].attrs : -1; }
+static int64_t variable_of(const bp_graph *g, bp__ref r) {
+    return r.node >= 0 && g->nodes[r.node].op == &bp__op_variable ? *(int64_t *)g->nodes[r.node].attrs : -1;
+}
 
-/* Walks the element-wise expression of one shape behind `r`: is a variable of it in panels? With `spread`, puts all of them there. */
+/* Walks the element-wise expression of one shape behind `r`: is a variable of it in panels? With `spread`, puts all of them
+ * there. */
 static bool meets_panels(const bp_graph *g, bp__ref r, const bp__info *like, uint8_t *panels, bool spread, int depth) {
     const bp__info *info = bp__ref_info(g, r);
     if (depth > 32 || !same_dims(&info->dims, &like->dims) || info->dtype != like->dtype) return false;
@@ -53,7 +56,8 @@ bp_status bp__layout_variables(bp_graph *g, uint8_t *panels) {
         for (int64_t v = 0; v < g->n_variables; v++) {
             const bp__variable *x = &g->variables[v];
             if (x->assigned.node < 0 || x->info.dims.n != 2 || !is_float(x->info.dtype)) continue;
-            if (!panels[v] && !x->laid_out && meets_panels(g, x->assigned, &x->info, panels, false, 0)) panels[v] = 1, changed = true;
+            if (!panels[v] && !x->laid_out && meets_panels(g, x->assigned, &x->info, panels, false, 0))
+                panels[v] = 1, changed = true;
             if (panels[v] && meets_panels(g, x->assigned, &x->info, panels, true, 0)) changed = true;
         }
     }
@@ -66,12 +70,19 @@ bp_status bp__layout_variables(bp_graph *g, uint8_t *panels) {
 
 static void run_relayout(const bp__call *c) { bp__relayout(c->env, &c->out[0], &c->in[0]); }
 static const char *const relayout_inputs[] = {"x"};
-const bp__op bp__op_relayout = {.name = "relayout", .family = "move", .formula = "y = x, stored otherwise", .in_names = relayout_inputs, .n_in = 1, .n_out = 1,
-                                .flags = BP__OP_HIDDEN, .ew_op = -1, .forward = run_relayout};
+const bp__op bp__op_relayout = {.name = "relayout",
+                                .family = "move",
+                                .formula = "y = x, stored otherwise",
+                                .in_names = relayout_inputs,
+                                .n_in = 1,
+                                .n_out = 1,
+                                .flags = BP__OP_HIDDEN,
+                                .ew_op = -1,
+                                .forward = run_relayout};
 
 typedef struct pass {
     bp__rewrite w;
-    uint8_t *wants;   /* [old nodes]: the layout in which output 0 would be welcome */
+    uint8_t *wants;     /* [old nodes]: the layout in which output 0 would be welcome */
     bp__ref (*made)[3]; /* [new nodes][layout]: relayouts made so far, capacity grows with nodes */
     int64_t cap_made;
 } pass;
@@ -85,8 +96,10 @@ static void want(const bp_program *p, const uint8_t *panels, uint8_t *wants) {
         if (!wants[i]) continue;
         for (int32_t k = 0; k < node->n_in; k++) {
             if (node->in[k].node < 0) continue;
-            if (transposes(node)) wants[node->in[k].node] = (uint8_t)(3 - wants[i]);
-            else if (node->op->ew_op >= 0 && same_dims(&bp__ref_info(g, node->in[k])->dims, &node->out[0].dims)) wants[node->in[k].node] = wants[i];
+            if (transposes(node))
+                wants[node->in[k].node] = (uint8_t)(3 - wants[i]);
+            else if (node->op->ew_op >= 0 && same_dims(&bp__ref_info(g, node->in[k])->dims, &node->out[0].dims))
+                wants[node->in[k].node] = wants[i];
         }
     }
 }
