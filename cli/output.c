@@ -1,4 +1,5 @@
 /* What the program writes: results to standard output or a file, words to people to standard error, JSON texts. */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "cli.h"
 
 #include <errno.h>

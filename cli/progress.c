@@ -20,8 +20,8 @@ void cli_wipe(cli *c) {
 static int columns(void) {
     struct winsize size;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-    const char *given = getenv("COLUMNS");
-    long n = given ? strtol(given, NULL, 10) : 0;
+    const char *wanted = getenv("COLUMNS");
+    long n = wanted ? strtol(wanted, NULL, 10) : 0;
     return n > 0 && n < 10000 ? (int)n : 80;
 }
 

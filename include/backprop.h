@@ -380,6 +380,50 @@ BP_API bp_value bp_matmul(bp_value a, bp_value b);
 /* linear: y = x W^T + b, weight [out, in]; bias is optional */
 BP_API bp_value bp_linear(bp_value x, bp_value weight, bp_value bias);
 
+/* conv2d: y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x; bias is optional */
+typedef struct bp_conv2d_options {
+    size_t size;
+    bp_dims stride; /* 1 on every axis */
+    bp_dims padding; /* 0 on every axis */
+    bp_dims dilation; /* 1 on every axis */
+    int64_t groups; /* 1 */
+} bp_conv2d_options;
+BP_API bp_conv2d_options bp_conv2d_defaults(void);
+BP_API bp_value bp_conv2d(bp_value x, bp_value weight, bp_value bias, const bp_conv2d_options *options);
+
+/* conv2d_grad_input: the gradient of conv2d for x of height and width `size` */
+typedef struct bp_conv2d_grad_input_options {
+    size_t size;
+    bp_dims stride; /* 1 on every axis */
+    bp_dims padding; /* 0 on every axis */
+    bp_dims dilation; /* 1 on every axis */
+    int64_t groups; /* 1 */
+} bp_conv2d_grad_input_options;
+BP_API bp_conv2d_grad_input_options bp_conv2d_grad_input_defaults(void);
+BP_API bp_value bp_conv2d_grad_input(bp_value d_y, bp_value weight, bp_dims size, const bp_conv2d_grad_input_options *options);
+
+/* conv2d_grad_weight: the gradient of conv2d for a weight of height and width `size` */
+typedef struct bp_conv2d_grad_weight_options {
+    size_t size;
+    bp_dims stride; /* 1 on every axis */
+    bp_dims padding; /* 0 on every axis */
+    bp_dims dilation; /* 1 on every axis */
+    int64_t groups; /* 1 */
+} bp_conv2d_grad_weight_options;
+BP_API bp_conv2d_grad_weight_options bp_conv2d_grad_weight_defaults(void);
+BP_API bp_value bp_conv2d_grad_weight(bp_value d_y, bp_value x, bp_dims size, const bp_conv2d_grad_weight_options *options);
+
+/* conv1d: conv2d on the one axis of x [batch, channels, length]; bias is optional */
+typedef struct bp_conv1d_options {
+    size_t size;
+    int64_t stride; /* 1 */
+    int64_t padding; /* 0 */
+    int64_t dilation; /* 1 */
+    int64_t groups; /* 1 */
+} bp_conv1d_options;
+BP_API bp_conv1d_options bp_conv1d_defaults(void);
+BP_API bp_value bp_conv1d(bp_value x, bp_value weight, bp_value bias, const bp_conv1d_options *options);
+
 /* sum: y = sum of x over `axes` */
 typedef struct bp_sum_options {
     size_t size;

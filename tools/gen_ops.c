@@ -329,12 +329,22 @@ static const char *value_of(const attr *a) {
         if (!strcmp(a->type, "dims")) return "{0}";
         return !strcmp(a->type, "text") ? "NULL" : "0";
     }
-    if (!strcmp(a->type, "dims")) return !strcmp(a->value, "ALL") ? "{.n = -1}" : a->value;
+    if (!strcmp(a->type, "dims")) {
+        if (!strcmp(a->value, "ONES")) return "{1, {1}}";
+        if (!strcmp(a->value, "ZEROS")) return "{1, {0}}";
+        return !strcmp(a->value, "ALL") ? "{.n = -1}" : a->value;
+    }
     if (!strcmp(a->type, "dtype")) {
         snprintf(buffer, sizeof buffer, "BP_%s", a->value);
         return buffer;
     }
     return a->value;
+}
+
+/* The default as people read it. */
+static const char *shown_value(const attr *a) {
+    if (!strcmp(a->value, "ONES")) return "1 on every axis";
+    return !strcmp(a->value, "ZEROS") ? "0 on every axis" : a->value;
 }
 
 static bool has_options(const op *o) {
@@ -515,7 +525,7 @@ static void make_region(text *t) {
                 if (a->required) continue;
                 const char *type = type_of(o, a, true);
                 add(t, "    %s%s%s; /* %s */\n", type, space_of(type), a->name,
-                    strcmp(a->value, "ALL") != 0 ? a->value : "n = -1: all");
+                    strcmp(a->value, "ALL") != 0 ? shown_value(a) : "n = -1: all");
             }
             add(t, "} bp_%s_options;\nBP_API bp_%s_options bp_%s_defaults(void);\n", o->name, o->name, o->name);
         }
@@ -565,7 +575,7 @@ static void make_page(text *t) {
                     a->required                ? "required"
                     : !strcmp(a->value, "ALL") ? "default all"
                                                : "");
-                if (!a->required && strcmp(a->value, "ALL") != 0) t->size--, add(t, "default %s\n", a->value);
+                if (!a->required && strcmp(a->value, "ALL") != 0) t->size--, add(t, "default %s\n", shown_value(a));
             }
             add(t, "- differentiable: %s\n", p->differentiable ? "yes" : "no");
         }

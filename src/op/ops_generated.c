@@ -59,6 +59,40 @@ const char *const bp__matmul_in_names[] = {"a", "b", NULL};
 const struct bp__matmul_attrs bp__matmul_default_attrs = {0};
 const char *const bp__linear_in_names[] = {"x", "weight", "?bias", NULL};
 const struct bp__linear_attrs bp__linear_default_attrs = {0};
+const char *const bp__conv2d_in_names[] = {"x", "weight", "?bias", NULL};
+const struct bp__conv2d_attrs bp__conv2d_default_attrs = {.stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
+const bp__attr bp__conv2d_attr_list[] = {
+    {"stride", BP__ATTR_DIMS, offsetof(struct bp__conv2d_attrs, stride), false},
+    {"padding", BP__ATTR_DIMS, offsetof(struct bp__conv2d_attrs, padding), false},
+    {"dilation", BP__ATTR_DIMS, offsetof(struct bp__conv2d_attrs, dilation), false},
+    {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_attrs, groups), false},
+};
+const char *const bp__conv2d_grad_input_in_names[] = {"d_y", "weight", NULL};
+const struct bp__conv2d_grad_input_attrs bp__conv2d_grad_input_default_attrs = {.size = {0}, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
+const bp__attr bp__conv2d_grad_input_attr_list[] = {
+    {"size", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_input_attrs, size), true},
+    {"stride", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_input_attrs, stride), false},
+    {"padding", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_input_attrs, padding), false},
+    {"dilation", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_input_attrs, dilation), false},
+    {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_grad_input_attrs, groups), false},
+};
+const char *const bp__conv2d_grad_weight_in_names[] = {"d_y", "x", NULL};
+const struct bp__conv2d_grad_weight_attrs bp__conv2d_grad_weight_default_attrs = {.size = {0}, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
+const bp__attr bp__conv2d_grad_weight_attr_list[] = {
+    {"size", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_weight_attrs, size), true},
+    {"stride", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_weight_attrs, stride), false},
+    {"padding", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_weight_attrs, padding), false},
+    {"dilation", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_weight_attrs, dilation), false},
+    {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_grad_weight_attrs, groups), false},
+};
+const char *const bp__conv1d_in_names[] = {"x", "weight", "?bias", NULL};
+const struct bp__conv1d_attrs bp__conv1d_default_attrs = {.stride = 1, .padding = 0, .dilation = 1, .groups = 1};
+const bp__attr bp__conv1d_attr_list[] = {
+    {"stride", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, stride), false},
+    {"padding", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, padding), false},
+    {"dilation", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, dilation), false},
+    {"groups", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, groups), false},
+};
 const char *const bp__sum_in_names[] = {"x", NULL};
 const struct bp__sum_attrs bp__sum_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__sum_attr_list[] = {
@@ -472,6 +506,72 @@ bp_value bp_linear(bp_value x, bp_value weight, bp_value bias) {
     struct bp__linear_attrs attrs = bp__linear_default_attrs;
     const bp_value in[] = {x, weight, bias};
     return bp__op_build(BP__OP_ID_linear, &attrs, in, 3);
+}
+
+bp_conv2d_options bp_conv2d_defaults(void) {
+    bp_conv2d_options o = {.size = sizeof o, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
+    return o;
+}
+bp_value bp_conv2d(bp_value x, bp_value weight, bp_value bias, const bp_conv2d_options *options) {
+    struct bp__conv2d_attrs attrs = bp__conv2d_default_attrs;
+    bp_conv2d_options o = bp_conv2d_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.stride = o.stride;
+    attrs.padding = o.padding;
+    attrs.dilation = o.dilation;
+    attrs.groups = o.groups;
+    const bp_value in[] = {x, weight, bias};
+    return bp__op_build(BP__OP_ID_conv2d, &attrs, in, 3);
+}
+
+bp_conv2d_grad_input_options bp_conv2d_grad_input_defaults(void) {
+    bp_conv2d_grad_input_options o = {.size = sizeof o, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
+    return o;
+}
+bp_value bp_conv2d_grad_input(bp_value d_y, bp_value weight, bp_dims size, const bp_conv2d_grad_input_options *options) {
+    struct bp__conv2d_grad_input_attrs attrs = bp__conv2d_grad_input_default_attrs;
+    bp_conv2d_grad_input_options o = bp_conv2d_grad_input_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.size = size;
+    attrs.stride = o.stride;
+    attrs.padding = o.padding;
+    attrs.dilation = o.dilation;
+    attrs.groups = o.groups;
+    const bp_value in[] = {d_y, weight};
+    return bp__op_build(BP__OP_ID_conv2d_grad_input, &attrs, in, 2);
+}
+
+bp_conv2d_grad_weight_options bp_conv2d_grad_weight_defaults(void) {
+    bp_conv2d_grad_weight_options o = {.size = sizeof o, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
+    return o;
+}
+bp_value bp_conv2d_grad_weight(bp_value d_y, bp_value x, bp_dims size, const bp_conv2d_grad_weight_options *options) {
+    struct bp__conv2d_grad_weight_attrs attrs = bp__conv2d_grad_weight_default_attrs;
+    bp_conv2d_grad_weight_options o = bp_conv2d_grad_weight_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.size = size;
+    attrs.stride = o.stride;
+    attrs.padding = o.padding;
+    attrs.dilation = o.dilation;
+    attrs.groups = o.groups;
+    const bp_value in[] = {d_y, x};
+    return bp__op_build(BP__OP_ID_conv2d_grad_weight, &attrs, in, 2);
+}
+
+bp_conv1d_options bp_conv1d_defaults(void) {
+    bp_conv1d_options o = {.size = sizeof o, .stride = 1, .padding = 0, .dilation = 1, .groups = 1};
+    return o;
+}
+bp_value bp_conv1d(bp_value x, bp_value weight, bp_value bias, const bp_conv1d_options *options) {
+    struct bp__conv1d_attrs attrs = bp__conv1d_default_attrs;
+    bp_conv1d_options o = bp_conv1d_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.stride = o.stride;
+    attrs.padding = o.padding;
+    attrs.dilation = o.dilation;
+    attrs.groups = o.groups;
+    const bp_value in[] = {x, weight, bias};
+    return bp__op_build(BP__OP_ID_conv1d, &attrs, in, 3);
 }
 
 bp_sum_options bp_sum_defaults(void) {

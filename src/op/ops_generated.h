@@ -16,6 +16,10 @@ enum bp__op_id {
     BP__OP_ID_concat,
     BP__OP_ID_matmul,
     BP__OP_ID_linear,
+    BP__OP_ID_conv2d,
+    BP__OP_ID_conv2d_grad_input,
+    BP__OP_ID_conv2d_grad_weight,
+    BP__OP_ID_conv1d,
     BP__OP_ID_sum,
     BP__OP_ID_mean,
     BP__OP_ID_max,
@@ -138,6 +142,10 @@ struct bp__unslice_attrs { int64_t axis; int64_t start; int64_t size; int64_t st
 struct bp__concat_attrs { int64_t axis; };
 struct bp__matmul_attrs { int32_t none; };
 struct bp__linear_attrs { int32_t none; };
+struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
+struct bp__conv2d_grad_input_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
+struct bp__conv2d_grad_weight_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
+struct bp__conv1d_attrs { int64_t stride; int64_t padding; int64_t dilation; int64_t groups; };
 struct bp__sum_attrs { bp_dims axes; int32_t keepdim; };
 struct bp__mean_attrs { bp_dims axes; int32_t keepdim; };
 struct bp__max_attrs { bp_dims axes; int32_t keepdim; };
@@ -317,6 +325,30 @@ extern const struct bp__linear_attrs bp__linear_default_attrs;
 #define BP__SIGNATURE_linear \
     .name = "linear", .in_names = bp__linear_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__linear_attrs), .attr_defaults = &bp__linear_default_attrs, .ew_op = -1
+extern const char *const bp__conv2d_in_names[];
+extern const struct bp__conv2d_attrs bp__conv2d_default_attrs;
+extern const bp__attr bp__conv2d_attr_list[];
+#define BP__SIGNATURE_conv2d \
+    .name = "conv2d", .in_names = bp__conv2d_in_names, .n_in = 3, .n_out = 1, .attrs = bp__conv2d_attr_list, .n_attrs = 4, \
+    .attrs_size = sizeof(struct bp__conv2d_attrs), .attr_defaults = &bp__conv2d_default_attrs, .ew_op = -1
+extern const char *const bp__conv2d_grad_input_in_names[];
+extern const struct bp__conv2d_grad_input_attrs bp__conv2d_grad_input_default_attrs;
+extern const bp__attr bp__conv2d_grad_input_attr_list[];
+#define BP__SIGNATURE_conv2d_grad_input \
+    .name = "conv2d_grad_input", .in_names = bp__conv2d_grad_input_in_names, .n_in = 2, .n_out = 1, .attrs = bp__conv2d_grad_input_attr_list, .n_attrs = 5, \
+    .attrs_size = sizeof(struct bp__conv2d_grad_input_attrs), .attr_defaults = &bp__conv2d_grad_input_default_attrs, .ew_op = -1
+extern const char *const bp__conv2d_grad_weight_in_names[];
+extern const struct bp__conv2d_grad_weight_attrs bp__conv2d_grad_weight_default_attrs;
+extern const bp__attr bp__conv2d_grad_weight_attr_list[];
+#define BP__SIGNATURE_conv2d_grad_weight \
+    .name = "conv2d_grad_weight", .in_names = bp__conv2d_grad_weight_in_names, .n_in = 2, .n_out = 1, .attrs = bp__conv2d_grad_weight_attr_list, .n_attrs = 5, \
+    .attrs_size = sizeof(struct bp__conv2d_grad_weight_attrs), .attr_defaults = &bp__conv2d_grad_weight_default_attrs, .ew_op = -1
+extern const char *const bp__conv1d_in_names[];
+extern const struct bp__conv1d_attrs bp__conv1d_default_attrs;
+extern const bp__attr bp__conv1d_attr_list[];
+#define BP__SIGNATURE_conv1d \
+    .name = "conv1d", .in_names = bp__conv1d_in_names, .n_in = 3, .n_out = 1, .attrs = bp__conv1d_attr_list, .n_attrs = 4, \
+    .attrs_size = sizeof(struct bp__conv1d_attrs), .attr_defaults = &bp__conv1d_default_attrs, .ew_op = -1
 extern const char *const bp__sum_in_names[];
 extern const struct bp__sum_attrs bp__sum_default_attrs;
 extern const bp__attr bp__sum_attr_list[];

@@ -1,0 +1,61 @@
+/* backprop ops: the table of operations. */
+#include "cli.h"
+
+#include <string.h>
+
+static const char *op_name(int index) { return bp_operation(index, NULL, NULL, NULL); }
+
+static int count(void) {
+    int n = 0;
+    while (op_name(n)) n++;
+    return n;
+}
+
+static void print_json(int first, int last) {
+    fputs("{\"operations\":[", stdout);
+    for (int i = first; i < last; i++) {
+        const char *formula = NULL;
+        int differentiable = 0, n_samples = 0;
+        const char *name = bp_operation(i, &formula, &differentiable, &n_samples);
+        fputs(i > first ? ",\n{\"name\":" : "{\"name\":", stdout);
+        cli_json_text(stdout, name);
+        fputs(",\"formula\":", stdout);
+        cli_json_text(stdout, formula ? formula : "");
+        printf(",\"differentiable\":%s,\"samples\":%d}", differentiable ? "true" : "false", n_samples);
+    }
+    fputs("]}\n", stdout);
+}
+
+static void print_text(int first, int last, bool all) {
+    for (int i = first; i < last; i++) {
+        const char *formula = NULL;
+        int differentiable = 0, n_samples = 0;
+        const char *name = bp_operation(i, &formula, &differentiable, &n_samples);
+        if (all) {
+            printf("%-28s %s%s\n", name, formula ? formula : "", differentiable ? "" : "  (no gradient)");
+            continue;
+        }
+        printf("%s\n  %s\n  %s; checked on %d samples\n", name, formula ? formula : "",
+               differentiable ? "differentiable" : "no gradient", n_samples);
+    }
+}
+
+int verb_ops(cli *c) {
+    int first = 0, last = count();
+    if (c->n_arguments) {
+        const char *name = c->arguments[0];
+        while (first < last && strcmp(op_name(first), name) != 0) first++;
+        if (first == last) {
+            char hint[80];
+            const char *near = cli_nearest(name, op_name, last);
+            snprintf(hint, sizeof hint, "did you mean `%s`?", near ? near : "");
+            return cli_usage(c, near ? hint : "`backprop ops` lists them", "there is no operation `%s`", name);
+        }
+        last = first + 1;
+    }
+    if (c->json)
+        print_json(first, last);
+    else
+        print_text(first, last, c->n_arguments == 0);
+    return EXIT_DONE;
+}

@@ -1,0 +1,66 @@
+/* backprop train */
+#include "cli.h"
+
+#include <string.h>
+
+static bool plain_word(const char *text) {
+    return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:-")] == 0 && *text;
+}
+
+static void suggest_next(cli *c, const char *path, const char *data) {
+    if (!path) return;
+    const char *quote = plain_word(path) ? "" : "'";
+    const char *example = data && plain_word(data) ? data : "DATA";
+    cli_say(c, "next: backprop predict %s%s%s %s -o predictions.csv", quote, path, quote, example);
+}
+
+static int dry(cli *c, bp_config *cfg) {
+    char *text = NULL, *json = NULL;
+    bp_status status = bp_config_resolve(cfg, &text, &json);
+    if (status != BP_OK) return cli_fail(c, status);
+    cli_say(c, "dry run: nothing is trained or written; this is the configuration");
+    return cli_result(c, text, json);
+}
+
+static bp_status prepare(cli *c, bp_config *cfg) {
+    /* The data of the command line wins over the file's. */
+    if (c->n_arguments) BP_TRY(bp_config_set_text(cfg, "data.path", c->arguments[0]));
+    const char *out = cli_value(c, OPT_out);
+    bp_run_options o = {.size = sizeof o,
+                        .out = out ? out : "",
+                        .force = cli_has(c, OPT_force),
+                        .from = cli_value(c, OPT_from),
+                        .command = c->command,
+                        .n_command = c->n_command};
+    BP_TRY(bp_config_set_run(cfg, &o));
+    return bp_config_check(cfg);
+}
+
+int verb_train(cli *c) {
+    const char *file = cli_value(c, OPT_config);
+    if (!file && !c->n_arguments && !cli_has(c, OPT_set))
+        return cli_usage(c, NULL, "train needs DATA, or --config FILE that names it: `backprop train -h` shows examples");
+    bp_config *cfg = NULL;
+    bp_status status = cli_open_config(c, &cfg, file);
+    if (status == BP_OK) status = prepare(c, cfg);
+    if (status != BP_OK) {
+        bp_config_free(cfg);
+        return cli_fail(c, status);
+    }
+    int code;
+    if (c->dry_run) {
+        code = dry(c, cfg);
+    } else {
+        progress p;
+        bp_run *run = NULL;
+        status = cli_train(&p, c, &run, cfg);
+        if (run && (status == BP_OK || status == BP_STOPPED)) {
+            cli_summary(&p, run, status == BP_STOPPED);
+            suggest_next(c, bp_run_path(run), c->n_arguments ? c->arguments[0] : NULL);
+        }
+        code = cli_train_end(&p, status, run);
+        bp_run_free(run);
+    }
+    bp_config_free(cfg);
+    return code;
+}
