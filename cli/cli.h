@@ -53,14 +53,15 @@ typedef struct cli {
     const verb *verb;           /* NULL: none was named */
     const char *const *command; /* everything behind the program's name */
     int n_command;
-    const char **arguments;     /* behind the verb */
+    const char **words;     /* the verb and the arguments: owns the list */
+    const char **arguments; /* behind the verb */
     int n_arguments;
-    given *given;               /* in their order */
+    given *given; /* in their order */
     int n_given;
     bool json, quiet, verbose, dry_run, live, color; /* live: a line may be drawn over; color: standard error takes colour */
-    bool live_shown;            /* one stands there now, and is wiped before anything else is written */
+    bool live_shown;                                 /* one stands there now, and is wiped before anything else is written */
     bp_context *ctx;
-    char log[1024];             /* the last warning: it explains why there is no context */
+    char log[1024]; /* the last warning: it explains why there is no context */
 } cli;
 
 /* 0, or the exit status after the sentence was written. */
@@ -80,7 +81,7 @@ int cli_context(cli *c); /* makes c->ctx; 0, or the exit status after the senten
 /* ---- Errors: one sentence on standard error; with --json one object on standard output ---- */
 
 int cli_usage(const cli *c, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4))); /* EXIT_USAGE */
-int cli_fail(cli *c, bp_status status);                          /* of the context; the exit status that belongs to it */
+int cli_fail(cli *c, bp_status status); /* of the context; the exit status that belongs to it */
 int cli_cannot(const cli *c, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4))); /* EXIT_LATER */
 void cli_error_json(FILE *to, const char *code, const char *message, const char *file, int64_t line, const char *hint);
 int cli_exit_status(bp_status status);
@@ -88,16 +89,16 @@ int cli_exit_status(bp_status status);
 /* ---- Output ---- */
 
 void cli_say(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3))); /* to people, unless -q */
-void cli_json_text(FILE *to, const char *text);              /* quoted; what is no UTF-8 becomes U+FFFD */
-void cli_json_number(FILE *to, double x);                    /* shortest that reads back the same; null when not finite */
-int cli_print(cli *c, const char *text);                     /* to standard output, with a line feed at the end */
+void cli_json_text(FILE *to, const char *text);                                      /* quoted; what is no UTF-8 becomes U+FFFD */
+void cli_json_number(FILE *to, double x); /* shortest that reads back the same; null when not finite */
+int cli_print(cli *c, const char *text);  /* to standard output, with a line feed at the end */
 /* All or nothing: a temporary name, synced, renamed. Standard output for NULL and "-". */
 int cli_write(cli *c, const char *path, const void *bytes, size_t n);
 /* text, or json where --json: prints, frees both. */
 int cli_result(cli *c, char *text, char *json);
 /* The same through -o FILE; with --json and a file an object naming it goes to standard output. */
 int cli_result_file(cli *c, char *text, char *json);
-int cli_flush(const cli *c); /* EXIT_LATER when standard output could not be written */
+int cli_flush(const cli *c);                             /* EXIT_LATER when standard output could not be written */
 const char *cli_number(char *to, size_t size, double x); /* 12345678 as 12,345,678 */
 bool cli_utf8(void);
 

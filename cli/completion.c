@@ -1,4 +1,5 @@
-/* backprop completion SHELL: what a shell needs to complete verbs and options. `man` gives the manual page's section of options. */
+/* backprop completion SHELL: what a shell needs to complete verbs and options. `man` gives the manual page's section of options.
+ */
 #include "cli.h"
 
 #include <string.h>
@@ -26,7 +27,8 @@ static void bash(FILE *to) {
           "    local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}\n"
           "    COMPREPLY=()\n"
           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-          "        COMPREPLY=($(compgen -W \"", to);
+          "        COMPREPLY=($(compgen -W \"",
+          to);
     list_verbs(to);
     fputs("\" -- \"$word\"))\n        return\n    fi\n    case $word in\n    -*)\n        case $verb in\n", to);
     for (int v = 0; v < N_VERBS; v++) {
@@ -35,7 +37,8 @@ static void bash(FILE *to) {
         fputs("\" -- \"$word\")) ;;\n", to);
     }
     fputs("        esac ;;\n    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n}\n"
-          "complete -o filenames -F _backprop backprop\n", to);
+          "complete -o filenames -F _backprop backprop\n",
+          to);
 }
 
 static void quoted(FILE *to, const char *text) {
@@ -67,7 +70,8 @@ static void zsh(FILE *to) {
         zsh_text(to, verbs[v].help);
         fputs("'\n", to);
     }
-    fputs("    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n        return\n    fi\n    case $words[2] in\n", to);
+    fputs("    )\n    if (( CURRENT == 2 )); then\n        _describe verb verbs\n        return\n    fi\n    case $words[2] in\n",
+          to);
     for (int v = 0; v < N_VERBS; v++) {
         fprintf(to, "    %s) options=(\n", verbs[v].name);
         for (int i = 0; i < N_OPTIONS; i++) {

@@ -46,9 +46,7 @@ int cli_context(cli *c) {
     return status == BP_INVALID ? cli_usage(c, NULL, "%s", why) : cli_cannot(c, "no_context", "%s", why);
 }
 
-static bool needs_context(const verb *v) {
-    return v->run != verb_help && v->run != verb_completion && v->run != verb_ops;
-}
+static bool needs_context(const verb *v) { return v->run != verb_help && v->run != verb_completion && v->run != verb_ops; }
 
 static int dispatch(cli *c) {
     if (cli_has(c, OPT_help)) return cli_help(c, c->verb);
@@ -76,7 +74,7 @@ int main(int argc, char **argv) {
     cli_wipe(&c);
     int flushed = cli_flush(&c);
     bp_context_free(c.ctx);
-    free(c.arguments);
+    free(c.words);
     free(c.given);
     return status != EXIT_DONE ? status : flushed;
 }

@@ -95,7 +95,8 @@ static int take(cli *c, int index, const char *value) {
 }
 
 static int missing_value(const cli *c, const option *o, const char *next) {
-    if (next) return cli_usage(c, NULL, "--%s needs %s; if `%s` is meant, write --%s=%s", o->name, o->argument, next, o->name, next);
+    if (next)
+        return cli_usage(c, NULL, "--%s needs %s; if `%s` is meant, write --%s=%s", o->name, o->argument, next, o->name, next);
     return cli_usage(c, NULL, "--%s needs %s behind it", o->name, o->argument);
 }
 
@@ -110,7 +111,8 @@ static int parse_letters(cli *c, int argc, char **argv, int *i) {
         int found = -1;
         for (int k = 0; k < N_OPTIONS; k++)
             if (options[k].letter == *p) found = k;
-        if (found < 0) return cli_usage(c, "`backprop VERB -h` lists them; long ones have two dashes", "there is no option -%c", *p);
+        if (found < 0)
+            return cli_usage(c, "`backprop VERB -h` lists them; long ones have two dashes", "there is no option -%c", *p);
         const char *value = NULL;
         if (options[found].argument) {
             value = p[1] ? p + 1 : *i + 1 < argc ? argv[++*i] : NULL;
@@ -158,7 +160,8 @@ static int find_verb(cli *c) {
     for (int i = 0; i < c->n_given; i++) {
         const option *o = &options[c->given[i].option];
         if (!(o->verbs >> (c->verb - verbs) & 1u) && !cli_has(c, OPT_help))
-            return cli_usage(c, NULL, "%s has no option --%s: `backprop %s -h` lists its options", c->verb->name, o->name, c->verb->name);
+            return cli_usage(c, NULL, "%s has no option --%s: `backprop %s -h` lists its options", c->verb->name, o->name,
+                             c->verb->name);
     }
     return EXIT_DONE;
 }
@@ -177,15 +180,17 @@ static void choose_looks(cli *c) {
 int cli_parse(cli *c, int argc, char **argv) {
     c->command = (const char *const *)(argc > 0 ? argv + 1 : argv);
     c->n_command = argc > 0 ? argc - 1 : 0;
-    c->arguments = calloc((size_t)argc + 1, sizeof *c->arguments);
+    c->words = c->arguments = calloc((size_t)argc + 1, sizeof *c->arguments);
     size_t letters = 1;
     for (int i = 1; i < argc; i++) letters += strlen(argv[i]) + 1; /* `-nqv` are three options in one word */
     c->given = calloc(letters, sizeof *c->given);
     if (!c->arguments || !c->given) return cli_cannot(c, "MEMORY", "out of memory while reading the command line");
     int status = EXIT_DONE;
     for (int i = 1; i < argc; i++) /* before the first error may be told */
-        if (strcmp(argv[i], "--json") == 0) c->json = true;
-        else if (strcmp(argv[i], "--") == 0) break;
+        if (strcmp(argv[i], "--json") == 0)
+            c->json = true;
+        else if (strcmp(argv[i], "--") == 0)
+            break;
     for (int i = 1; i < argc && status == EXIT_DONE; i++) {
         if (strcmp(argv[i], "--") == 0) {
             while (++i < argc) c->arguments[c->n_arguments++] = argv[i];

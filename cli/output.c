@@ -116,7 +116,8 @@ static int write_failed(cli *c, const char *path, FILE *f, const char *temporary
     int why = errno;
     if (f) fclose(f);
     if (temporary) unlink(temporary);
-    return cli_cannot(c, "cannot_write", "cannot write `%s`: %s; name a file in a folder that exists and may be written", path, strerror(why));
+    return cli_cannot(c, "cannot_write", "cannot write `%s`: %s; name a file in a folder that exists and may be written", path,
+                      strerror(why));
 }
 
 /* Devices and pipes cannot be renamed over: they get the bytes directly. */

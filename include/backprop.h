@@ -112,7 +112,7 @@ BP_API size_t bp_dtype_size(bp_dtype dtype);
 
 /* ==== Stage 1: train a model from data ============================================================================= */
 
-/* Everything a training does is said by a configuration: CONTRACT's keys as YAML or JSON text, from a file, or set one by one.
+/* Everything a training does is said by a configuration: its keys as YAML or JSON text, from a file, or set one by one.
    What is left unset is inferred from the data, each with its reason. Texts that functions give through `char **` are yours
    (bp_free); where a function gives both `text` (for people) and `json` (one object), either may be NULL. */
 typedef struct bp_config bp_config;
@@ -173,7 +173,7 @@ BP_API bp_status bp_train(bp_run **run, bp_config *cfg, const bp_callbacks *call
 BP_API void bp_run_free(bp_run *run);
 /* A number of the record: "test.accuracy", "epochs", "parameters", "samples_per_second". BP_NOT_FOUND names the nearest. */
 BP_API bp_status bp_run_number(const bp_run *run, const char *name, double *x);
-BP_API bp_status bp_run_json(const bp_run *run, char **json); /* the whole record: CONTRACT section 8 */
+BP_API bp_status bp_run_json(const bp_run *run, char **json); /* the whole record, as in record.json */
 BP_API const char *bp_run_path(const bp_run *run);            /* borrowed; NULL: no files were written */
 BP_API bp_model *bp_run_model(bp_run *run);                   /* borrows from the run */
 /* Of the test set, else of the validation set: counts[true * n + predicted]; borrowed from the run. NULL: no classification. */
@@ -196,7 +196,7 @@ BP_API const char *bp_model_task(const bp_model *model);               /* "class
    an input column is no number. */
 BP_API bp_status bp_model_predict(bp_model *model, const float *x, int64_t rows, float *y);
 
-typedef struct bp_data { /* DATA of CONTRACT section 2; start from {.size = sizeof(bp_data)} */
+typedef struct bp_data { /* a table, an array or builtin:NAME; start from {.size = sizeof(bp_data)} */
     size_t size;
     const char *path;   /* "-": standard input */
     const char *target; /* NULL: by the model's own name */
@@ -293,6 +293,30 @@ BP_API void bp_assign(bp_value variable, bp_value value);
 BP_API bp_value bp_gradient(bp_value y, bp_value x);
 /* d[j] = Σ_i cotangents[i] · ∂values[i]/∂wrt[j]; one backward graph for all. cotangents NULL: ones. */
 BP_API void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m);
+
+/* scan: runs a graph of its own once per turn, like a loop over time. The body is built once, by `body`, in its own graph: it may
+   use the values it is given (what it needs from outside comes in as `captured`) and symbols by name, makes no variables and
+   assigns nothing, and sets next_carry [n_carry], of the same types and shapes as carry, and out [n_stacked]. finals: the carried
+   values after the last turn (the initial ones when there is no turn); stacked: every turn's out along the time axis. Random
+   operations in a body draw other numbers in every turn. Differentiates to any order. */
+typedef struct bp_scan_spec {
+    size_t size;              /* sizeof(bp_scan_spec) */
+    const bp_value *inits;    /* carried values before the first turn */
+    int n_carry;
+    const bp_value *xs;       /* per-turn inputs: the body sees one slice of each, without the time axis */
+    int n_x;
+    const bp_value *captured; /* the same in every turn */
+    int n_captured;
+    int n_stacked;
+    int64_t axis;             /* where time lies in xs and stacked: 1 [batch, time, …] or 0 [time, …]; numbers are always stacked along 0 */
+    int64_t turns;            /* how many, a dimension; only when n_x is 0 */
+    int reverse;              /* the last turn of the time axis runs first; stacked[t] still belongs to x[t] */
+    bp_value lengths;         /* BP_NONE, or i64 [batch]: from turn lengths[row] on, a row keeps its state and its outputs are 0 */
+    void (*body)(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next_carry, bp_value *out,
+                 void *user);
+    void *user;
+} bp_scan_spec;
+BP_API void bp_scan(bp_value *finals, bp_value *stacked, const bp_scan_spec *spec);
 
 /* The state block: every variable of a graph, initialised from the context's seed. */
 typedef struct bp_state bp_state;

@@ -69,6 +69,7 @@ static inline void fill_leaf(const recipe *r, int index, int round, bp_dtype typ
         uint64_t bits = mixed(r->seed * 1000003u + (uint64_t)index * 65537u + (uint64_t)round * 257u + (uint64_t)i * 0x9E3779B97F4A7C15u);
         double x = s->low + (s->high - s->low) * ((double)(bits >> 11) * 0x1p-53);
         if (dtype <= BP_F64 && bits % 61 == 0) x = (double)((int)(bits >> 8) % 3 - 1); /* equal numbers, and zeros */
+        if (dtype <= BP_F64 && s->kind == INPUT && r->seed % 7 == 3 && bits % 127 == 0) x = bits % 2 ? (double)NAN : (double)-INFINITY;
         switch (dtype) {
         case BP_F32: ((float *)data)[i] = (float)x; break;
         case BP_F64: ((double *)data)[i] = x; break;
@@ -158,8 +159,8 @@ static inline int push(recipe *r, const step *made) {
     return s->out;
 }
 
-static inline int leaf(recipe *r, kind kind, bp_dtype dtype, bp_dims dims, double low, double high) {
-    return push(r, &(step){.kind = kind, .dtype = dtype, .dims = dims, .low = low, .high = high});
+static inline int leaf(recipe *r, kind what, bp_dtype dtype, bp_dims dims, double low, double high) {
+    return push(r, &(step){.kind = what, .dtype = dtype, .dims = dims, .low = low, .high = high});
 }
 static inline int number(recipe *r, bp_dtype dtype, double x) { return push(r, &(step){.kind = NUMBER, .dtype = dtype, .low = x}); }
 
@@ -254,5 +255,5 @@ static inline void print_recipe(const recipe *r) {
     printf("\n");
 }
 
-void draw_recipe(recipe *r, bp_context *ctx, uint64_t seed, bool large); /* random_graph_draw.h */
+
 #endif

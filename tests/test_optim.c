@@ -33,9 +33,9 @@ static bp__tree *yaml(bp_context *ctx, const char *text) {
     return tree;
 }
 
-#define OK(ctx, expression)                                                                                                      \
-    do {                                                                                                                         \
-        if ((expression) != BP_OK) fail_msg("%s: %s", #expression, bp_context_error(ctx));                                       \
+#define OK(ctx, expression)                                                                \
+    do {                                                                                   \
+        if ((expression) != BP_OK) fail_msg("%s: %s", #expression, bp_context_error(ctx)); \
     } while (0)
 
 static bool shared_path(char *out, size_t size, const char *rest) {
@@ -168,7 +168,8 @@ static void read_kept(bp_context *ctx, const char *group, const char *name, kept
 }
 
 /* Trains from `init` and keeps the weights of the same steps. */
-static void run_ours(bp_context *ctx, const kept *k, const double *init, const bp__tree *choice, bool mse, double (*out)[N_WEIGHTS]) {
+static void run_ours(bp_context *ctx, const kept *k, const double *init, const bp__tree *choice, bool mse,
+                     double (*out)[N_WEIGHTS]) {
     double lr;
     OK(ctx, bp__optimizer_check(ctx, NULL, choice, &lr));
     trainer t;
@@ -200,8 +201,8 @@ static double distance(const double *a, const double *b) {
     return worst;
 }
 
-/* torch 1.13 counts mu twice in the second denominator of nadam, and keeps the product in single precision; torch 2 doesn't. So the
-   reference is compared with that formula here, and ours with the same steps without the two mistakes. */
+/* torch 1.13 counts mu twice in the second denominator of nadam, and keeps the product in single precision; torch 2 doesn't. So
+   the reference is compared with that formula here, and ours with the same steps without the two mistakes. */
 static void nadam_by_hand(const kept *k, bool mse, double decay, bool old, double (*out)[N_WEIGHTS]) {
     double w[N_WEIGHTS], m[N_WEIGHTS] = {0}, v[N_WEIGHTS] = {0}, product = 1, lr = 0.1, b1 = 0.9, b2 = 0.999;
     memcpy(w, k->init, sizeof w);
@@ -251,7 +252,8 @@ static int64_t compare(bp_context *ctx, const char *title, const kept *k, const 
         if (row >= 20 && spread * 100 > tolerance) return row; /* the first 20 steps count in any case */
         double d = distance(ours[row], k->weights[row]);
         if (d < tolerance) continue;
-        print_error("%s: after step %d the relative difference is %.3g (from the last bits alone %.3g)\n", title, (int)k->step[row], d, spread);
+        print_error("%s: after step %d the relative difference is %.3g (from the last bits alone %.3g)\n", title,
+                    (int)k->step[row], d, spread);
         return -1;
     }
     return k->n;
@@ -296,11 +298,19 @@ static void reference_trajectories(void **unused) {
    can say builds. */
 static void single_precision(void **unused) {
     (void)unused;
-    static const char *const choices[] = {
-        "{sgd: {lr: 0.1, momentum: 0.9, dampening: 0.3, weight_decay: 0.01}}", "{sgd: {lr: 0.1, momentum: 0.9, nesterov: true, maximize: true}}",
-        "{adam: {lr: 0.01, amsgrad: true, weight_decay: 0.01}}", "{adamw: {lr: 0.01}}", "{rmsprop: {momentum: 0.9, centered: true}}",
-        "{adagrad: {lr_decay: 0.1}}", "adadelta", "adamax", "{nadam: {weight_decay: 0.01, decoupled_weight_decay: true}}",
-        "{radam: {weight_decay: 0.01, decoupled_weight_decay: true}}", "rprop", "{asgd: {t0: 5}}", "{adam: 0.1}"};
+    static const char *const choices[] = {"{sgd: {lr: 0.1, momentum: 0.9, dampening: 0.3, weight_decay: 0.01}}",
+                                          "{sgd: {lr: 0.1, momentum: 0.9, nesterov: true, maximize: true}}",
+                                          "{adam: {lr: 0.01, amsgrad: true, weight_decay: 0.01}}",
+                                          "{adamw: {lr: 0.01}}",
+                                          "{rmsprop: {momentum: 0.9, centered: true}}",
+                                          "{adagrad: {lr_decay: 0.1}}",
+                                          "adadelta",
+                                          "adamax",
+                                          "{nadam: {weight_decay: 0.01, decoupled_weight_decay: true}}",
+                                          "{radam: {weight_decay: 0.01, decoupled_weight_decay: true}}",
+                                          "rprop",
+                                          "{asgd: {t0: 5}}",
+                                          "{adam: 0.1}"};
     const double xd[6] = {.1, .2, .3, .4, .5, .6}, td[3] = {.9, .2, .6};
     const float xf[6] = {.1f, .2f, .3f, .4f, .5f, .6f}, tf[3] = {.9f, .2f, .6f};
     for (size_t c = 0; c < sizeof choices / sizeof choices[0]; c++) {
@@ -327,7 +337,8 @@ static void single_precision(void **unused) {
             free_trainer(ctx, &t);
         }
         for (int i = 0; i < N_WEIGHTS; i++)
-            if (!(fabs(got[0][i] - got[1][i]) < 2e-4)) fail_msg("%s: weight %d is %g and %g", choices[c], i, got[0][i], got[1][i]);
+            if (!(fabs(got[0][i] - got[1][i]) < 2e-4))
+                fail_msg("%s: weight %d is %g and %g", choices[c], i, got[0][i], got[1][i]);
         bp__tree_free(ctx, tree);
         bp_context_free(ctx);
     }
@@ -335,7 +346,8 @@ static void single_precision(void **unused) {
 
 /* ---- Clipping ------------------------------------------------------------------------------------------------------------ */
 
-static void clip_case(double max_norm, double max_value, const double *g0, const double *g1, double *out0, double *out1, double *norm) {
+static void clip_case(double max_norm, double max_value, const double *g0, const double *g1, double *out0, double *out1,
+                      double *norm) {
     bp_context *ctx = new_context();
     bp_graph *g;
     OK(ctx, bp_graph_new(&g, ctx));
@@ -448,7 +460,8 @@ static void reference_schedules(void **unused) {
         bp__schedule_set_length(s, 40);
         for (int t = 0; t < 40; t++) {
             double got = bp__schedule_value(s, t);
-            if (!(fabs(got - want[t]) <= 1e-9 * fabs(want[t]))) fail_msg("%s at %d: %.17g, not %.17g", schedules[i].name, t, got, want[t]);
+            if (!(fabs(got - want[t]) <= 1e-9 * fabs(want[t])))
+                fail_msg("%s at %d: %.17g, not %.17g", schedules[i].name, t, got, want[t]);
         }
         bp__schedule_free(s);
         bp__tree_free(ctx, tree);
@@ -509,8 +522,8 @@ static void lengths_and_warmup(void **unused) {
         {"{inverse_sqrt: {warmup_steps: 4}}", 100, false, false, 4, 1},
         {"{inverse_sqrt: {warmup_steps: 4}}", 100, false, false, 16, 0.5},
         {"one_cycle", 101, true, false, 100, 1.0 / 25 / 1e4},
-        {"{chained: {schedules: [{step: {step_size: 2, gamma: 0.5}}, {constant: {factor: 0.5, total_iters: 3}}], per: step}}", 9, false,
-         false, 2, 0.25},
+        {"{chained: {schedules: [{step: {step_size: 2, gamma: 0.5}}, {constant: {factor: 0.5, total_iters: 3}}], per: step}}", 9,
+         false, false, 2, 0.25},
         {"{sequential: {schedules: [none, cosine], milestones: [4], per: step}}", 14, true, false, 9, 0.5},
         {"{step: {step_size: 1, gamma: 0.5, per: step}}", 9, false, false, 60, 8.6736173798840355e-19},
     };
@@ -529,7 +542,8 @@ static void lengths_and_warmup(void **unused) {
     bp_context_free(ctx);
 }
 
-/* ---- Sentences --------------------------------------------------------------------------------------------------------------- */
+/* ---- Sentences ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void expect_error(bool schedule, const char *text, const char *message, const char *hint) {
     bp_context *ctx = new_context();
@@ -579,15 +593,16 @@ static void schedule_errors(void **unused) {
     expect_error(true, "{multi_step: {milestones: [5, 3], per: step}}", "`milestones` must not go down", NULL);
     expect_error(true, "{sequential: {schedules: [cosine], milestones: [3], per: step}}", "1 schedules need 0 milestones", NULL);
     expect_error(true, "{sequential: {schedules: [cosine, none], milestones: [3]}}", "`sequential` counts by `milestones`", NULL);
-    expect_error(true, "{sequential: {schedules: [{cosine: {per: step}}, none], milestones: [3], per: step}}", "holds here too", NULL);
+    expect_error(true, "{sequential: {schedules: [{cosine: {per: step}}, none], milestones: [3], per: step}}", "holds here too",
+                 NULL);
     expect_error(true, "{cosine: {warmup_steps: -1}}", "`warmup_steps` must be at least 0", NULL);
     expect_error(true, "{chained: [reduce_on_plateau]}", "cannot be part of another schedule", NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_trajectories), cmocka_unit_test(single_precision),    cmocka_unit_test(clipping),
-        cmocka_unit_test(reference_schedules),    cmocka_unit_test(plateau),             cmocka_unit_test(lengths_and_warmup),
+        cmocka_unit_test(reference_trajectories), cmocka_unit_test(single_precision), cmocka_unit_test(clipping),
+        cmocka_unit_test(reference_schedules),    cmocka_unit_test(plateau),          cmocka_unit_test(lengths_and_warmup),
         cmocka_unit_test(optimizer_errors),       cmocka_unit_test(schedule_errors),
     };
     return cmocka_run_group_tests_name("optim", tests, NULL, NULL) != 0;

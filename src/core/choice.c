@@ -51,10 +51,10 @@ bp_status bp__choice_fail(const bp__choice_reader *r, const bp__tree *at, const 
     return status;
 }
 
-static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *nearest, const char *format,
-                         ...) BP__PRINTF(5, 6);
-static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *nearest, const char *format,
-                         ...) {
+static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *nearest,
+                         const char *format, ...) BP__PRINTF(5, 6);
+static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *nearest,
+                         const char *format, ...) {
     char text[400], hint[160];
     va_list args;
     va_start(args, format);
@@ -79,7 +79,8 @@ static bool among(const char *words, const char *word) {
 /* Is v inside the key's bounds? */
 static bool inside(const bp__key *key, double v) {
     if (key->low == key->high) return true;
-    return (key->open_low ? v > key->low : v >= key->low) && (key->closed || key->high == HUGE_VAL ? v <= key->high : v < key->high);
+    return (key->open_low ? v > key->low : v >= key->low) &&
+           (key->closed || key->high == HUGE_VAL ? v <= key->high : v < key->high);
 }
 
 static void bounds_text(const bp__key *key, char *out, size_t size) {
@@ -89,7 +90,8 @@ static void bounds_text(const bp__key *key, char *out, size_t size) {
     if (key->high == HUGE_VAL)
         snprintf(out, size, key->open_low ? "above %s" : "at least %s", low);
     else
-        snprintf(out, size, "%s %s and %s %s", key->open_low ? "above" : "at least", low, key->closed ? "at most" : "below", high);
+        snprintf(out, size, "%s %s and %s %s", key->open_low ? "above" : "at least", low, key->closed ? "at most" : "below",
+                 high);
 }
 
 static bp_status read_number(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, double *out) {
@@ -163,7 +165,8 @@ static bp_status read_option(const bp__choice_reader *r, const bp__key *key, con
     case BP__KEY_PAIR: BP_TRY(read_pair(r, key, t, o)); break;
     case BP__KEY_INTS:
         if (t->kind != BP__LIST)
-            return bp__choice_fail(r, t, "`%s` must be a list of whole numbers, not %s", key->name, shown(t, value, sizeof value));
+            return bp__choice_fail(r, t, "`%s` must be a list of whole numbers, not %s", key->name,
+                                   shown(t, value, sizeof value));
         for (const bp__tree *c = t->child; c; c = c->next) {
             int64_t v = 0;
             BP_TRY(read_int(r, key, c, &v));
@@ -186,7 +189,8 @@ static bp_status unknown_key(const bp__choice_reader *r, const bp__kind *kind, c
     for (int i = 0; i < kind->n_keys; i++) names[i] = kind->keys[i].name;
     if (at->key[0] == '\0') return bp__choice_fail(r, at, "`%s` takes no value without a name", kind->name);
     if (kind->n_keys == 0) return unknown(r, at, "unknown_key", NULL, "`%s` takes no options, so not `%s`", kind->name, at->key);
-    return unknown(r, at, "unknown_key", bp__nearest(at->key, names, kind->n_keys), "`%s` has no option `%s`", kind->name, at->key);
+    return unknown(r, at, "unknown_key", bp__nearest(at->key, names, kind->n_keys), "`%s` has no option `%s`", kind->name,
+                   at->key);
 }
 
 static bp_status read_options(const bp__choice_reader *r, const bp__tree *value, const bp__tree *at, bp__choice *out) {
@@ -210,8 +214,9 @@ static bp_status read_options(const bp__choice_reader *r, const bp__tree *value,
         }
     } else if (value && value->kind != BP__NULL) {
         if (!kind->main)
-            return bp__choice_fail(r, value, kind->n_keys > 0 ? "`%s` has no short form: write its options by name" : "`%s` takes no options",
-                                   kind->name);
+            return bp__choice_fail(
+                r, value, kind->n_keys > 0 ? "`%s` has no short form: write its options by name" : "`%s` takes no options",
+                kind->name);
         int i = key_index(kind, kind->main);
         BP_TRY(read_option(r, &kind->keys[i], value, &out->options[i]));
     }
@@ -233,8 +238,8 @@ static bp_status find_name(const bp__choice_reader *r, const bp__tree *tree, con
     for (const bp__tree *c = tree->child; c; c = c->next) {
         if (is_beside(r, c->key)) continue;
         if (found)
-            return bp__choice_fail(r, c, "one %s has one name, here are two: `%s` and `%s`; options go inside, as in {%s: {…}}", r->what,
-                                   found->key, c->key, found->key);
+            return bp__choice_fail(r, c, "one %s has one name, here are two: `%s` and `%s`; options go inside, as in {%s: {…}}",
+                                   r->what, found->key, c->key, found->key);
         found = c;
     }
     if (!found) return bp__choice_fail(r, tree, "the name of the %s is missing", r->what);
@@ -268,7 +273,8 @@ bp_status bp__choice_read(const bp__choice_reader *r, const bp__tree *tree, bp__
         return read_options(r, NULL, tree, out);
     }
     if (tree->kind != BP__MAP)
-        return bp__choice_fail(r, tree, "expected one %s, a name or a mapping with one name, not %s", r->what, shown(tree, value, sizeof value));
+        return bp__choice_fail(r, tree, "expected one %s, a name or a mapping with one name, not %s", r->what,
+                               shown(tree, value, sizeof value));
     BP_TRY(find_name(r, tree, &entry));
     if (entry->line > 0) out->line = entry->line;
     BP_TRY(find_kind(r, entry->key, entry, out));

@@ -31,27 +31,31 @@ typedef struct bp__key {
 
 /* Rows of a table of keys. Bounds: [low, high], high may be HUGE_VAL. */
 #define BP__K_INT(name_, standard_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_INT, .standard = (standard_), .low = (low_), .high = (high_), .closed = true}
+    { .name = (name_), .type = BP__KEY_INT, .standard = (standard_), .low = (low_), .high = (high_), .closed = true }
 #define BP__K_INT_NEEDED(name_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_INT, .required = true, .low = (low_), .high = (high_), .closed = true}
+    { .name = (name_), .type = BP__KEY_INT, .required = true, .low = (low_), .high = (high_), .closed = true }
 #define BP__K_INTS(name_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_INTS, .required = true, .low = (low_), .high = (high_), .closed = true}
+    { .name = (name_), .type = BP__KEY_INTS, .required = true, .low = (low_), .high = (high_), .closed = true }
 #define BP__K_NUMBER(name_, standard_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_), .low = (low_), .high = (high_), .closed = true}
+    { .name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_), .low = (low_), .high = (high_), .closed = true }
 #define BP__K_NUMBER_NEEDED(name_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_NUMBER, .required = true, .low = (low_), .high = (high_), .closed = true}
+    { .name = (name_), .type = BP__KEY_NUMBER, .required = true, .low = (low_), .high = (high_), .closed = true }
 #define BP__K_POSITIVE(name_, standard_) \
-    {.name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_), .low = 0, .high = HUGE_VAL, .open_low = true}
+    { .name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_), .low = 0, .high = HUGE_VAL, .open_low = true }
 #define BP__K_BELOW(name_, standard_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_), .low = (low_), .high = (high_)}
-#define BP__K_ANY_NUMBER(name_, standard_) {.name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_)}
+    { .name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_), .low = (low_), .high = (high_) }
+#define BP__K_ANY_NUMBER(name_, standard_) \
+    { .name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_) }
 #define BP__K_PAIR_BELOW(name_, first_, second_, low_, high_) \
-    {.name = (name_), .type = BP__KEY_PAIR, .standard = (first_), .standard2 = (second_), .low = (low_), .high = (high_)}
-#define BP__K_BOOL(name_, standard_) {.name = (name_), .type = BP__KEY_BOOL, .standard = (standard_)}
+    { .name = (name_), .type = BP__KEY_PAIR, .standard = (first_), .standard2 = (second_), .low = (low_), .high = (high_) }
+#define BP__K_BOOL(name_, standard_) \
+    { .name = (name_), .type = BP__KEY_BOOL, .standard = (standard_) }
 #define BP__K_WORD(name_, standard_, words_) \
-    {.name = (name_), .type = BP__KEY_TEXT, .standard_text = (standard_), .words = (words_)}
-#define BP__K_TREE(name_) {.name = (name_), .type = BP__KEY_TREE}
-#define BP__K_TREE_NEEDED(name_) {.name = (name_), .type = BP__KEY_TREE, .required = true}
+    { .name = (name_), .type = BP__KEY_TEXT, .standard_text = (standard_), .words = (words_) }
+#define BP__K_TREE(name_) \
+    { .name = (name_), .type = BP__KEY_TREE }
+#define BP__K_TREE_NEEDED(name_) \
+    { .name = (name_), .type = BP__KEY_TREE, .required = true }
 
 typedef struct bp__kind {
     const char *name, *main; /* the key that the short form gives, or NULL */
@@ -86,7 +90,7 @@ typedef struct bp__choice_reader {
     const bp__kind *kinds;
     int64_t n_kinds;
     const char *const *aliases; /* other spellings of keys in pairs: {"lambd", "lambda", …, NULL}; or NULL */
-    const char *const *beside; /* keys that may stand beside the name, read by the owner; NULL-terminated, or NULL */
+    const char *const *beside;  /* keys that may stand beside the name, read by the owner; NULL-terminated, or NULL */
 } bp__choice_reader;
 
 /* Reads `tree`, which must outlive *out. BP_CONFIG with the nearest name or key and the line. */

@@ -336,3 +336,15 @@ struct bp__team *bp__context_team(bp_context *ctx) {
 uint64_t bp__context_seed(const bp_context *ctx) { return ctx->options.has_seed ? ctx->options.seed : 0; }
 const char *bp__context_isa_wanted(const bp_context *ctx) { return ctx->isa_wanted; }
 bool bp__context_passes(const bp_context *ctx) { return ctx->passes; }
+void bp__context_set_seed(bp_context *ctx, uint64_t seed) {
+    ctx->options.has_seed = 1;
+    ctx->options.seed = seed;
+}
+bp_status bp__context_set_threads(bp_context *ctx, int n_threads) {
+    if (n_threads == bp__team_size(ctx->team)) return BP_OK;
+    bp__team *team = NULL;
+    BP_TRY(bp__team_new(&team, ctx, n_threads));
+    bp__team_free(ctx->team);
+    ctx->team = team;
+    return BP_OK;
+}

@@ -201,8 +201,10 @@ static bp_status bind_node(binder *x, int32_t index) {
         slots[node->n_in + k] = *out;
     }
     if (node->op == &bp__op_fused) spread_inputs(node, slots);
+    const void *attrs = node->attrs;
+    if (node->op->bind) BP_TRY(node->op->bind(x->s, x->b, node, &attrs));
     bool shares = node->op == &bp__op_fused || node->op->ew_op >= 0;
-    return add_entry(x, node->op, node->op->forward, node->attrs, slots, node->n_in, node->n_out, node->name, shares);
+    return add_entry(x, node->op, node->op->forward, attrs, slots, node->n_in, node->n_out, node->name, shares);
 }
 
 /* ---- Commit ------------------------------------------------------------------------------------------------------------------
@@ -257,6 +259,13 @@ static bp_status bind_update(binder *x, int32_t index, bool *written) {
     return add_entry(x, node->op, node->op->forward, node->attrs, slots, node->n_in, node->n_out, node->name, false);
 }
 
+/* Memory in panels as one row, pads included. */
+static bp__tensor as_stored(const bp__tensor *t) {
+    bp__tensor flat = {.n_dims = 1, .dtype = t->dtype, .stride = {1}};
+    flat.dim[0] = (int64_t)(stored_bytes(t) / bp_dtype_size((bp_dtype)t->dtype));
+    return flat;
+}
+
 static bp_status bind_copies(binder *x, const bool *written) {
     for (int64_t i = 0; i < x->p->n_assigns; i++) {
         if (written[i]) continue;
@@ -264,10 +273,8 @@ static bp_status bind_copies(binder *x, const bool *written) {
         bp__slot pair[2] = {x->slots[x->first[r.node] + r.output],
                             {.space = BP__SPACE_STATE, .index = (int32_t)x->p->assigns[i].variable}};
         pair[1].t = pair[0].t;
-        if (pair[0].t.panels) { /* as stored, flat */
-            bp__tensor flat = {.n_dims = 1, .dtype = pair[0].t.dtype, .stride = {1}};
-            flat.dim[0] = (int64_t)(stored_bytes(&pair[0].t) / bp_dtype_size((bp_dtype)flat.dtype));
-            pair[0].t = pair[1].t = flat;
+        if (pair[0].t.panels) {
+            pair[0].t = pair[1].t = as_stored(&pair[0].t);
         } else {
             set_strides(&pair[1].t);
         }
@@ -277,17 +284,28 @@ static bp_status bind_copies(binder *x, const bool *written) {
     return BP_OK;
 }
 
+/* A copy of what lies in panels, pads included. */
+static bp_status stored_copy(const binder *x, bp__slot *slot) {
+    bp__slot copy = *slot;
+    BP_TRY(new_buffer(x, &copy));
+    bp__slot pair[2] = {*slot, copy};
+    pair[0].t = pair[1].t = as_stored(&slot->t);
+    BP_TRY(add_entry(x, &copy_op, run_copy, NULL, pair, 1, 1, NULL, false));
+    *slot = copy;
+    return BP_OK;
+}
+
 /* Values assigned straight from old state are copied before anything is written. */
 static bp_status save_old_state(binder *x) {
     for (int64_t i = 0; i < x->p->n_assigns; i++) {
         bp__ref r = x->p->assigns[i].value;
         bp__slot *slot = &x->slots[x->first[r.node] + r.output];
-        if (r.node < x->p->commit_from && slot->space == BP__SPACE_STATE) {
-            bp__slot flat = *slot;
-            if (slot->t.panels)
-                return bp__fail(x->s->ctx, BP_UNSUPPORTED,
-                                "assigning one weight to another is not supported; compute a new value");
-            BP_TRY(dense_copy(x, &flat, slot));
+        if (r.node >= x->p->commit_from || slot->space != BP__SPACE_STATE) continue;
+        if (slot->t.panels) {
+            BP_TRY(stored_copy(x, slot));
+        } else {
+            bp__slot old = *slot;
+            BP_TRY(dense_copy(x, &old, slot));
         }
     }
     return BP_OK;
@@ -549,6 +567,8 @@ bp_status bp__bind(bp_session *s, bp__binding *b) {
 void bp__binding_free(bp_context *ctx, bp__binding *b) {
     bp__free(ctx, b->entries);
     bp__free(ctx, b->buffers);
+    for (int64_t i = 0; i < b->n_nested; i++) bp_session_free(b->nested[i]);
+    bp__free(ctx, b->nested);
     bp__pool_free(&b->pool);
     *b = (bp__binding){0};
 }

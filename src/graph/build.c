@@ -42,6 +42,12 @@ bp_status bp_graph_new(bp_graph **out, bp_context *ctx) {
 
 void bp_graph_free(bp_graph *g) {
     if (!g) return;
+    if (g->n_holders > 0) { /* somebody else still holds it */
+        g->n_holders--;
+        return;
+    }
+    for (int64_t i = 0; i < g->n_held; i++) bp_graph_free(g->held[i]);
+    bp__free(g->ctx, g->held);
     bp__dims_table_free(g->dims);
     bp__free(g->ctx, g->nodes);
     bp__free(g->ctx, g->variables);
@@ -58,6 +64,29 @@ bp_graph *bp__graph_copy_empty(const bp_graph *g) {
     bp__pool_init(&c->pool, g->ctx);
     c->dims = bp__dims_table_copy(g->dims);
     if (c->dims) return c;
+    bp_graph_free(c);
+    return NULL;
+}
+
+bp_status bp__graph_hold(bp_graph *g, bp_graph *held) {
+    for (int64_t i = 0; i < g->n_held; i++)
+        if (g->held[i] == held) return BP_OK;
+    BP_TRY(BP__GROW(g->ctx, g->held, g->n_held, g->cap_held));
+    g->held[g->n_held++] = held;
+    held->n_holders++;
+    return BP_OK;
+}
+
+bp_graph *bp__graph_copy_shared(bp_graph *g) {
+    bp_graph *c = bp__graph_copy_empty(g);
+    if (!c) return NULL;
+    bp_status status = bp__graph_hold(c, g);
+    for (int64_t i = 0; i < g->n_nodes && status == BP_OK; i++) status = bp__graph_push(c, &g->nodes[i]);
+    for (int64_t i = 0; i < g->n_checks && status == BP_OK; i++) {
+        status = BP__GROW(c->ctx, c->checks, c->n_checks, c->cap_checks);
+        if (status == BP_OK) c->checks[c->n_checks++] = g->checks[i];
+    }
+    if (status == BP_OK) return c;
     bp_graph_free(c);
     return NULL;
 }

@@ -194,6 +194,41 @@ int bp__dim_symbol_index(const bp__dims_table *t, int64_t d) {
     return t->atoms[p->t[0].factor[0]].symbol;
 }
 
+const char *bp__dim_symbol_name(const bp__dims_table *t, int index) {
+    for (int64_t i = 0; i < t->n_atoms; i++)
+        if (t->atoms[i].name && t->atoms[i].symbol == index) return t->atoms[i].name;
+    return "";
+}
+
+int bp__dim_symbol_find(const bp__dims_table *t, const char *name) {
+    for (int64_t i = 0; i < t->n_atoms; i++)
+        if (t->atoms[i].name && strcmp(t->atoms[i].name, name) == 0) return t->atoms[i].symbol;
+    return -1;
+}
+
+int64_t bp__dim_translate(bp__dims_table *to, const bp__dims_table *from, int64_t d) {
+    if (d >= -1) return d;
+    const poly *p = &from->polys[-2 - d];
+    int64_t sum = 0;
+    for (int32_t i = 0; i < p->n && sum != -1; i++) {
+        int64_t c = p->t[i].coef, x = c < 0 ? -c : c;
+        for (int32_t j = 0; j < p->t[i].n && x != -1; j++) {
+            const atom *a = &from->atoms[p->t[i].factor[j]];
+            int64_t f = a->name ? bp__dim_symbol(to, a->name)
+                                : bp__dim_floordiv(to, bp__dim_translate(to, from, a->num), bp__dim_translate(to, from, a->den));
+            x = f == -1 ? -1 : bp__dim_mul(to, x, f);
+        }
+        sum = x == -1 ? -1 : c < 0 ? bp__dim_sub(to, sum, x) : bp__dim_add(to, sum, x);
+    }
+    return sum;
+}
+
+bp_dims bp__dims_translate(bp__dims_table *to, const bp__dims_table *from, const bp_dims *dims) {
+    bp_dims d = *dims;
+    for (int64_t i = 0; i < d.n && i < BP_MAX_DIMS; i++) d.dim[i] = bp__dim_translate(to, from, d.dim[i]);
+    return d;
+}
+
 int64_t bp__dim_eval(const bp__dims_table *t, int64_t d, const int64_t *symbols) {
     if (d >= -1) return d;
     const poly *p = &t->polys[-2 - d];

@@ -11,6 +11,11 @@ bp__dims_table *bp__dims_table_copy(const bp__dims_table *t);
 int64_t bp__dim_symbol(bp__dims_table *t, const char *name);    /* the same name gives the same symbol */
 int bp__dim_symbol_count(const bp__dims_table *t);              /* symbols are numbered 0 … count-1 in order of making */
 int bp__dim_symbol_index(const bp__dims_table *t, int64_t dim); /* -1: not a bare symbol */
+const char *bp__dim_symbol_name(const bp__dims_table *t, int index);
+int bp__dim_symbol_find(const bp__dims_table *t, const char *name); /* its index, -1: not there */
+/* The same dimension in another table; its symbols are made there when they are missing. */
+int64_t bp__dim_translate(bp__dims_table *to, const bp__dims_table *from, int64_t dim);
+bp_dims bp__dims_translate(bp__dims_table *to, const bp__dims_table *from, const bp_dims *dims);
 int64_t bp__dim_add(bp__dims_table *t, int64_t a, int64_t b);
 int64_t bp__dim_sub(bp__dims_table *t, int64_t a, int64_t b);
 int64_t bp__dim_mul(bp__dims_table *t, int64_t a, int64_t b);

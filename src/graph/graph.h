@@ -54,6 +54,9 @@ struct bp_graph {
     int64_t n_variables, cap_variables;
     bp__dim_check *checks;
     int64_t n_checks, cap_checks;
+    bp_graph **held; /* graphs that nodes of this one hold or share memory with */
+    int64_t n_held, cap_held;
+    int64_t n_holders; /* how many others hold this one: it is freed with the last */
 };
 
 /* Leaves; `attrs` of a variable is its index (int64_t *), of a constant its data, of an input nothing. */
@@ -73,5 +76,7 @@ static inline const bp__info *bp__ref_info(const bp_graph *g, bp__ref r) { retur
 const char *bp__graph_scope(bp_graph *g, const char *scope);
 bp_value bp__graph_leaf(bp_graph *g, const bp__op *op, const char *name, bp__info info, void *attrs);
 bp_status bp__graph_push(bp_graph *g, const bp__node *node); /* appends a finished node (passes) */
+bp_status bp__graph_hold(bp_graph *g, bp_graph *held);       /* `held` lives at least as long as g */
+bp_graph *bp__graph_copy_shared(bp_graph *g);                /* the same nodes, to add others to; holds g. NULL: out of memory */
 bp_graph *bp__graph_copy_empty(const bp_graph *g);           /* same context and dimensions, no nodes; NULL: out of memory */
 #endif

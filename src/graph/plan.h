@@ -17,6 +17,8 @@ struct bp_program {
     bp__root *assigns; /* [n_assigns] */
     bp__ref ok;        /* node -1: commits always */
     int64_t n_outputs, n_assigns;
+    bp_program **nested; /* of the graphs that nodes hold */
+    int64_t n_nested, cap_nested;
     int64_t commit_from; /* nodes from here on only feed assignments: they run after `ok` is known */
 };
 
@@ -44,6 +46,9 @@ typedef bp_status (*bp__pass)(bp_program *p);
 #define PASS(name, reorders, text) bp_status bp__pass_##name(bp_program *p);
 #include "graph/passes/passes.def"
 #undef PASS
+
+/* Outputs of scans that nothing reads, and what only they need, are dropped. Always done: values saved for a gradient cost memory. */
+bp_status bp__scan_trim(bp_program *p);
 
 /* A rewriting in progress: old values map to new ones. */
 typedef struct bp__rewrite {
@@ -105,6 +110,8 @@ typedef struct bp__binding {
     int64_t n_buffers, cap_buffers;
     bp__slot *outputs; /* [n_outputs] */
     bp__slot ok;
+    bp_session **nested; /* sessions of the graphs that nodes hold, with arenas of their own */
+    int64_t n_nested, cap_nested;
     size_t arena_bytes, scratch_bytes;
     uint64_t used; /* for replacing the least recently used */
     bool bound;
@@ -127,6 +134,7 @@ struct bp_session {
     bp__input *inputs;
     int64_t n_inputs, n_symbols;
     int64_t *symbols;
+    bool nested; /* of a graph that a node holds: its owner gives the symbols and feeds the inputs */
     bool dirty; /* sizes may have changed since the last run */
     bp__binding bindings[BP__BINDINGS];
     bp__binding *current;
@@ -135,6 +143,9 @@ struct bp_session {
     uint64_t clock;
     bool committed;
 };
+/* For the owner of a nested session whose symbols are set: binds and makes the arena; then one run, which allocates nothing. */
+bp_status bp__session_prepare(bp_session *s);
+void bp__session_turn(bp_session *s);
 bp_status bp__bind(bp_session *s, bp__binding *b);
 void bp__binding_free(bp_context *ctx, bp__binding *b);
 #endif

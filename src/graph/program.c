@@ -85,6 +85,7 @@ void bp__uses_free(const bp_program *p, bp__uses *u) {
 
 static void *copy_attrs(bp_program *p, const bp_graph *from, const bp__node *node) {
     const bp__op *op = node->op;
+    if (op->attrs_copy) return op->attrs_copy(p->g, node->attrs);
     size_t size = op->attrs_size;
     if (op == &bp__op_constant) {
         size = bp__info_bytes(&node->out[0]);
@@ -188,7 +189,10 @@ bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs,
         if (options && options->size >= sizeof *options && options->ok.graph) p->ok = root_of(options->ok);
         status = extract(p, g);
     }
+    if (status == BP_OK) status = bp__scan_trim(p);
     if (status == BP_OK) status = run_passes(p);
+    for (int64_t i = 0; status == BP_OK && i < p->g->n_nodes; i++)
+        if (p->g->nodes[i].op->compile) status = p->g->nodes[i].op->compile(p, &p->g->nodes[i]);
     if (status != BP_OK) {
         bp_program_free(p);
         return status;
@@ -199,6 +203,8 @@ bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs,
 
 void bp_program_free(bp_program *p) {
     if (!p) return;
+    for (int64_t i = 0; i < p->n_nested; i++) bp_program_free(p->nested[i]);
+    bp__free(p->ctx, p->nested);
     bp_graph_free(p->g);
     bp__free(p->ctx, p->outputs);
     bp__free(p->ctx, p->assigns);

@@ -103,7 +103,7 @@ static bp_status solve_symbols(bp_session *s) {
 }
 
 static bp_status find_binding(bp_session *s) {
-    BP_TRY(solve_symbols(s));
+    if (!s->nested) BP_TRY(solve_symbols(s));
     bp__binding *oldest = &s->bindings[0];
     for (int i = 0; i < BP__BINDINGS; i++) {
         bp__binding *b = &s->bindings[i];
@@ -161,6 +161,22 @@ static bp_status resolve(bp_session *s) {
     s->env.scratch = s->arena + ((b->arena_bytes + 63) & ~(size_t)63);
     s->env.scratch_bytes = b->scratch_bytes;
     return BP_OK;
+}
+
+bp_status bp__session_prepare(bp_session *s) {
+    BP_TRY(find_binding(s));
+    return resolve(s);
+}
+
+void bp__session_turn(bp_session *s) {
+    const bp__binding *b = s->current;
+    for (int64_t i = 0; i < b->n_entries; i++) {
+        const bp__entry *e = &b->entries[i];
+        bp__tensor *t = (bp__tensor *)(uintptr_t)e->call.in;
+        for (int32_t k = 0; k < e->call.n_in; k++)
+            if (e->slots[k].space == BP__SPACE_INPUT) t[k].data = address(s, &e->slots[k]);
+        e->run(&e->call);
+    }
 }
 
 static bool is_true(const void *p, bp_dtype type) {

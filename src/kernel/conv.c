@@ -1,17 +1,17 @@
 /* Convolution and its input gradient without im2col. One image's channels are copied into planes with zero margins; a kernel tap
-   is then the same planes seen from another offset, and all taps together are one batch-reduce product: rows are the channels made,
-   columns the places of a plane in storage order (a few of them, behind the ends of rows, are thrown away). A stride cuts the
-   planes into phases, so that neighbours in the output are neighbours in storage: of the input going forward, of the gradient that
-   is made going backward. */
+   is then the same planes seen from another offset, and all taps together are one batch-reduce product: rows are the channels
+   made, columns the places of a plane in storage order (a few of them, behind the ends of rows, are thrown away). A stride cuts
+   the planes into phases, so that neighbours in the output are neighbours in storage: of the input going forward, of the gradient
+   that is made going backward. */
 #include "kernel/conv.h"
 #include "kernel/isa.h"
 #include <string.h>
 
 enum {
-    SMALL = 65536,     /* fewer multiply-adds stay on the caller's thread */
-    FEW = 4,           /* fewer images than this: the threads share each product instead */
+    SMALL = 65536, /* fewer multiply-adds stay on the caller's thread */
+    FEW = 4,       /* fewer images than this: the threads share each product instead */
     MAX_PIECES = 64,
-    ROUND = 16         /* columns are a multiple of this: whole vectors on every instruction set */
+    ROUND = 16 /* columns are a multiple of this: whole vectors on every instruction set */
 };
 
 /* One product: all taps that reach the places of one phase. */
@@ -26,14 +26,14 @@ typedef struct engine {
     const bp__conv *c;
     const bp__env *env;
     bool backward, direct, line, inside;
-    int64_t size;                 /* of an element */
-    int64_t m, k;                 /* channels of a group: made, summed */
-    int64_t source[2], made[2];   /* planes read, planes written */
-    int64_t step[2], shift[2];    /* place q of phase a in the copy is row q * step + a - shift of the source */
-    int64_t grid[2];              /* of one phase in the copy */
+    int64_t size;               /* of an element */
+    int64_t m, k;               /* channels of a group: made, summed */
+    int64_t source[2], made[2]; /* planes read, planes written */
+    int64_t step[2], shift[2];  /* place q of phase a in the copy is row q * step + a - shift of the source */
+    int64_t grid[2];            /* of one phase in the copy */
     int64_t n_sweeps, out_step[2];
-    int64_t n_units, n_pieces;    /* an image of a group is a unit of work */
-    int64_t channel;              /* elements from channel to channel of the copy */
+    int64_t n_units, n_pieces; /* an image of a group is a unit of work */
+    int64_t channel;           /* elements from channel to channel of the copy */
     int64_t copy_bytes, buffer_bytes, gemm_bytes;
     /* shared scratch */
     sweep *sweeps;
@@ -79,7 +79,8 @@ static int64_t columns(const engine *e, const sweep *s) {
 
 /* Do the columns lie in the output as the product makes them? */
 static bool straight(const engine *e, const sweep *s) {
-    return e->out_step[0] == 1 && e->out_step[1] == 1 && e->grid[1] == s->n[1] && e->made[1] == s->n[1] && columns(e, s) == s->n[0] * s->n[1];
+    return e->out_step[0] == 1 && e->out_step[1] == 1 && e->grid[1] == s->n[1] && e->made[1] == s->n[1] &&
+           columns(e, s) == s->n[0] * s->n[1];
 }
 
 static bp__gemm_args product(const engine *e, const sweep *s) {
@@ -121,7 +122,7 @@ static void plan(engine *e, const bp__isa *isa, const bp__conv *c, bool backward
         e->grid[d] = reach + (backward ? (c->in[d] - 1 + c->padding[d]) / c->stride[d] + 1 : c->out[d]);
         plain = plain && c->kernel[d] == 1 && c->stride[d] == 1 && c->padding[d] == 0;
     }
-    e->direct = plain; /* nothing moves: the array itself is the copy */
+    e->direct = plain;                                               /* nothing moves: the array itself is the copy */
     e->line = !backward && e->k == 1 && c->stride[1] == 1 && !plain; /* one channel: a kernel row is the depth of the product */
     e->channel = e->step[0] * e->step[1] * e->grid[0] * e->grid[1];
     e->copy_bytes = e->direct ? 0 : align((e->k * e->channel + 2 * ROUND) * e->size);
@@ -149,11 +150,12 @@ static size_t scratch_of(const bp__isa *isa, const bp__conv *c, bool backward, i
 static void pack_weight(const engine *e, const void *weight) {
     const bp__conv *c = e->c;
     int64_t taps = c->kernel[0] * c->kernel[1], g = c->groups, in = c->in_channels / g, out = c->out_channels / g;
-    bp__tensor from = {.data = (void *)weight,
-                       .n_dims = 5,
-                       .dim = {c->kernel[0], c->kernel[1], g, e->m, e->k},
-                       .stride = {c->kernel[1], 1, out * in * taps, e->backward ? taps : in * taps, e->backward ? in * taps : taps},
-                       .dtype = (uint8_t)c->dtype};
+    bp__tensor from = {
+        .data = (void *)weight,
+        .n_dims = 5,
+        .dim = {c->kernel[0], c->kernel[1], g, e->m, e->k},
+        .stride = {c->kernel[1], 1, out * in * taps, e->backward ? taps : in * taps, e->backward ? in * taps : taps},
+        .dtype = (uint8_t)c->dtype};
     bp__tensor to = from;
     to.data = e->weight;
     to.stride[4] = 1, to.stride[3] = e->k, to.stride[2] = e->m * e->k, to.stride[1] = g * to.stride[2];
@@ -236,18 +238,18 @@ static void copy_in(const engine *e, char *copy, const char *from) {
 }
 
 /* d[i * step] = s[i] + bias; s NULL: zeros. */
-#define STORE(type)                                                                       \
-    {                                                                                     \
-        type *d = (type *)(void *)to;                                                     \
+#define STORE(type)                                                                              \
+    {                                                                                            \
+        type *d = (type *)(void *)to;                                                            \
         const type *s = (const type *)(const void *)from, *b = (const type *)(const void *)bias; \
-        if (!s)                                                                           \
-            for (int64_t i = 0; i < n; i++) d[i * step] = 0;                              \
-        else if (!b)                                                                      \
-            for (int64_t i = 0; i < n; i++) d[i * step] = s[i];                           \
-        else if (step == 1)                                                               \
-            for (int64_t i = 0; i < n; i++) d[i] = s[i] + *b;                             \
-        else                                                                              \
-            for (int64_t i = 0; i < n; i++) d[i * step] = s[i] + *b;                      \
+        if (!s)                                                                                  \
+            for (int64_t i = 0; i < n; i++) d[i * step] = 0;                                     \
+        else if (!b)                                                                             \
+            for (int64_t i = 0; i < n; i++) d[i * step] = s[i];                                  \
+        else if (step == 1)                                                                      \
+            for (int64_t i = 0; i < n; i++) d[i] = s[i] + *b;                                    \
+        else                                                                                     \
+            for (int64_t i = 0; i < n; i++) d[i * step] = s[i] + *b;                             \
     }
 static void store_row(const engine *e, char *to, int64_t step, const char *from, const char *bias, int64_t n) {
     if (step == 1 && from && !bias) {
@@ -301,10 +303,12 @@ static void units_piece(void *arg, int64_t piece, int thread) {
     const engine *e = arg;
     char *scratch = e->per_thread + thread * thread_bytes(e);
     if (e->copy_bytes) memset(scratch, 0, (size_t)e->copy_bytes);
-    for (int64_t u = piece * e->n_units / e->n_pieces; u < (piece + 1) * e->n_units / e->n_pieces; u++) run_unit(e, u, scratch, NULL);
+    for (int64_t u = piece * e->n_units / e->n_pieces; u < (piece + 1) * e->n_units / e->n_pieces; u++)
+        run_unit(e, u, scratch, NULL);
 }
 
-static void run(const bp__env *env, const bp__conv *c, bool backward, char *to, const char *from, const void *weight, const void *bias) {
+static void run(const bp__env *env, const bp__conv *c, bool backward, char *to, const char *from, const void *weight,
+                const void *bias) {
     engine e;
     plan(&e, env->isa, c, backward, env->team ? bp__team_size(env->team) : 1);
     if (e.n_units == 0 || c->in[0] <= 0 || c->in[1] <= 0) return;
@@ -340,4 +344,6 @@ void bp__conv2d_grad_input(const bp__env *env, const bp__conv *c, void *d_x, con
     run(env, c, true, d_x, d_y, weight, NULL);
 }
 size_t bp__conv2d_scratch(const bp__isa *isa, const bp__conv *c, int n_threads) { return scratch_of(isa, c, false, n_threads); }
-size_t bp__conv2d_grad_input_scratch(const bp__isa *isa, const bp__conv *c, int n_threads) { return scratch_of(isa, c, true, n_threads); }
+size_t bp__conv2d_grad_input_scratch(const bp__isa *isa, const bp__conv *c, int n_threads) {
+    return scratch_of(isa, c, true, n_threads);
+}

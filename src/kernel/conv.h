@@ -12,9 +12,9 @@
 typedef struct bp__conv {
     bp_dtype dtype; /* f32 or f64 */
     int64_t n_images, groups;
-    int64_t in_channels, in[2];        /* x [n_images, in_channels, in[0], in[1]] */
-    int64_t out_channels, out[2];      /* y [n_images, out_channels, out[0], out[1]] */
-    int64_t kernel[2];                 /* weight [out_channels, in_channels / groups, kernel[0], kernel[1]] */
+    int64_t in_channels, in[2];   /* x [n_images, in_channels, in[0], in[1]] */
+    int64_t out_channels, out[2]; /* y [n_images, out_channels, out[0], out[1]] */
+    int64_t kernel[2];            /* weight [out_channels, in_channels / groups, kernel[0], kernel[1]] */
     int64_t stride[2], padding[2], dilation[2];
 } bp__conv;
 

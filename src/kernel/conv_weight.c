@@ -1,5 +1,5 @@
-/* The weight gradient of a convolution: for every kernel row (and, under dilation, column) a batch-reduce product over the rows of
-   all images; d_y lies as it is, x is copied once with its channels innermost, so that a kernel row times the channels is one
+/* The weight gradient of a convolution: for every kernel row (and, under dilation, column) a batch-reduce product over the rows
+   of all images; d_y lies as it is, x is copied once with its channels innermost, so that a kernel row times the channels is one
    contiguous run. The chain of one weight goes over image, output row, output column. */
 #include "kernel/conv.h"
 #include "kernel/isa.h"
@@ -10,11 +10,11 @@ enum { SMALL = 65536 };
 typedef struct engine {
     const bp__conv *c;
     const bp__env *env;
-    int64_t size, m, k;         /* m, k: channels of a group, out and in */
-    int64_t pad[2];             /* rows and columns of the copy */
-    int64_t n_b, columns;       /* blocks; columns of one product */
-    int64_t taps_w;             /* products per kernel row */
-    int64_t chunk, n_chunks;    /* rows of one piece */
+    int64_t size, m, k;      /* m, k: channels of a group, out and in */
+    int64_t pad[2];          /* rows and columns of the copy */
+    int64_t n_b, columns;    /* blocks; columns of one product */
+    int64_t taps_w;          /* products per kernel row */
+    int64_t chunk, n_chunks; /* rows of one piece */
     int64_t n_pieces;
     int64_t list_bytes, copy_bytes, sum_bytes, gemm_bytes;
     int64_t *a_offset, *b_offset;
@@ -52,7 +52,8 @@ static void plan(engine *e, const bp__isa *isa, const bp__conv *c) {
     e->list_bytes = align(e->n_b * (int64_t)sizeof(int64_t));
     e->copy_bytes = align((c->groups * c->n_images * e->pad[0] * e->pad[1] * e->k + 16) * e->size);
     e->sum_bytes = align(c->out_channels * c->kernel[0] * c->kernel[1] * e->k * e->size);
-    for (int64_t i = 0; i < e->n_chunks; i++) { /* chunks differ by a row at most, the last ones are the longest or not: ask for all */
+    for (int64_t i = 0; i < e->n_chunks;
+         i++) { /* chunks differ by a row at most, the last ones are the longest or not: ask for all */
         bp__gemm_args g = product(e, (i + 1) * e->m / e->n_chunks - i * e->m / e->n_chunks);
         e->gemm_bytes = BP__MAX(e->gemm_bytes, align((int64_t)bp__gemm_scratch(isa, &g, 1)));
     }
@@ -129,10 +130,8 @@ void bp__conv2d_grad_weight(const bp__env *env, const bp__conv *c, void *d_weigh
         for (int64_t i = 0; i < e.n_pieces; i++) piece(&e, i, 0);
     else
         bp__team_run(env->team, e.n_pieces, piece, &e);
-    bp__tensor from = {.data = e.sum,
-                       .n_dims = 4,
-                       .dim = {c->out_channels, e.k, c->kernel[0], c->kernel[1]},
-                       .dtype = (uint8_t)c->dtype};
+    bp__tensor from = {
+        .data = e.sum, .n_dims = 4, .dim = {c->out_channels, e.k, c->kernel[0], c->kernel[1]}, .dtype = (uint8_t)c->dtype};
     bp__tensor to = from;
     to.data = d_weight;
     to.stride[3] = 1, to.stride[2] = c->kernel[1], to.stride[1] = c->kernel[0] * c->kernel[1], to.stride[0] = e.k * to.stride[1];

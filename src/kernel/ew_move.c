@@ -6,7 +6,8 @@ size_t bp__ew_item(bp_dtype dtype) { return dtype == BP_F64 || dtype == BP_I64 ?
 
 int64_t bp__ew_flat_count(const bp__tensor *t) {
     if (!t->panels) return bp__tensor_count(t);
-    return (t->dim[0] + BP__PANEL - 1) / BP__PANEL * BP__PANEL * t->dim[1];
+    int columns = t->panels - 1; /* the dimension that the panels run over */
+    return (t->dim[columns] + BP__PANEL - 1) / BP__PANEL * BP__PANEL * t->dim[1 - columns];
 }
 
 /* Merges neighbouring dimensions that the view walks through in one step; dimensions of one element vanish. */
@@ -29,10 +30,10 @@ static void merge(bp__ew_view *v, const bp__tensor *t, const bp__tensor *shape) 
 bp__ew_view bp__ew_view_of(const bp__tensor *t, const bp__tensor *shape) {
     bp__ew_view v = {.data = t->data, .dtype = t->dtype, .panels = t->panels, .walk_panels = shape->panels};
     size_t item = bp__ew_item((bp_dtype)t->dtype);
-    if (t->panels || shape->panels) {
-        const bp__tensor *p = shape->panels ? shape : t;
-        v.columns = p->dim[0];
-        v.rows = p->dim[1];
+    int columns = (shape->panels ? shape->panels : t->panels) - 1; /* the dimension that the panels run over; -1: none */
+    if (columns >= 0) {
+        v.columns = shape->dim[columns];
+        v.rows = shape->dim[1 - columns];
     }
     merge(&v, t, shape);
     if (t->panels) {
@@ -55,8 +56,8 @@ bp__ew_view bp__ew_view_of(const bp__tensor *t, const bp__tensor *shape) {
         v.kind = BP__EW_ONE;
     } else if (t->panels || shape->panels) {
         v.kind = BP__EW_PANELS;
-        v.stride[0] = t->stride[0];
-        v.stride[1] = t->stride[1];
+        v.stride[0] = t->stride[columns];
+        v.stride[1] = t->stride[1 - columns];
     } else if (v.n_dims == 0 || (v.n_dims == 1 && v.stride[0] == 1)) {
         v.kind = BP__EW_FLAT;
     } else {
@@ -158,9 +159,12 @@ static bool panel_offset(const bp__ew_view *v, int64_t i, int64_t *offset) {
         c = panel * BP__PANEL + in_panel % BP__PANEL;
         r = in_panel / BP__PANEL;
         if (c >= v->columns) return false;
-    } else {
+    } else if (v->panels == 1) {
         c = i / v->rows;
         r = i % v->rows;
+    } else {
+        r = i / v->columns;
+        c = i % v->columns;
     }
     *offset = v->panels ? (c / BP__PANEL * v->rows + r) * BP__PANEL + c % BP__PANEL : c * v->stride[0] + r * v->stride[1];
     return true;

@@ -29,8 +29,8 @@ bp_status bp__layer_prelu(const bp__layer_call *c, bp_value *y) {
     char s[160];
     int64_t n = bp__choice_option(c->choice, "num_parameters")->integer;
     if (n != 1 && (d.n < 2 || d.dim[1] != n))
-        return bp__layer_shape_fail(c, "`num_parameters` is %lld: it must be 1 or the size of axis 1 of the input %s", (long long)n,
-                                    bp__layer_shape(c, x, s, sizeof s));
+        return bp__layer_shape_fail(c, "`num_parameters` is %lld: it must be 1 or the size of axis 1 of the input %s",
+                                    (long long)n, bp__layer_shape(c, x, s, sizeof s));
     bp_value w = bp__layer_parameter(c, "weight", bp_shape(1, n), bp_filled(bp__choice_option(c->choice, "init")->number));
     if (n != 1 && d.n > 2) {
         bp_dims e = {.n = d.n - 1, .dim = {n}};

@@ -53,12 +53,17 @@ bp_status bp__layer_init(const bp__layer_call *c, const char *role, bp_init stan
         return bp__choice_fail(c->reader, tree, "`init` says which tensor starts how, as in init: {weight: kaiming_uniform}");
     for (const bp__tree *k = tree->child; k; k = k->next)
         if (strcmp(k->key, "weight") != 0 && (strcmp(k->key, "bias") != 0 || !layer_has_bias(c)))
-            return bp__choice_fail(c->reader, k, "`%s` has no tensor `%s` to start; `init` takes %s", c->choice->kind->name, k->key,
-                                   layer_has_bias(c) ? "`weight` and `bias`" : "`weight`");
+            return bp__choice_fail(c->reader, k, "`%s` has no tensor `%s` to start; `init` takes %s", c->choice->kind->name,
+                                   k->key, layer_has_bias(c) ? "`weight` and `bias`" : "`weight`");
     const bp__tree *mine = bp__tree_get(tree, role);
     if (!mine) return BP_OK;
     snprintf(where, sizeof where, "%s.init.%s", c->reader->where, role);
-    bp__choice_reader r = {.ctx = c->g->ctx, .file = c->reader->file, .what = "initialiser", .where = where, .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
+    bp__choice_reader r = {.ctx = c->g->ctx,
+                           .file = c->reader->file,
+                           .what = "initialiser",
+                           .where = where,
+                           .kinds = kinds,
+                           .n_kinds = BP__COUNT(kinds)};
     bp__choice choice;
     BP_TRY(bp__choice_read(&r, mine, &choice));
     if (strcmp(role, "bias") == 0 && choice.index >= KAIMING_UNIFORM)

@@ -30,6 +30,7 @@ typedef bp_status bp__layer_build(const bp__layer_call *c, bp_value *y);
 bp_value bp__layer_parameter(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init);
 /* A variable that no gradient moves, such as running statistics: f32 or f64 as the parameters are. */
 bp_value bp__layer_buffer(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init);
+bp_value bp__layer_counter(const bp__layer_call *c, const char *role); /* a buffer of one whole number (i64), from 0 */
 /* Builds a list of layers; *y is what its last layer makes. The path of an entry is `path` and its number or name. */
 bp_status bp__layer_list(const bp__layer_call *c, const bp__tree *layers, const char *path, bp_value x, bool last, bp_value *y);
 /* Notes an inserted layer for `inspect`. */

@@ -25,8 +25,9 @@ static bp_status sizes(const bp__layer_call *c, bp_value x, int64_t *n_in, int64
     else if (c->last && c->o->n_outputs > 0)
         *n_out = c->o->n_outputs;
     else
-        return bp__choice_fail(c->reader, c->tree,
-                               "`linear` needs `out_features`, as in linear: 128; only the last layer's size follows from the target");
+        return bp__choice_fail(
+            c->reader, c->tree,
+            "`linear` needs `out_features`, as in linear: 128; only the last layer's size follows from the target");
     if (d.n < 2)
         return bp__layer_shape_fail(c, "the input %s has no axis of features: it must be [batch, features]",
                                     bp__layer_shape(c, x, s, sizeof s));
@@ -45,7 +46,8 @@ bp_status bp__layer_linear(const bp__layer_call *c, bp_value *y) {
     bp_dtype dtype = bp_value_dtype(x);
     int64_t n_in = 0, n_out = 0;
     if (dtype == BP_I64 || dtype == BP_I32)
-        return bp__layer_shape_fail(c, "whole numbers (%s) come in: make vectors of them with `embedding` first", bp_dtype_name(dtype));
+        return bp__layer_shape_fail(c, "whole numbers (%s) come in: make vectors of them with `embedding` first",
+                                    bp_dtype_name(dtype));
     BP_TRY(flatten_first(c, &x));
     BP_TRY(sizes(c, x, &n_in, &n_out));
     if (dtype != c->g->parameter_dtype) x = bp_cast(x, c->g->parameter_dtype);

@@ -74,7 +74,7 @@ const char *bp__layer_shape(const bp__layer_call *c, bp_value x, char *out, size
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------------ */
 
-static bp_value registered(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init, bool buffer) {
+static bp_value registered(const bp__layer_call *c, const char *role, bp_dtype dtype, bp_dims dims, bp_init init, bool buffer) {
     const bp_value bad = {c->g, -1, 0};
     char suffix[64], s[160], t[160];
     snprintf(suffix, sizeof suffix, ".%s", role);
@@ -92,7 +92,7 @@ static bp_value registered(const bp__layer_call *c, const char *role, bp_dims di
         return bad;
     }
     bool trainable = !buffer && !c->frozen;
-    bp_value v = trainable ? bp_parameter(c->g, name, dims, init) : bp_variable(c->g, name, c->g->parameter_dtype, dims, init);
+    bp_value v = trainable ? bp_parameter(c->g, name, dims, init) : bp_variable(c->g, name, dtype, dims, init);
     if (bp_is_bad(v)) return v;
     if (BP__GROW(c->g->ctx, c->nn->parameters, c->nn->n_parameters, c->nn->cap_parameters) != BP_OK) return bad;
     c->nn->parameters[c->nn->n_parameters++] =
@@ -101,10 +101,13 @@ static bp_value registered(const bp__layer_call *c, const char *role, bp_dims di
 }
 
 bp_value bp__layer_parameter(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init) {
-    return registered(c, role, dims, init, false);
+    return registered(c, role, c->g->parameter_dtype, dims, init, false);
 }
 bp_value bp__layer_buffer(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init) {
-    return registered(c, role, dims, init, true);
+    return registered(c, role, c->g->parameter_dtype, dims, init, true);
+}
+bp_value bp__layer_counter(const bp__layer_call *c, const char *role) {
+    return registered(c, role, BP_I64, bp_shape(0), bp_zeros(), true);
 }
 
 /* Elements of the parameters (not buffers) whose names start with "PATH.". */
@@ -277,7 +280,8 @@ static bp_status build_entry(const bp__layer_call *outer, const bp__tree *entry,
     BP_TRY(read_entry(&r, entry, &choice, &name, &c.frozen));
     if (name) {
         for (const named_value *n = scope->names; n; n = n->next)
-            if (strcmp(n->name, name->text) == 0) return bp__choice_fail(&r, name, "the name `%s` is taken by a layer before it", name->text);
+            if (strcmp(n->name, name->text) == 0)
+                return bp__choice_fail(&r, name, "the name `%s` is taken by a layer before it", name->text);
         snprintf(own, sizeof own, "%s%s%.200s", path, path[0] ? "." : "", name->text);
     }
     c.path = bp__layer_text(&c, c.o->prefix && outer->depth == 0 ? c.o->prefix : "", own);
@@ -297,7 +301,8 @@ static bp_status build_entry(const bp__layer_call *outer, const bp__tree *entry,
         return bp__choice_fail(&r, from ? from : entry, "`%s` needs two or more layers to put together, as in from: [a, b]",
                                choice.kind->name);
     if (!many && c.n_in > 1)
-        return bp__choice_fail(&r, from, "`%s` takes one value, `from` names %lld; put them together with `add` or `concat` first",
+        return bp__choice_fail(&r, from,
+                               "`%s` takes one value, `from` names %lld; put them together with `add` or `concat` first",
                                choice.kind->name, (long long)c.n_in);
     BP_TRY(build_layer(&c, y));
     return name ? add_name(&c, scope, name->text, *y) : BP_OK;
@@ -305,15 +310,16 @@ static bp_status build_entry(const bp__layer_call *outer, const bp__tree *entry,
 
 /* Do only layers follow that leave the shape alone? Then what comes before them decides the output's size. */
 static bool shape_is_final(const bp__tree *rest) {
-    static bp__layer_build *const keep[] = {bp__layer_activation,  bp__layer_gelu,    bp__layer_prelu,   bp__layer_softmax,
-                                            bp__layer_log_softmax, bp__layer_softmin, bp__layer_dropout, bp__layer_identity,
-                                            bp__layer_layer_norm};
+    static bp__layer_build *const keep[] = {bp__layer_activation, bp__layer_gelu,        bp__layer_prelu,
+                                            bp__layer_softmax,    bp__layer_log_softmax, bp__layer_softmin,
+                                            bp__layer_dropout,    bp__layer_identity,    bp__layer_layer_norm};
     int64_t n_kinds;
     const bp__kind *kinds = bp__layer_kinds(&n_kinds);
     for (; rest; rest = rest->next) {
         bool keeps = false;
         for (int64_t i = 0; i < n_kinds && !keeps; i++) {
-            bool here = rest->kind == BP__TEXT ? strcmp(rest->text, kinds[i].name) == 0 : bp__tree_get(rest, kinds[i].name) != NULL;
+            bool here =
+                rest->kind == BP__TEXT ? strcmp(rest->text, kinds[i].name) == 0 : bp__tree_get(rest, kinds[i].name) != NULL;
             for (int64_t k = 0; here && k < BP__COUNT(keep) && !keeps; k++) keeps = bp__layer_builder(i) == keep[k];
         }
         if (!keeps || bp__tree_get(rest, "from")) return false;

@@ -8,8 +8,7 @@ static bp_status normalized(const bp__layer_call *c, bp_value x, bp_dims *shape)
     bp_dims d = bp_value_dims(x);
     char s[160], t[160];
     *shape = (bp_dims){.n = 0};
-    if (d.n < 2)
-        return bp__layer_shape_fail(c, "the input %s has no axis of features", bp__layer_shape(c, x, s, sizeof s));
+    if (d.n < 2) return bp__layer_shape_fail(c, "the input %s has no axis of features", bp__layer_shape(c, x, s, sizeof s));
     if (!o->given) {
         shape->dim[shape->n++] = d.dim[d.n - 1];
     } else if (o->tree->kind == BP__INT) {
@@ -25,8 +24,8 @@ static bp_status normalized(const bp__layer_call *c, bp_value x, bp_dims *shape)
     bool fits = shape->n < d.n;
     for (int64_t i = 0; fits && i < shape->n; i++) fits = shape->dim[i] == d.dim[d.n - shape->n + i];
     if (!fits)
-        return bp__layer_shape_fail(c, "`normalized_shape` %s is not how the input %s ends", bp__dims_text(c->g->dims, shape, t, sizeof t),
-                                    bp__layer_shape(c, x, s, sizeof s));
+        return bp__layer_shape_fail(c, "`normalized_shape` %s is not how the input %s ends",
+                                    bp__dims_text(c->g->dims, shape, t, sizeof t), bp__layer_shape(c, x, s, sizeof s));
     for (int64_t i = 0; i < shape->n; i++)
         if (shape->dim[i] < 0)
             return bp__layer_shape_fail(c, "the sizes of the normalised axes must be numbers, but the input is %s",

@@ -42,7 +42,8 @@ bp_status bp__layer_flatten(const bp__layer_call *c, bp_value *y) {
     BP_TRY(bp__layer_axis(c, "start_dim", x, &first));
     BP_TRY(bp__layer_axis(c, "end_dim", x, &last));
     if (last < first)
-        return bp__layer_shape_fail(c, "`end_dim` (axis %lld) lies before `start_dim` (axis %lld)", (long long)last, (long long)first);
+        return bp__layer_shape_fail(c, "`end_dim` (axis %lld) lies before `start_dim` (axis %lld)", (long long)last,
+                                    (long long)first);
     return bp__layer_flat(c, x, first, last, y);
 }
 

@@ -5,13 +5,13 @@
 #include <string.h>
 
 /* Each table of keys starts with an empty row, so that it is never empty. */
-#define LAYER(name_, main_, build_, help_, ...)                                                                                  \
-    static const bp__key keys_##name_[] = {{.name = NULL}, __VA_ARGS__};
+#define LAYER(name_, main_, build_, help_, ...) static const bp__key keys_##name_[] = {{.name = NULL}, __VA_ARGS__};
 #include "nn/layers.def"
 #undef LAYER
 
 /* One input: a layer. Two or three: none. */
-#define P0 {.name = NULL}
+#define P0 \
+    { .name = NULL }
 #define P1(n1, d1) {.name = NULL}, BP__K_ANY_NUMBER(n1, d1)
 #define P2(n1, d1, n2, d2) {.name = NULL}, BP__K_ANY_NUMBER(n1, d1), BP__K_ANY_NUMBER(n2, d2)
 #define EW_KEYS_1(name, ...) static const bp__key ew_keys_##name[] = {__VA_ARGS__};
@@ -21,9 +21,9 @@
 #include "kernel/elementwise.def"
 #undef EW
 
-#define LAYER(name_, main_, build_, help_, ...)                                                                                  \
+#define LAYER(name_, main_, build_, help_, ...) \
     {.name = #name_, .main = (main_), .help = (help_), .keys = keys_##name_ + 1, .n_keys = (int)BP__COUNT(keys_##name_) - 1},
-#define EW_KIND_1(name_, text_)                                                                                                  \
+#define EW_KIND_1(name_, text_) \
     {.name = #name_, .help = (text_), .keys = ew_keys_##name_ + 1, .n_keys = (int)BP__COUNT(ew_keys_##name_) - 1},
 #define EW_KIND_2(name_, text_)
 #define EW_KIND_3(name_, text_)

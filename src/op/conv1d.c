@@ -6,7 +6,8 @@ static bp_status infer(bp__infer *c) {
     const bp_dims *x = &c->in[0]->dims, *w = &c->in[1]->dims;
     BP_TRY(bp__infer_need_float(c, 0));
     if (x->n != 3 || w->n != 3)
-        return bp__infer_fail(c, BP_SHAPE, "x must be [batch, channels, length] and weight [out, in / groups, kernel], not %s and %s",
+        return bp__infer_fail(c, BP_SHAPE,
+                              "x must be [batch, channels, length] and weight [out, in / groups, kernel], not %s and %s",
                               bp__infer_shape(c, 0), bp__infer_shape(c, 1));
     if (a->stride < 1 || a->dilation < 1 || a->padding < 0)
         return bp__infer_fail(c, BP_SHAPE, "stride and dilation must be 1 or more, padding 0 or more");

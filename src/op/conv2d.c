@@ -1,6 +1,6 @@
 /* conv2d (PyTorch's): y[n, o, p, q] = bias[o] + Σ_{i, j, c} weight[o, c, i, j] x[n, g(o) C + c, p s + i d - pad, q s + j d - pad]
-   with x zero outside, C = in_channels / groups channels in each group g. The sum is one chain in order of (i, j, c); the bias comes
-   behind it (kernel/conv.h). The two adjoints are operations too: conv2d, conv2d_grad_input and conv2d_grad_weight are each
+   with x zero outside, C = in_channels / groups channels in each group g. The sum is one chain in order of (i, j, c); the bias
+   comes behind it (kernel/conv.h). The two adjoints are operations too: conv2d, conv2d_grad_input and conv2d_grad_weight are each
    other's gradients, so any order of derivative works. */
 #include "kernel/conv.h"
 #include "op/make.h"
@@ -35,8 +35,9 @@ static bp_status check_geometry(bp__infer *c, geometry a) {
                                   bp_dtype_name(c->in[i]->dtype));
     for (int i = 0; i < 2; i++)
         if (c->in[i]->dims.n != 4)
-            return bp__infer_fail(c, BP_SHAPE, "images are [batch, channels, height, width] and weights [out, in / groups, height, "
-                                               "width], but the inputs are %s and %s",
+            return bp__infer_fail(c, BP_SHAPE,
+                                  "images are [batch, channels, height, width] and weights [out, in / groups, height, "
+                                  "width], but the inputs are %s and %s",
                                   bp__infer_shape(c, 0), bp__infer_shape(c, 1));
     BP_TRY(two_numbers(c, "stride", a.stride, 1));
     BP_TRY(two_numbers(c, "padding", a.padding, 0));
@@ -73,8 +74,9 @@ static bp_status infer(bp__infer *c) {
     const bp_dims *x = &c->in[0]->dims, *w = &c->in[1]->dims;
     BP_TRY(check_weight(c, w, *a.groups));
     if (!bp__infer_equal(c, x->dim[1], w->dim[1] * *a.groups))
-        return bp__infer_fail(c, BP_SHAPE, "the weight %s in %lld groups wants %lld input channels, but x is %s", bp__infer_shape(c, 1),
-                              (long long)*a.groups, (long long)(w->dim[1] * *a.groups), bp__infer_shape(c, 0));
+        return bp__infer_fail(c, BP_SHAPE, "the weight %s in %lld groups wants %lld input channels, but x is %s",
+                              bp__infer_shape(c, 1), (long long)*a.groups, (long long)(w->dim[1] * *a.groups),
+                              bp__infer_shape(c, 0));
     if (c->n_in > 2 && c->in[2] && (c->in[2]->dims.n != 1 || c->in[2]->dims.dim[0] != w->dim[0]))
         return bp__infer_fail(c, BP_SHAPE, "the bias must be [%lld], not %s", (long long)w->dim[0], bp__infer_shape(c, 2));
     bp_dims y = {4, {x->dim[0], w->dim[0], 0, 0}};
@@ -98,8 +100,8 @@ static bp_status check_adjoint(bp__infer *c, const bp_dims *x, const bp_dims *w,
         fits = bp__infer_equal(c, y->dim[2 + d], n);
     }
     if (!fits)
-        return bp__infer_fail(c, BP_SHAPE, "d_y %s is no output of this convolution (the other input is %s)", bp__infer_shape(c, 0),
-                              bp__infer_shape(c, 1));
+        return bp__infer_fail(c, BP_SHAPE, "d_y %s is no output of this convolution (the other input is %s)",
+                              bp__infer_shape(c, 0), bp__infer_shape(c, 1));
     return BP_OK;
 }
 
@@ -179,7 +181,8 @@ static void grad_weight_forward(const bp__call *c) {
     bp__conv2d_grad_weight(c->env, &v, c->out[0].data, c->in[0].data, c->in[1].data);
 }
 static double flops_of(bp__conv v) {
-    return 2.0 * (double)(v.n_images * v.out[0] * v.out[1]) * (double)(v.out_channels * (v.in_channels / v.groups) * v.kernel[0] * v.kernel[1]);
+    return 2.0 * (double)(v.n_images * v.out[0] * v.out[1]) *
+           (double)(v.out_channels * (v.in_channels / v.groups) * v.kernel[0] * v.kernel[1]);
 }
 static double flops(const bp__call *c) { return flops_of(forward_conv(c)); }
 static double grad_input_flops(const bp__call *c) { return flops_of(input_conv(c)); }
@@ -191,8 +194,7 @@ static bp_value build(enum bp__op_id id, const void *attrs, bp_value a, bp_value
     return bp__graph_add(a.graph, bp__op_id(id), attrs, in, id == BP__OP_ID_conv2d ? 3 : 2);
 }
 static bp_value conv_of(bp_value x, bp_value w, geometry a) {
-    struct bp__conv2d_attrs attrs = {
-        .stride = *a.stride, .padding = *a.padding, .dilation = *a.dilation, .groups = *a.groups};
+    struct bp__conv2d_attrs attrs = {.stride = *a.stride, .padding = *a.padding, .dilation = *a.dilation, .groups = *a.groups};
     return build(BP__OP_ID_conv2d, &attrs, x, w);
 }
 /* The gradient for an input of x's height and width, for a kernel of w's. */
@@ -235,9 +237,9 @@ static void grad_weight_gradient(bp__grad *call) {
     if (call->wanted[1]) call->d_in[1] = input_of(d_y, dd_w, x, a);
 }
 
-/* ---- Samples: strides above and below the kernel, padding beyond it, dilation, groups, depthwise, one channel, 1 x 1 --------- */
-#define G(s0, s1, p0, p1, d0, d1, g) \
-    .stride = {2, {s0, s1}}, .padding = {2, {p0, p1}}, .dilation = {2, {d0, d1}}, .groups = (g)
+/* ---- Samples: strides above and below the kernel, padding beyond it, dilation, groups, depthwise, one channel, 1 x 1 ---------
+ */
+#define G(s0, s1, p0, p1, d0, d1, g) .stride = {2, {s0, s1}}, .padding = {2, {p0, p1}}, .dilation = {2, {d0, d1}}, .groups = (g)
 #define X(...) BP__F(-1, 1, 4, {__VA_ARGS__})
 static const struct bp__conv2d_attrs f_same = {G(1, 1, 1, 1, 1, 1, 1)}, f_valid = {G(1, 1, 0, 0, 1, 1, 1)},
                                      f_stride = {G(2, 1, 0, 1, 1, 1, 1)}, f_dilated = {G(2, 3, 2, 1, 3, 2, 1)},
@@ -254,19 +256,21 @@ static const bp__sample samples[] = {
     {.attrs = &f_far, .n_in = 3, .in = {X(1, 1, 4, 4), X(2, 1, 2, 1), BP__ABSENT}},
     {.attrs = &f_same, .n_in = 3, .in = {X(1, 1, 2, 2), X(1, 1, 1, 1), BP__ABSENT}},
 };
-static const struct bp__conv2d_grad_input_attrs
-    i_same = {.size = {2, {4, 3}}, G(1, 1, 1, 1, 1, 1, 1)}, i_stride = {.size = {2, {6, 5}}, G(2, 1, 0, 1, 1, 1, 1)},
-    i_dilated = {.size = {2, {4, 5}}, G(2, 3, 2, 1, 3, 2, 1)}, i_groups = {.size = {2, {3, 3}}, G(1, 1, 1, 1, 1, 1, 2)},
-    i_plain = {.size = {2, {3, 4}}, G(1, 1, 0, 0, 1, 1, 1)};
+static const struct bp__conv2d_grad_input_attrs i_same = {.size = {2, {4, 3}}, G(1, 1, 1, 1, 1, 1, 1)},
+                                                i_stride = {.size = {2, {6, 5}}, G(2, 1, 0, 1, 1, 1, 1)},
+                                                i_dilated = {.size = {2, {4, 5}}, G(2, 3, 2, 1, 3, 2, 1)},
+                                                i_groups = {.size = {2, {3, 3}}, G(1, 1, 1, 1, 1, 1, 2)},
+                                                i_plain = {.size = {2, {3, 4}}, G(1, 1, 0, 0, 1, 1, 1)};
 static const bp__sample grad_input_samples[] = {{.attrs = &i_same, .n_in = 2, .in = {X(2, 3, 4, 3), X(3, 2, 3, 3)}},
                                                 {.attrs = &i_stride, .n_in = 2, .in = {X(1, 2, 3, 5), X(2, 2, 2, 3)}},
                                                 {.attrs = &i_dilated, .n_in = 2, .in = {X(1, 1, 3, 2), X(1, 2, 2, 2)}},
                                                 {.attrs = &i_groups, .n_in = 2, .in = {X(1, 2, 3, 4), X(2, 2, 3, 2)}},
                                                 {.attrs = &i_plain, .n_in = 2, .in = {X(1, 2, 3, 4), X(2, 3, 1, 1)}}};
-static const struct bp__conv2d_grad_weight_attrs
-    w_same = {.size = {2, {3, 3}}, G(1, 1, 1, 1, 1, 1, 1)}, w_stride = {.size = {2, {2, 3}}, G(2, 1, 0, 1, 1, 1, 1)},
-    w_dilated = {.size = {2, {2, 2}}, G(2, 3, 2, 1, 3, 2, 1)}, w_groups = {.size = {2, {3, 2}}, G(1, 1, 1, 1, 1, 1, 2)},
-    w_plain = {.size = {2, {1, 1}}, G(1, 1, 0, 0, 1, 1, 1)};
+static const struct bp__conv2d_grad_weight_attrs w_same = {.size = {2, {3, 3}}, G(1, 1, 1, 1, 1, 1, 1)},
+                                                 w_stride = {.size = {2, {2, 3}}, G(2, 1, 0, 1, 1, 1, 1)},
+                                                 w_dilated = {.size = {2, {2, 2}}, G(2, 3, 2, 1, 3, 2, 1)},
+                                                 w_groups = {.size = {2, {3, 2}}, G(1, 1, 1, 1, 1, 1, 2)},
+                                                 w_plain = {.size = {2, {1, 1}}, G(1, 1, 0, 0, 1, 1, 1)};
 static const bp__sample grad_weight_samples[] = {{.attrs = &w_same, .n_in = 2, .in = {X(2, 3, 4, 3), X(2, 2, 4, 3)}},
                                                  {.attrs = &w_stride, .n_in = 2, .in = {X(1, 2, 3, 5), X(1, 2, 6, 5)}},
                                                  {.attrs = &w_dilated, .n_in = 2, .in = {X(1, 1, 3, 2), X(1, 2, 4, 5)}},
@@ -275,7 +279,8 @@ static const bp__sample grad_weight_samples[] = {{.attrs = &w_same, .n_in = 2, .
 
 const bp__op_def bp__def_conv2d = {BP__SIGNATURE(conv2d),
                                    .family = "convolutions",
-                                   .formula = "y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x",
+                                   .formula =
+                                       "y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x",
                                    .flags = BP__OP_DENSE_IN,
                                    .infer = infer,
                                    .forward = forward,

@@ -72,6 +72,7 @@ typedef struct bp__sample {
     bp__sample_in in[6];
 } bp__sample;
 
+struct bp__binding;
 typedef enum bp__op_flags {
     BP__OP_LEAF = 1,         /* input, parameter, constant */
     BP__OP_COMMUTES = 2,
@@ -101,6 +102,11 @@ struct bp__op {
     const bp__sample *samples;
     int32_t n_samples;
     double (*flops)(const bp__call *c); /* NULL: one per output element */
+    /* Operations that hold a graph (graph/scan.h); NULL for all others. */
+    void *(*attrs_copy)(bp_graph *to, const void *attrs);                      /* into to's pool, with what they point to; NULL: out of memory */
+    bool (*attrs_equal)(const void *a, const void *b);
+    bp_status (*compile)(struct bp_program *p, bp__node *node);                /* last step of making a program */
+    bp_status (*bind)(struct bp_session *s, struct bp__binding *b, const bp__node *node, const void **attrs); /* may replace what calls see as attrs */
 };
 
 /* What an operation's file defines: `const bp__op_def bp__def_NAME = {BP__SIGNATURE(NAME), .family = …, .formula = …, .infer = …}`,

@@ -49,6 +49,7 @@ const bp__op *bp__op_find(const char *name) {
 static bool text_equal(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
 
 bool bp__attrs_equal(const bp__op *op, const void *a, const void *b) {
+    if (op->attrs_equal) return op->attrs_equal(a, b);
     for (int32_t i = 0; i < op->n_attrs; i++) {
         const void *x = (const char *)a + op->attrs[i].offset, *y = (const char *)b + op->attrs[i].offset;
         bool equal = false;

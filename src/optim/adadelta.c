@@ -1,4 +1,5 @@
-/* adadelta (Zeiler 2012): v = rho·v + (1 - rho)·g·g; d = sqrt(a + eps)/sqrt(v + eps) · g; a = rho·a + (1 - rho)·d·d; p -= lr·d. */
+/* adadelta (Zeiler 2012): v = rho·v + (1 - rho)·g·g; d = sqrt(a + eps)/sqrt(v + eps) · g; a = rho·a + (1 - rho)·d·d; p -= lr·d.
+ */
 #include "optim/optimizers.h"
 
 void bp__optimizer_adadelta(bp__update *u) {

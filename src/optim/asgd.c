@@ -1,5 +1,5 @@
-/* asgd (Polyak, Juditsky 1992): p = p·(1 - lambd·eta) - eta·g; eta = lr/(1 + lambd·lr·t)^alpha for the next step; ax is the mean of
-   p from step t0 on. */
+/* asgd (Polyak, Juditsky 1992): p = p·(1 - lambd·eta) - eta·g; eta = lr/(1 + lambd·lr·t)^alpha for the next step; ax is the mean
+   of p from step t0 on. */
 #include "optim/optimizers.h"
 
 void bp__optimizer_asgd(bp__update *u) {

@@ -10,8 +10,14 @@ static bp_value sum_of_squares(bp_value x) {
     return bp_value_dtype(s) == BP_F64 ? s : bp_cast(s, BP_F64);
 }
 
-static bp_value like(bp_value scalar, bp_value x) {
-    return bp_value_dtype(x) == BP_F64 ? scalar : bp_cast(scalar, bp_value_dtype(x));
+/* An f64 scalar in a gradient's type; made once for all gradients of that type. */
+typedef struct scalar {
+    bp_value f64, f32;
+} scalar;
+static bp_value like(scalar *s, bp_value x) {
+    if (bp_value_dtype(x) == BP_F64) return s->f64;
+    if (!s->f32.graph) s->f32 = bp_cast(s->f64, BP_F32);
+    return s->f32;
 }
 
 bp_status bp__clip_grads(bp_graph *g, bp_value *grads, int n, bp_value clip_norm, bp_value clip_value, bp_value *norm) {
@@ -23,14 +29,13 @@ bp_status bp__clip_grads(bp_graph *g, bp_value *grads, int n, bp_value clip_norm
         if (norm) *norm = length;
         if (clip_norm.graph) {
             bp_value factor = bp_div(clip_norm, bp_add(length, bp_number(g, BP_F64, 1e-6)));
-            factor = bp_minimum(factor, bp_number(g, BP_F64, 1));
-            for (int i = 0; i < n; i++) grads[i] = bp_mul(grads[i], like(factor, grads[i]));
+            scalar by = {.f64 = bp_minimum(factor, bp_number(g, BP_F64, 1)), .f32 = BP_NONE};
+            for (int i = 0; i < n; i++) grads[i] = bp_mul(grads[i], like(&by, grads[i]));
         }
     }
     if (clip_value.graph) {
-        bp_value low = bp_neg(clip_value);
-        for (int i = 0; i < n; i++)
-            grads[i] = bp_minimum(bp_maximum(grads[i], like(low, grads[i])), like(clip_value, grads[i]));
+        scalar low = {.f64 = bp_neg(clip_value), .f32 = BP_NONE}, high = {.f64 = clip_value, .f32 = BP_NONE};
+        for (int i = 0; i < n; i++) grads[i] = bp_minimum(bp_maximum(grads[i], like(&low, grads[i])), like(&high, grads[i]));
     }
     bp__graph_scope(g, scope);
     return g->status;

@@ -26,8 +26,8 @@ typedef struct bp__schedule bp__schedule;
 /* Reads a `schedule:` section; `tree` NULL, null or `none`: a constant rate. Owns. */
 bp_status bp__schedule_new(bp__schedule **out, bp_context *ctx, const char *file, const bp__tree *tree, double base_lr);
 void bp__schedule_free(bp__schedule *s);
-bool bp__schedule_per_epoch(const bp__schedule *s);  /* else per step */
-bool bp__schedule_needs_length(const bp__schedule *s); /* a length was left out: it follows the run's */
+bool bp__schedule_per_epoch(const bp__schedule *s);           /* else per step */
+bool bp__schedule_needs_length(const bp__schedule *s);        /* a length was left out: it follows the run's */
 void bp__schedule_set_length(bp__schedule *s, int64_t ticks); /* the whole run's, warm-up included; in the schedule's ticks */
 void bp__schedule_set_lr(bp__schedule *s, double base_lr);    /* e.g. after a rollback */
 /* The rate in use at tick 0, 1, … ; without libm, so the same bits everywhere. */
@@ -36,7 +36,7 @@ bool bp__schedule_is_plateau(const bp__schedule *s); /* reduce_on_plateau: the r
 /* Tells reduce_on_plateau the metric of an evaluation. What it keeps between is `memory`, started as
    {.factor = 1} and saved with checkpoints; true: the rate changed. */
 typedef struct bp__plateau {
-    double best, factor; /* factor: what the rate is multiplied with */
+    double best, factor;                /* factor: what the rate is multiplied with */
     int64_t n_bad, cooldown, n_reports; /* n_reports: improvements; 0: `best` is nothing yet */
 } bp__plateau;
 bool bp__schedule_report(const bp__schedule *s, bp__plateau *memory, double metric);

@@ -9,7 +9,7 @@
 #include "optim/optimizers.def"
 #undef OPTIMIZER
 
-#define OPTIMIZER(name_, build_, help_, ...)                                                                                     \
+#define OPTIMIZER(name_, build_, help_, ...) \
     {.name = #name_, .main = "lr", .help = (help_), .keys = keys_##name_, .n_keys = (int)BP__COUNT(keys_##name_)},
 static const bp__kind kinds[] = {
 #include "optim/optimizers.def"
@@ -38,14 +38,16 @@ static bp_status check_together(const bp__choice_reader *r, const bp__tree *tree
         if (!(0 < etas->number && etas->number < 1 && 1 < etas->number2))
             return bp__choice_fail(r, etas->tree, "`etas` must be a number between 0 and 1 and one above 1, as in [0.5, 1.2]");
         if (sizes->number > sizes->number2)
-            return bp__choice_fail(r, sizes->tree, "`step_sizes` are the smallest and the largest: the first must not be above the second");
+            return bp__choice_fail(r, sizes->tree,
+                                   "`step_sizes` are the smallest and the largest: the first must not be above the second");
     }
     return BP_OK;
 }
 
 static bp_status read_choice(bp_context *ctx, const char *file, const bp__tree *tree, bp__choice *out) {
     const bp__tree adam = {.kind = BP__TEXT, .text = (char *)(uintptr_t) "adam"};
-    bp__choice_reader r = {.ctx = ctx, .file = file, .what = "optimizer", .where = "optimizer", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
+    bp__choice_reader r = {
+        .ctx = ctx, .file = file, .what = "optimizer", .where = "optimizer", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
     BP_TRY(bp__choice_read(&r, tree && tree->kind != BP__NULL ? tree : &adam, out));
     return check_together(&r, tree, out);
 }
@@ -57,7 +59,8 @@ bp_status bp__optimizer_check(bp_context *ctx, const char *file, const bp__tree 
     return BP_OK;
 }
 
-bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads, int n) {
+bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
+                              int n) {
     bp__choice choice;
     BP_TRY(read_choice(g->ctx, NULL, tree, &choice));
     const char *scope = bp__graph_scope(g, "optimizer");

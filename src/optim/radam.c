@@ -23,7 +23,8 @@ void bp__optimizer_radam(bp__update *u) {
         bp_value m = bp_lerp(m_old, g, bp__k_like(g, 1 - b1)), v = bp__decayed(v_old, b2, g, g);
         bp_value start = decoupled && decay != 0 ? bp_mul(p, bp__as(u, keep, p)) : p;
         bp_value plain = bp_mul(bp_div(m, bp__as(u, c1, p)), bp__as(u, u->lr, p));
-        bp_value adapted = bp_mul(bp_mul(plain, bp_div(bp__as(u, root, p), bp__add_k(bp_sqrt(v), eps))), bp__as(u, rectification, p));
+        bp_value adapted =
+            bp_mul(bp_mul(plain, bp_div(bp__as(u, root, p), bp__add_k(bp_sqrt(v), eps))), bp__as(u, rectification, p));
         bp_assign(m_old, m);
         bp_assign(v_old, v);
         bp_assign(p, bp_sub(start, bp_where(bp__as(u, rectified, p), adapted, plain)));

@@ -11,7 +11,8 @@ void bp__optimizer_rprop(bp__update *u) {
         bp_value agreement = bp_mul(g, before), turned = bp_lt(agreement, zero);
         bp_value factor = bp_where(turned, bp__k_like(p, etas->number),
                                    bp_where(bp_gt(agreement, zero), bp__k_like(p, etas->number2), bp__k_like(p, 1)));
-        bp_value size = bp_minimum(bp_maximum(bp_mul(size_old, factor), bp__k_like(p, sizes->number)), bp__k_like(p, sizes->number2));
+        bp_value size =
+            bp_minimum(bp_maximum(bp_mul(size_old, factor), bp__k_like(p, sizes->number)), bp__k_like(p, sizes->number2));
         bp_value used = bp_where(turned, zero, g);
         bp_assign(before, used);
         bp_assign(size_old, size);

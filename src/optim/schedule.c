@@ -6,12 +6,13 @@
 #include <string.h>
 
 /* A table starts with the keys that every schedule has. */
-#define SCHEDULE(name, main, value, counts, help, ...)                                                                           \
-    static const bp__key keys_##name[] = {BP__K_INT("warmup_steps", 0, 0, 1e15), BP__K_WORD("per", NULL, "step|epoch"), __VA_ARGS__};
+#define SCHEDULE(name, main, value, counts, help, ...)                                                                  \
+    static const bp__key keys_##name[] = {BP__K_INT("warmup_steps", 0, 0, 1e15), BP__K_WORD("per", NULL, "step|epoch"), \
+                                          __VA_ARGS__};
 #include "optim/schedules.def"
 #undef SCHEDULE
 
-#define SCHEDULE(name_, main_, value_, counts_, help_, ...)                                                                      \
+#define SCHEDULE(name_, main_, value_, counts_, help_, ...) \
     {.name = #name_, .main = (main_), .help = (help_), .keys = keys_##name_, .n_keys = (int)BP__COUNT(keys_##name_)},
 static const bp__kind kinds[] = {
 #include "optim/schedules.def"
@@ -60,7 +61,8 @@ static bp_status read_milestones(bp__schedule *s, const bp__choice_reader *r) {
     return BP_OK;
 }
 
-static bp_status read_one(bp__schedule **out, bp_context *ctx, const bp__choice_reader *r, const bp__tree *tree, double base_lr, int depth);
+static bp_status read_one(bp__schedule **out, bp_context *ctx, const bp__choice_reader *r, const bp__tree *tree, double base_lr,
+                          int depth);
 
 static bp_status read_children(bp__schedule *s, const bp__choice_reader *r, int depth) {
     const bp__option *o = bp__schedule_option(s, "schedules");
@@ -69,8 +71,8 @@ static bp_status read_children(bp__schedule *s, const bp__choice_reader *r, int 
     if (n == 0) return bp__choice_fail(r, o->tree, "`schedules` must be a list of schedules");
     if (depth >= DEPTH) return bp__choice_fail(r, o->tree, "schedules are nested deeper than %d", DEPTH);
     if (is_kind(s, "sequential") && s->n_milestones != n - 1)
-        return bp__choice_fail(r, o->tree, "%lld schedules need %lld milestones to change at, not %lld", (long long)n, (long long)(n - 1),
-                               (long long)s->n_milestones);
+        return bp__choice_fail(r, o->tree, "%lld schedules need %lld milestones to change at, not %lld", (long long)n,
+                               (long long)(n - 1), (long long)s->n_milestones);
     s->children = bp__zalloc(s->ctx, sizeof *s->children * (size_t)n);
     if (!s->children) return bp__out_of_memory(s->ctx, 0);
     s->n_children = n;
@@ -101,11 +103,14 @@ static bp_status read_per(bp__schedule *s, const bp__choice_reader *r, const bp_
     const bp__option *per = bp__schedule_option(s, "per");
     const char *name = s->choice.kind->name, *key = counted_by(s);
     if (depth > 0)
-        return per->given ? bp__choice_fail(r, per->tree, "`per` of the schedule around `%s` holds here too: leave this one out", name) : BP_OK;
+        return per->given
+                   ? bp__choice_fail(r, per->tree, "`per` of the schedule around `%s` holds here too: leave this one out", name)
+                   : BP_OK;
     s->per_epoch = per->given && strcmp(per->text, "epoch") == 0;
     if (!key || per->given) return BP_OK;
-    return bp__choice_fail(r, tree, "`%s` counts by `%s`: say in what, as in {%s: {%s: …, per: step}} or {%s: {%s: …, per: epoch}}", name, key,
-                           name, key, name, key);
+    return bp__choice_fail(r, tree,
+                           "`%s` counts by `%s`: say in what, as in {%s: {%s: …, per: step}} or {%s: {%s: …, per: epoch}}", name,
+                           key, name, key, name, key);
 }
 
 static bp_status fill(bp__schedule *s, const bp__choice_reader *r, const bp__tree *tree, double base_lr, int depth) {
@@ -120,12 +125,14 @@ static bp_status fill(bp__schedule *s, const bp__choice_reader *r, const bp__tre
     BP_TRY(read_per(s, r, s->tree, depth));
     if (is_kind(s, "cyclic")) {
         const bp__option *low = bp__schedule_option(s, "base_lr"), *high = bp__schedule_option(s, "max_lr");
-        if (low->given && low->number > high->number) return bp__choice_fail(r, high->tree, "`max_lr` must not be below `base_lr`");
+        if (low->given && low->number > high->number)
+            return bp__choice_fail(r, high->tree, "`max_lr` must not be below `base_lr`");
     }
     return BP_OK;
 }
 
-static bp_status read_one(bp__schedule **out, bp_context *ctx, const bp__choice_reader *r, const bp__tree *tree, double base_lr, int depth) {
+static bp_status read_one(bp__schedule **out, bp_context *ctx, const bp__choice_reader *r, const bp__tree *tree, double base_lr,
+                          int depth) {
     bp__schedule *s = bp__zalloc(ctx, sizeof *s);
     *out = NULL;
     if (!s) return bp__out_of_memory(ctx, sizeof *s);
@@ -141,7 +148,8 @@ static bp_status read_one(bp__schedule **out, bp_context *ctx, const bp__choice_
 
 bp_status bp__schedule_new(bp__schedule **out, bp_context *ctx, const char *file, const bp__tree *tree, double base_lr) {
     const bp__tree none = {.kind = BP__TEXT, .text = (char *)(uintptr_t) "none"};
-    bp__choice_reader r = {.ctx = ctx, .file = file, .what = "schedule", .where = "schedule", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
+    bp__choice_reader r = {
+        .ctx = ctx, .file = file, .what = "schedule", .where = "schedule", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
     return read_one(out, ctx, &r, tree && tree->kind != BP__NULL ? tree : &none, base_lr, 0);
 }
 
@@ -151,11 +159,16 @@ bool bp__schedule_is_plateau(const bp__schedule *s) { return is_kind(s, "reduce_
 bool bp__schedule_needs_length(const bp__schedule *s) {
     static const struct {
         const char *kind, *key;
-    } lengths[] = {{"linear", "total_iters"}, {"polynomial", "total_iters"}, {"cosine", ""},
-                   {"cosine_annealing", "t_max"}, {"one_cycle", "total_steps"}};
+    } lengths[] = {{"linear", "total_iters"},
+                   {"polynomial", "total_iters"},
+                   {"cosine", ""},
+                   {"cosine_annealing", "t_max"},
+                   {"one_cycle", "total_steps"}};
     for (int64_t i = 0; i < BP__COUNT(lengths); i++)
-        if (is_kind(s, lengths[i].kind) && (lengths[i].key[0] == '\0' || !bp__schedule_option(s, lengths[i].key)->given)) return true;
-    if (is_kind(s, "constant") && bp__schedule_option(s, "factor")->given && !bp__schedule_option(s, "total_iters")->given) return true;
+        if (is_kind(s, lengths[i].kind) && (lengths[i].key[0] == '\0' || !bp__schedule_option(s, lengths[i].key)->given))
+            return true;
+    if (is_kind(s, "constant") && bp__schedule_option(s, "factor")->given && !bp__schedule_option(s, "total_iters")->given)
+        return true;
     if (is_kind(s, "sequential")) return bp__schedule_needs_length(s->children[s->n_children - 1]);
     for (int64_t i = 0; i < s->n_children; i++)
         if (bp__schedule_needs_length(s->children[i])) return true;

@@ -5,12 +5,12 @@
 
 struct bp__schedule {
     bp_context *ctx;
-    bp__tree *tree;     /* owned copy; what the choice borrows from */
+    bp__tree *tree; /* owned copy; what the choice borrows from */
     bp__choice choice;
     double base_lr;
     int64_t warmup;
     bool per_epoch;
-    int64_t length;     /* of the run after the warm-up; 0: not said yet */
+    int64_t length;      /* of the run after the warm-up; 0: not said yet */
     int64_t *milestones; /* owned */
     int64_t n_milestones;
     bp__schedule **children; /* owned */
@@ -23,7 +23,9 @@ typedef double bp__schedule_fn(const bp__schedule *s, int64_t t);
 #include "optim/schedules.def"
 #undef SCHEDULE
 
-static inline const bp__option *bp__schedule_option(const bp__schedule *s, const char *key) { return bp__choice_option(&s->choice, key); }
+static inline const bp__option *bp__schedule_option(const bp__schedule *s, const char *key) {
+    return bp__choice_option(&s->choice, key);
+}
 /* The length that key gives; left out: the run's. At least 1. */
 int64_t bp__schedule_length(const bp__schedule *s, const char *key);
 #endif

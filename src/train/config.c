@@ -64,7 +64,8 @@ void bp_config_free(bp_config *cfg) {
 /* ---- Paths in a file are relative to its folder ---- */
 
 static bool is_relative(const bp__tree *t) {
-    return t && t->kind == BP__TEXT && t->text[0] && t->text[0] != '/' && strcmp(t->text, "-") != 0 && strncmp(t->text, "builtin:", 8) != 0;
+    return t && t->kind == BP__TEXT && t->text[0] && t->text[0] != '/' && strcmp(t->text, "-") != 0 &&
+           strncmp(t->text, "builtin:", 8) != 0;
 }
 /* `only_existing`: the text may also be the name of a column, so it is a path only where there is such a file. */
 static bp_status rebase(bp_context *ctx, const char *folder, bp__tree *t, bool only_existing) {
@@ -178,7 +179,9 @@ bp_status bp_config_set(bp_config *cfg, const char *key, const char *value) {
     return put(cfg, key, tree);
 }
 
-bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text) { return put(cfg, key, bp__tree_text(cfg->ctx, text)); }
+bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text) {
+    return put(cfg, key, bp__tree_text(cfg->ctx, text));
+}
 
 bp_status bp_config_assign(bp_config *cfg, const char *assignment) {
     static const char rate[] = "optimizer.lr=";

@@ -27,8 +27,8 @@ static bp_status default_model(bp__decided *d, bp__tree **out, char why[200]) {
     int64_t n = d->data->train.n_rows, outputs = bp__loss_outputs(&d->loss, d->data->prep);
     bool table = d->data->prep->table;
     int64_t width = table ? (n < 1000 ? 32 : n < 20000 ? 64 : 128) : (n < 10000 ? 128 : 256);
-    snprintf(why, 200, "by rule: %s with %lld training rows get %s hidden layer%s of %lld", table ? "tables" : "arrays", (long long)n, table ? "two" : "one",
-             table ? "s" : "", (long long)width);
+    snprintf(why, 200, "by rule: %s with %lld training rows get %s hidden layer%s of %lld", table ? "tables" : "arrays",
+             (long long)n, table ? "two" : "one", table ? "s" : "", (long long)width);
     *out = bp__tree_new(ctx, BP__LIST);
     if (!*out) return bp__out_of_memory(ctx, 0);
     for (int i = 0; i < (table ? 2 : 1); i++) {
@@ -44,7 +44,8 @@ static const char *base(const bp__decided *d) { return d->data->train.path ? bp_
 
 static bp_status put_path(bp_context *ctx, bp__tree *map, const char *key, const char *path, bool is_file) {
     char *whole = NULL;
-    if (is_file && path[0] != '/' && strcmp(path, "-") != 0 && strncmp(path, "builtin:", 8) != 0) whole = bp__absolute_path(ctx, path);
+    if (is_file && path[0] != '/' && strcmp(path, "-") != 0 && strncmp(path, "builtin:", 8) != 0)
+        whole = bp__absolute_path(ctx, path);
     bp_status status = bp__put_text(ctx, map, key, whole ? whole : path);
     bp__free(ctx, whole);
     return status;
@@ -59,7 +60,8 @@ static bp_status resolve_piece(bp__decided *d, bp__tree *map, const bp__data_spe
         BP_TRY(bp__put(ctx, map, "target", bp__tree_text(ctx, d->data->prep->targets[0].name), "the data's own target"));
     if (spec->n_targets > 1) {
         bp__tree *list = bp__tree_new(ctx, BP__LIST);
-        for (int64_t i = 0; list && i < spec->n_targets; i++) BP_TRY(bp__tree_append(ctx, list, bp__tree_text(ctx, spec->targets[i])));
+        for (int64_t i = 0; list && i < spec->n_targets; i++)
+            BP_TRY(bp__tree_append(ctx, list, bp__tree_text(ctx, spec->targets[i])));
         BP_TRY(bp__put(ctx, map, "target", list, NULL));
     }
     return spec->input ? bp__put_text(ctx, map, "input", spec->input) : BP_OK;
@@ -116,8 +118,8 @@ static bp_status fill_data(bp__decided *d, bp__tree *data) {
     if (!split) return bp__out_of_memory(ctx, 0);
     split->flow = true;
     char why[120];
-    snprintf(why, sizeof why, "%lld rows for training, %lld for validation, %lld for test", (long long)d->data->train.n_rows, (long long)d->data->validation.n_rows,
-             (long long)d->data->test.n_rows);
+    snprintf(why, sizeof why, "%lld rows for training, %lld for validation, %lld for test", (long long)d->data->train.n_rows,
+             (long long)d->data->validation.n_rows, (long long)d->data->test.n_rows);
     BP_TRY(bp__put(ctx, data, "split", split, why));
     BP_TRY(bp__put_number(ctx, split, "validation", o->validation_fraction));
     BP_TRY(bp__put_number(ctx, split, "test", o->test_fraction));
@@ -140,7 +142,8 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
         s->epochs = validation ? EPOCHS_WITH_STOPPING : EPOCHS_WITHOUT_VALIDATION;
         if (!s->has_stopping) s->stop_early = validation;
         BP_TRY(bp__put(ctx, train, "epochs", bp__tree_int(ctx, s->epochs),
-                       s->stop_early ? "at most: no length was given, so early stopping ends the run" : "no length was given, and there is no validation set to stop by"));
+                       s->stop_early ? "at most: no length was given, so early stopping ends the run"
+                                     : "no length was given, and there is no validation set to stop by"));
     } else if (s->has_epochs)
         BP_TRY(bp__put_int(ctx, train, "epochs", s->epochs));
     if (s->has_steps) BP_TRY(bp__put_int(ctx, train, "steps", s->steps));
@@ -155,9 +158,11 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
         if (!stop) return bp__out_of_memory(ctx, 0);
         stop->flow = true;
         BP_TRY(bp__put(ctx, train, "early_stopping", stop,
-                       s->stop_early ? "ends the run when the metric has not improved for `patience` epochs" : "no patience: only the best epoch is kept"));
+                       s->stop_early ? "ends the run when the metric has not improved for `patience` epochs"
+                                     : "no patience: only the best epoch is kept"));
         BP_TRY(bp__put_text(ctx, stop, "metric", s->stop_metric));
-        BP_TRY(bp__put(ctx, stop, "patience", s->stop_early ? bp__tree_int(ctx, s->patience) : bp__tree_new(ctx, BP__NULL), NULL));
+        BP_TRY(
+            bp__put(ctx, stop, "patience", s->stop_early ? bp__tree_int(ctx, s->patience) : bp__tree_new(ctx, BP__NULL), NULL));
         BP_TRY(bp__put_number(ctx, stop, "min_delta", s->min_delta));
         BP_TRY(bp__put(ctx, stop, "restore_best", bp__tree_bool(ctx, s->restore_best), NULL));
     }
@@ -235,7 +240,8 @@ static bp_status resolve(bp__decided *d) {
 static bp_status class_weights(bp__decided *d, double *w) {
     const bp__dataset *data = d->data;
     const bp__tree *t = d->s.class_weight;
-    if (data->task != BP__CLASSIFICATION) return bp__config_fail(&d->s, t, "train.class_weight needs classes, and the task is %s", bp__task_name(data->task));
+    if (data->task != BP__CLASSIFICATION)
+        return bp__config_fail(&d->s, t, "train.class_weight needs classes, and the task is %s", bp__task_name(data->task));
     for (int64_t c = 0; c < data->n_classes; c++) w[c] = 1;
     if (t->kind == BP__TEXT) { /* rows / (classes · rows of the class), as scikit-learn does */
         for (int64_t c = 0; c < data->n_classes; c++) w[c] = 0;
@@ -248,7 +254,10 @@ static bp_status class_weights(bp__decided *d, double *w) {
         int64_t k = bp__class_find(data->prep, c->key);
         if (k < 0)
             return bp__fail_at(d->ctx, BP_DATA,
-                               (bp__where){.code = "unknown_class", .file = d->s.file, .line = c->line, .hint = bp__nearest(c->key, (const char *const *)data->class_names, data->n_classes)},
+                               (bp__where){.code = "unknown_class",
+                                           .file = d->s.file,
+                                           .line = c->line,
+                                           .hint = bp__nearest(c->key, (const char *const *)data->class_names, data->n_classes)},
                                "train.class_weight names the class %s, which %s does not have", c->key, base(d));
         w[k] = c->number;
     }
@@ -281,15 +290,19 @@ static bp_status choose_loss(bp__decided *d) {
         d->loss = (bp__loss){.kind = task == BP__CLASSIFICATION ? BP__LOSS_CROSS_ENTROPY : BP__LOSS_MSE, .delta = 1};
     const char *name = bp__loss_kind(d->loss.kind, NULL);
     if (task == BP__MULTILABEL)
-        return bp__fail_at(d->ctx, BP_UNSUPPORTED, (bp__where){.code = "task", .hint = "train one model per label"}, "%s has several labels per row, which no loss here learns", base(d));
+        return bp__fail_at(d->ctx, BP_UNSUPPORTED, (bp__where){.code = "task", .hint = "train one model per label"},
+                           "%s has several labels per row, which no loss here learns", base(d));
     if (!bp__loss_fits(&d->loss, task))
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line},
-                           "the loss %s does not fit the task, which is %s: %s", name, bp__task_name(task), d->data->prep->task_why ? d->data->prep->task_why : "as given");
+                           "the loss %s does not fit the task, which is %s: %s", name, bp__task_name(task),
+                           d->data->prep->task_why ? d->data->prep->task_why : "as given");
     if (d->loss.kind == BP__LOSS_BCE && d->data->n_classes != 2)
-        return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line, .hint = "use cross_entropy"},
+        return bp__fail_at(d->ctx, BP_DATA,
+                           (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line, .hint = "use cross_entropy"},
                            "bce_with_logits is for two classes, and the target has %lld", (long long)d->data->n_classes);
     if (task == BP__CLASSIFICATION && d->data->n_classes < 2)
-        return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "one_class"}, "the target of %s has one class only: there is nothing to learn", base(d));
+        return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "one_class"},
+                           "the target of %s has one class only: there is nothing to learn", base(d));
     return BP_OK;
 }
 
@@ -302,7 +315,10 @@ static bp_status set_rate(bp__decided *d) {
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;
     BP_TRY(bp__schedule_new(&d->rate, d->ctx, s->file, s->schedule, s->lr));
     if (!bp__schedule_needs_length(d->rate)) return BP_OK;
-    if (d->n_steps < 0) return bp__config_fail(s, s->schedule, "the schedule's length follows the run's, which is bounded by time only: give train.epochs or train.steps");
+    if (d->n_steps < 0)
+        return bp__config_fail(
+            s, s->schedule,
+            "the schedule's length follows the run's, which is bounded by time only: give train.epochs or train.steps");
     int64_t ticks = d->n_steps;
     if (bp__schedule_per_epoch(d->rate)) ticks = (d->n_steps + d->steps_per_epoch - 1) / d->steps_per_epoch;
     bp__schedule_set_length(d->rate, BP__MAX(ticks, 1));
@@ -314,8 +330,8 @@ static bp_status explain(bp__decided *d) {
     BP_TRY(bp__prep_explain(&prep, d->data->prep));
     bp__buffer b;
     bp__buffer_init(&b, d->ctx);
-    bp__buffer_printf(&b, "%s: %lld rows for training, %lld for validation, %lld for test\n", base(d), (long long)d->data->train.n_rows,
-                      (long long)d->data->validation.n_rows, (long long)d->data->test.n_rows);
+    bp__buffer_printf(&b, "%s: %lld rows for training, %lld for validation, %lld for test\n", base(d),
+                      (long long)d->data->train.n_rows, (long long)d->data->validation.n_rows, (long long)d->data->test.n_rows);
     if (d->data->notes) bp__buffer_printf(&b, "%s\n", d->data->notes);
     bp__buffer_text(&b, prep);
     if (b.size && b.data[b.size - 1] != '\n') bp__buffer_text(&b, "\n");
@@ -338,7 +354,8 @@ static bp_status decide(bp__decided *d, const bp_config *cfg, const bp_model *fr
         d->s.data.n_known_classes = from->prep->n_classes;
     }
     BP_TRY(bp__dataset_load(&d->data, d->ctx, &d->s.data));
-    if (d->data->train.n_rows == 0) return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "no_rows"}, "%s leaves no rows to train on", base(d));
+    if (d->data->train.n_rows == 0)
+        return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "no_rows"}, "%s leaves no rows to train on", base(d));
     BP_TRY(choose_loss(d));
     BP_TRY(resolve(d));
     BP_TRY(set_rate(d));
@@ -371,7 +388,16 @@ void bp__decided_free(bp__decided *d) {
 }
 
 bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training) {
-    bp__net_spec spec = {.model = d->model, .optimizer = d->optimizer, .file = d->s.file, .loss = d->loss, .prep = d->data->prep, .dtype = dtype,
-                         .clip_norm = d->s.clip_norm, .clip_value = d->s.clip_value, .training = training, .weighted = training && d->weight, .seed = d->s.seed};
+    bp__net_spec spec = {.model = d->model,
+                         .optimizer = d->optimizer,
+                         .file = d->s.file,
+                         .loss = d->loss,
+                         .prep = d->data->prep,
+                         .dtype = dtype,
+                         .clip_norm = d->s.clip_norm,
+                         .clip_value = d->s.clip_value,
+                         .training = training,
+                         .weighted = training && d->weight,
+                         .seed = d->s.seed};
     return bp__net_new(out, d->ctx, &spec);
 }

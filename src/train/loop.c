@@ -70,7 +70,8 @@ static bp__batch gather(staging *s, const int64_t *rows, int64_t n) {
 bp_status bp__evaluate(bp__scores *out, bp__net *net, const bp__dataset *d, const bp__set *set, const float *weight) {
     *out = (bp__scores){0};
     int64_t n = set->n_rows, columns = bp__net_columns(net);
-    double *p = bp__alloc(d->ctx, sizeof(double) * (size_t)(n * columns + 1)), *loss = bp__alloc(d->ctx, sizeof(double) * (size_t)(n + 1));
+    double *p = bp__alloc(d->ctx, sizeof(double) * (size_t)(n * columns + 1)),
+           *loss = bp__alloc(d->ctx, sizeof(double) * (size_t)(n + 1));
     staging s = {.ctx = d->ctx};
     bp_status status = p && loss ? staging_new(&s, d, NULL, BP__MIN(n + 1, EVAL_ROWS)) : bp__out_of_memory(d->ctx, 0);
     for (int64_t i = 0; i < n && status == BP_OK; i += EVAL_ROWS) {
@@ -92,13 +93,13 @@ typedef struct loop {
     bp__net *net;
     const bp_callbacks *cb;
     staging staging;
-    int64_t *order;    /* rows of this epoch */
-    double *p, *loss;  /* [batch, columns], [batch]: of one step */
+    int64_t *order;           /* rows of this epoch */
+    double *p, *loss;         /* [batch, columns], [batch]: of one step */
     double *all_p, *all_loss; /* of the epoch's rows as they were trained on */
-    int64_t *seen;     /* [train rows] the rows in the order they were seen */
+    int64_t *seen;            /* [train rows] the rows in the order they were seen */
     int64_t n_seen;
     unsigned char *best_state;
-    double best_value, train_seconds, started, last_report, epoch_loss;
+    double best_value, train_seconds, started, last_report, last_saved, epoch_loss;
     bp__plateau plateau;
     int64_t step, epoch, n_bad, waited;
     bool higher_better, stop, interrupted, diverged;
@@ -140,9 +141,17 @@ static void probabilities(const loop *l, const void *y, int64_t n, double *p) {
 static bp_progress progress(const loop *l, const bp__epoch *e) {
     const bp__decided *d = l->d;
     double seconds = bp__now() - l->started;
-    bp_progress p = {.size = sizeof p, .epoch = l->epoch, .epochs = d->s.epochs > 0 ? d->s.epochs : 0, .step = l->step, .steps_per_epoch = d->steps_per_epoch,
-                     .loss = l->n_seen ? l->epoch_loss / (double)l->n_seen : (double)NAN, .metric = d->data->task == BP__CLASSIFICATION ? "accuracy" : "rmse",
-                     .train_metric = (double)NAN, .lr = rate(l), .seconds = seconds, .eta = -1};
+    bp_progress p = {.size = sizeof p,
+                     .epoch = l->epoch,
+                     .epochs = d->s.epochs > 0 ? d->s.epochs : 0,
+                     .step = l->step,
+                     .steps_per_epoch = d->steps_per_epoch,
+                     .loss = l->n_seen ? l->epoch_loss / (double)l->n_seen : (double)NAN,
+                     .metric = d->data->task == BP__CLASSIFICATION ? "accuracy" : "rmse",
+                     .train_metric = (double)NAN,
+                     .lr = rate(l),
+                     .seconds = seconds,
+                     .eta = -1};
     double trained = l->run->train_seconds;
     p.samples_per_second = trained > 0 ? (double)l->run->n_samples / trained : 0;
     if (d->n_steps > 0 && l->step > 0) p.eta = seconds * (double)(d->n_steps - l->step) / (double)l->step;
@@ -178,7 +187,8 @@ static bp_status one_step(loop *l, const int64_t *rows, int64_t n) {
     }
     l->run->n_skipped++;
     if (++l->n_bad == 1)
-        BP_TRY(bp__event(l->run, "skipped_step", "step %lld of epoch %lld was skipped: loss %g, gradient norm %g", (long long)l->step, (long long)l->epoch, out.loss, out.norm));
+        BP_TRY(bp__event(l->run, "skipped_step", "step %lld of epoch %lld was skipped: loss %g, gradient norm %g",
+                         (long long)l->step, (long long)l->epoch, out.loss, out.norm));
     if (l->n_bad >= BAD_STEPS && l->d->s.on_divergence == BP__DIVERGENCE_STOP) {
         l->diverged = l->stop = true;
         l->run->stopped_by = "divergence";
@@ -242,7 +252,13 @@ static bp_status end_epoch(loop *l) {
     keep_best(l, e);
     if (bp__schedule_is_plateau(l->d->rate)) {
         double v = validates(l) ? e->validation.loss : e->train.loss;
-        if (bp__schedule_report(l->d->rate, &l->plateau, v)) BP_TRY(bp__event(run, "learning_rate", "epoch %lld: the loss did not improve, the rate is %g now", (long long)l->epoch, rate(l)));
+        if (bp__schedule_report(l->d->rate, &l->plateau, v))
+            BP_TRY(bp__event(run, "learning_rate", "epoch %lld: the loss did not improve, the rate is %g now",
+                             (long long)l->epoch, rate(l)));
+    }
+    if (run->folder && bp__now() - l->last_saved >= 1) { /* for who looks on while it runs; at the end all is written anyway */
+        l->last_saved = bp__now();
+        BP_TRY(bp__folder_metrics(run->folder, run));
     }
     if (l->cb && l->cb->on_epoch) {
         bp_progress p = progress(l, e);
@@ -289,7 +305,8 @@ static bp_status go(loop *l) {
     const bp__settings *s = &l->d->s;
     BP_TRY(allocate(l));
     for (int i = 0; i < BP__N_METRICS; i++)
-        if (strcmp(bp__metric_name(i, NULL), strchr(s->stop_metric, '.') + 1) == 0) l->higher_better = bp__metric_higher_better(i);
+        if (strcmp(bp__metric_name(i, NULL), strchr(s->stop_metric, '.') + 1) == 0)
+            l->higher_better = bp__metric_higher_better(i);
     if (s->epochs == 0 || s->steps == 0) { /* initialise, save and evaluate */
         l->run->stopped_by = s->epochs == 0 ? "epochs" : "steps";
         return end_epoch(l);

@@ -8,7 +8,8 @@
 static const bp__key smoothing_keys[] = {BP__K_NUMBER("label_smoothing", 0, 0, 1)};
 static const bp__key huber_keys[] = {BP__K_POSITIVE("delta", 1)};
 static const bp__kind kinds[] = {
-    [BP__LOSS_CROSS_ENTROPY] = {"cross_entropy", "label_smoothing", "classes, one output each: -log of the right class's probability", smoothing_keys, 1},
+    [BP__LOSS_CROSS_ENTROPY] = {"cross_entropy", "label_smoothing",
+                                "classes, one output each: -log of the right class's probability", smoothing_keys, 1},
     [BP__LOSS_BCE] = {"bce_with_logits", NULL, "two classes, one output: binary cross entropy of its sigmoid", NULL, 0},
     [BP__LOSS_MSE] = {"mse", NULL, "numbers: mean of the squared errors", NULL, 0},
     [BP__LOSS_L1] = {"l1", NULL, "numbers: mean of the absolute errors", NULL, 0},
@@ -22,7 +23,8 @@ const char *bp__loss_kind(int index, const char **help) {
 }
 
 bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree) {
-    bp__choice_reader r = {.ctx = ctx, .file = file, .what = "loss", .where = "loss", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
+    bp__choice_reader r = {
+        .ctx = ctx, .file = file, .what = "loss", .where = "loss", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
     bp__choice c;
     BP_TRY(bp__choice_read(&r, tree, &c));
     *out = (bp__loss){.kind = c.index, .delta = 1};

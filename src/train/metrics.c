@@ -11,9 +11,11 @@ static const struct {
     bool higher_better;
 } table[BP__N_METRICS] = {
     [BP__ACCURACY] = {"accuracy", "share of rows predicted right", BP__CLASSIFICATION, true},
-    [BP__BALANCED_ACCURACY] = {"balanced_accuracy", "mean over the classes of the share predicted right", BP__CLASSIFICATION, true},
+    [BP__BALANCED_ACCURACY] = {"balanced_accuracy", "mean over the classes of the share predicted right", BP__CLASSIFICATION,
+                               true},
     [BP__F1_MACRO] = {"f1_macro", "mean over the classes of 2 TP / (2 TP + FP + FN)", BP__CLASSIFICATION, true},
-    [BP__AUC] = {"auc", "area under the ROC curve; more than two classes: mean of each against the rest", BP__CLASSIFICATION, true},
+    [BP__AUC] = {"auc", "area under the ROC curve; more than two classes: mean of each against the rest", BP__CLASSIFICATION,
+                 true},
     [BP__MSE] = {"mse", "mean of the squared errors, in the target's unit", BP__REGRESSION, false},
     [BP__RMSE] = {"rmse", "root of mse", BP__REGRESSION, false},
     [BP__MAE] = {"mae", "mean of the absolute errors", BP__REGRESSION, false},

@@ -27,7 +27,12 @@ static bp_value prepared_input(bp__net *net, const bp__net_spec *spec, parts *p)
 }
 
 static bp_status build_path(bp__net *net, const bp__net_spec *spec, bool training, bp_value x, bp_value *y) {
-    bp__nn_options o = {.nn = net->nn, .layers = spec->model, .file = spec->file, .n_outputs = net->n_outputs, .training = training, .dropout_scale = BP_NONE};
+    bp__nn_options o = {.nn = net->nn,
+                        .layers = spec->model,
+                        .file = spec->file,
+                        .n_outputs = net->n_outputs,
+                        .training = training,
+                        .dropout_scale = BP_NONE};
     BP_TRY(bp__nn_build(net->g, &o, x, y));
     BP_TRY(bp_graph_status(net->g));
     bp_dims d = bp_value_dims(*y);
@@ -38,8 +43,8 @@ static bp_status build_path(bp__net *net, const bp__net_spec *spec, bool trainin
         snprintf(shape + used, sizeof shape - used, ", %lld", (long long)d.dim[i]);
     }
     return bp__fail_at(net->ctx, BP_SHAPE, (bp__where){.code = "outputs", .file = spec->file, .line = spec->model->line},
-                       "the model gives [%s] for each batch, but the loss needs [batch, %lld] (%s): end it with {linear: %lld}", shape,
-                       (long long)net->n_outputs,
+                       "the model gives [%s] for each batch, but the loss needs [batch, %lld] (%s): end it with {linear: %lld}",
+                       shape, (long long)net->n_outputs,
                        net->binary           ? "one output for two classes"
                        : net->classification ? "one output per class"
                                              : "one output per target",
@@ -88,7 +93,11 @@ static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
 }
 
 static bp_status compile(bp__net *net, const bp__net_spec *spec, const parts *p) {
-    BP_TRY(bp_state_new(&net->state, net->g));
+    uint64_t before = bp__context_seed(net->ctx); /* a state is initialised from the context's seed: lend it the run's */
+    bp__context_set_seed(net->ctx, spec->seed);
+    bp_status status = bp_state_new(&net->state, net->g);
+    bp__context_set_seed(net->ctx, before);
+    BP_TRY(status);
     if (spec->training) {
         bp_value out[] = {p->loss64, p->norm, p->y};
         bp_program_options o = {.size = sizeof o, .commit = 1, .ok = p->ok};

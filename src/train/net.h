@@ -16,8 +16,8 @@ const char *bp__loss_kind(int index, const char **help); /* NULL after the last 
 bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree);
 bool bp__loss_fits(const bp__loss *l, bp__task task);
 int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep);
-/* y [batch, outputs]; target: labels i64 [batch] or numbers [batch, targets]. weight: [batch] or BP_NONE. *rows [batch]: the losses
-   of the rows, an unknown label's 0; *mean: their (weighted) mean. */
+/* y [batch, outputs]; target: labels i64 [batch] or numbers [batch, targets]. weight: [batch] or BP_NONE. *rows [batch]: the
+   losses of the rows, an unknown label's 0; *mean: their (weighted) mean. */
 void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *rows, bp_value *mean);
 
 /* ---- The network with its programs ---- */
@@ -35,10 +35,10 @@ typedef struct bp__net_spec {
 
 typedef struct bp__batch { /* borrowed while a session runs */
     int64_t n;
-    const void *x;         /* [n, sample] */
-    const int64_t *label;  /* [n], or */
-    const void *y;         /* [n, targets] */
-    const float *weight;   /* [n] or NULL */
+    const void *x;        /* [n, sample] */
+    const int64_t *label; /* [n], or */
+    const void *y;        /* [n, targets] */
+    const float *weight;  /* [n] or NULL */
 } bp__batch;
 
 typedef struct bp__net {

@@ -11,7 +11,8 @@ bp_status bp__config_fail(const bp__settings *s, const bp__tree *at, const char 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return bp__fail_at(s->ctx, BP_CONFIG, (bp__where){.code = "bad_value", .file = s->file, .line = at ? at->line : 0}, "%s", text);
+    return bp__fail_at(s->ctx, BP_CONFIG, (bp__where){.code = "bad_value", .file = s->file, .line = at ? at->line : 0}, "%s",
+                       text);
 }
 
 /* ---- Keys ---- */
@@ -31,9 +32,9 @@ static bp_status check_keys(const bp__settings *s, const bp__tree *map, const ch
     }
     return BP_OK;
 }
-#define CHECK_KEYS(s, map, where, ...)                                                           \
-    do {                                                                                         \
-        static const char *const keys_[] = {__VA_ARGS__};                                        \
+#define CHECK_KEYS(s, map, where, ...)                                                                      \
+    do {                                                                                                    \
+        static const char *const keys_[] = {__VA_ARGS__};                                                   \
         if (map) BP_TRY(check_keys((s), (map), (where), keys_, (int64_t)(sizeof keys_ / sizeof keys_[0]))); \
     } while (0)
 
@@ -53,7 +54,8 @@ static bp_status get_int(const bp__settings *s, const bp__tree *t, const char *w
     return BP_OK;
 }
 static bool is_number(const bp__tree *t) { return t->kind == BP__INT || t->kind == BP__FLOAT; }
-static bp_status get_number(const bp__settings *s, const bp__tree *t, const char *what, double low, bool low_allowed, double *out) {
+static bp_status get_number(const bp__settings *s, const bp__tree *t, const char *what, double low, bool low_allowed,
+                            double *out) {
     if (!t) return BP_OK;
     if (!is_number(t) || !isfinite(t->number) || t->number < low || (!low_allowed && t->number <= low))
         return bp__config_fail(s, t, "%s must be a number %s %g", what, low_allowed ? "of at least" : "above", low);
@@ -75,7 +77,8 @@ static bp_status get_text(const bp__settings *s, const bp__tree *t, const char *
     return bp__config_fail(s, t, "%s must be a text", what);
 }
 /* One of the words; -1 in *out where it is absent. */
-static bp_status get_word(const bp__settings *s, const bp__tree *t, const char *what, const char *const *words, int64_t n, int64_t *out) {
+static bp_status get_word(const bp__settings *s, const bp__tree *t, const char *what, const char *const *words, int64_t n,
+                          int64_t *out) {
     *out = -1;
     if (!t) return BP_OK;
     for (int64_t i = 0; i < n; i++)
@@ -139,13 +142,15 @@ static bp_status read_piece(const bp__settings *s, const bp__tree *t, const char
 
 static bp_status read_fraction(const bp__settings *s, const bp__tree *t, const char *what, double *out) {
     if (!t) return BP_OK;
-    if (!is_number(t) || !(t->number >= 0 && t->number < 1)) return bp__config_fail(s, t, "%s must be a fraction from 0 to below 1", what);
+    if (!is_number(t) || !(t->number >= 0 && t->number < 1))
+        return bp__config_fail(s, t, "%s must be a fraction from 0 to below 1", what);
     *out = t->number;
     return BP_OK;
 }
 
 /* data.validation and data.test: a fraction, or DATA. */
-static bp_status read_set(const bp__settings *s, const bp__tree *data, const char *key, const char *what, double *fraction, bp__data_spec *spec) {
+static bp_status read_set(const bp__settings *s, const bp__tree *data, const char *key, const char *what, double *fraction,
+                          bp__data_spec *spec) {
     const bp__tree *t = given(data, key);
     if (!t) return BP_OK;
     return is_number(t) ? read_fraction(s, t, what, fraction) : read_piece(s, t, what, spec);
@@ -170,11 +175,13 @@ static bp_status read_columns(const bp__settings *s, const bp__tree *columns) {
 static bp_status read_data(bp__settings *s, const bp__tree *data) {
     bp__data_options *o = &s->data;
     if (!data) return bp__config_fail(s, NULL, "no data is given: set data.path");
-    CHECK_KEYS(s, data, "data", "path", "target", "input", "train", "validation", "test", "split", "columns", "normalize", "normalize_target", "header", "delimiter");
+    CHECK_KEYS(s, data, "data", "path", "target", "input", "train", "validation", "test", "split", "columns", "normalize",
+               "normalize_target", "header", "delimiter");
     const bp__tree *train = given(data, "train");
     if (train) {
         BP_TRY(read_piece(s, train, "data.train", &o->train));
-        if (given(data, "path")) return bp__config_fail(s, given(data, "path"), "data.path is short for data.train: give one of them");
+        if (given(data, "path"))
+            return bp__config_fail(s, given(data, "path"), "data.path is short for data.train: give one of them");
     }
     BP_TRY(get_text(s, given(data, "path"), "data.path", &o->train.path));
     BP_TRY(get_text(s, given(data, "input"), "data.input", &o->train.input));
@@ -182,7 +189,8 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
     if (target && target->kind == BP__LIST) {
         o->train.n_targets = 0;
         for (const bp__tree *c = target->child; c; c = c->next) {
-            if (o->train.n_targets == BP__MAX_TARGETS) return bp__config_fail(s, c, "data.target has more than %d entries", BP__MAX_TARGETS);
+            if (o->train.n_targets == BP__MAX_TARGETS)
+                return bp__config_fail(s, c, "data.target has more than %d entries", BP__MAX_TARGETS);
             BP_TRY(get_text(s, c, "data.target", &o->train.targets[o->train.n_targets++]));
         }
     } else if (target) {
@@ -209,9 +217,11 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
     o->no_header = !header;
     const char *delimiter = NULL;
     BP_TRY(get_text(s, given(data, "delimiter"), "data.delimiter", &delimiter));
-    if (delimiter && strlen(delimiter) != 1) return bp__config_fail(s, given(data, "delimiter"), "data.delimiter must be one character");
+    if (delimiter && strlen(delimiter) != 1)
+        return bp__config_fail(s, given(data, "delimiter"), "data.delimiter must be one character");
     o->delimiter = delimiter ? delimiter[0] : 0;
-    static const char *const inputs[] = {"auto", "none", "standard", "minmax", "robust"}, *const targets[] = {"auto", "none", "standard", "log"};
+    static const char *const inputs[] = {"auto", "none", "standard", "minmax", "robust"}, *const targets[] = {"auto", "none",
+                                                                                                              "standard", "log"};
     static const bp__normalize to[] = {BP__NORMALIZE_AUTO, BP__NORMALIZE_NONE, BP__NORMALIZE_STANDARD, BP__NORMALIZE_LOG};
     int64_t word;
     BP_TRY(get_word(s, given(data, "normalize"), "data.normalize", inputs, 5, &word));
@@ -230,7 +240,8 @@ static bp_status check_metric(const bp__settings *s, const bp__tree *at, const c
     size_t n = dot ? (size_t)(dot - name) : 0;
     *validation = n == 10 && strncmp(name, "validation", n) == 0;
     if (!*validation && !(n == 5 && strncmp(name, "train", n) == 0))
-        return bp__config_fail(s, at, "train.early_stopping.metric must be validation.NAME or train.NAME, such as validation.loss, not %s", name);
+        return bp__config_fail(
+            s, at, "train.early_stopping.metric must be validation.NAME or train.NAME, such as validation.loss, not %s", name);
     if (strcmp(dot + 1, "loss") == 0) return BP_OK;
     const char *names[BP__N_METRICS + 1] = {"loss"};
     for (int i = 0; i < BP__N_METRICS; i++) names[i + 1] = bp__metric_name(i, NULL);
@@ -258,7 +269,8 @@ static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
     s->has_stopping = t != NULL;
     s->stop_early = t != NULL && on;
     BP_TRY(get_text(s, given(set, "metric"), "train.early_stopping.metric", &s->stop_metric));
-    if (set && bp__tree_get(set, "patience") && !given(set, "patience")) s->stop_early = false; /* patience: null keeps the best only */
+    if (set && bp__tree_get(set, "patience") && !given(set, "patience"))
+        s->stop_early = false; /* patience: null keeps the best only */
     BP_TRY(get_int(s, given(set, "patience"), "train.early_stopping.patience", 1, INT64_MAX, &s->patience));
     BP_TRY(get_number(s, given(set, "min_delta"), "train.early_stopping.min_delta", 0, true, &s->min_delta));
     BP_TRY(get_bool(s, given(set, "restore_best"), "train.early_stopping.restore_best", &s->restore_best));
@@ -266,7 +278,8 @@ static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
     BP_TRY(check_metric(s, given(set, "metric"), s->stop_metric, &validation));
     bool exists = s->data.validation_fraction > 0 || s->data.validation.path;
     if (validation && !exists && given(set, "metric"))
-        return bp__config_fail(s, given(set, "metric"), "train.early_stopping.metric is %s, but there is no validation set", s->stop_metric);
+        return bp__config_fail(s, given(set, "metric"), "train.early_stopping.metric is %s, but there is no validation set",
+                               s->stop_metric);
     if (validation && !exists && s->stop_early)
         return bp__config_fail(s, t, "train.early_stopping watches validation.loss, but there is no validation set");
     return BP_OK;
@@ -304,15 +317,17 @@ static bp_status read_class_weight(bp__settings *s, const bp__tree *t) {
 }
 
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
-    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "batch_size", "shuffle", "accumulate", "clip_norm", "clip_value", "early_stopping",
-               "on_divergence", "seed", "threads", "dtype", "class_weight", "weight_column");
+    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "batch_size", "shuffle", "accumulate", "clip_norm", "clip_value",
+               "early_stopping", "on_divergence", "seed", "threads", "dtype", "class_weight", "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
     int64_t accumulate = 1;
     BP_TRY(get_int(s, given(train, "accumulate"), "train.accumulate", 1, INT32_MAX, &accumulate));
     if (accumulate > 1)
-        return bp__config_fail(s, given(train, "accumulate"), "train.accumulate must be 1: this version makes every step from one shard; use a larger batch_size");
+        return bp__config_fail(
+            s, given(train, "accumulate"),
+            "train.accumulate must be 1: this version makes every step from one shard; use a larger batch_size");
     s->clip_norm = s->clip_value = -1;
     BP_TRY(get_number(s, given(train, "clip_norm"), "train.clip_norm", 0, false, &s->clip_norm));
     BP_TRY(get_number(s, given(train, "clip_value"), "train.clip_value", 0, false, &s->clip_value));

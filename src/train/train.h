@@ -22,7 +22,14 @@ struct bp_config {
 
 enum { BP__N_METRICS = 8 };
 typedef enum bp__metric {
-    BP__ACCURACY, BP__BALANCED_ACCURACY, BP__F1_MACRO, BP__AUC, BP__MSE, BP__RMSE, BP__MAE, BP__R2
+    BP__ACCURACY,
+    BP__BALANCED_ACCURACY,
+    BP__F1_MACRO,
+    BP__AUC,
+    BP__MSE,
+    BP__RMSE,
+    BP__MAE,
+    BP__R2
 } bp__metric;
 const char *bp__metric_name(int metric, const char **help); /* NULL: out of range */
 bool bp__metric_of(int metric, bp__task task);              /* does it belong to the task? */
@@ -57,11 +64,15 @@ typedef struct bp__settings {
 /* Reads and checks everything that needs no data. BP_CONFIG. */
 bp_status bp__settings_read(bp__settings *out, const bp_config *cfg);
 bp_status bp__config_fail(const bp__settings *s, const bp__tree *at, const char *format, ...) BP__PRINTF(3, 4);
-bp_status bp__config_new_tree(bp_config **out, bp_context *ctx, bp__tree *tree, const char *file); /* owns the tree, also on failure */
+bp_status bp__config_new_tree(bp_config **out, bp_context *ctx, bp__tree *tree,
+                              const char *file); /* owns the tree, also on failure */
 bp_status bp__duration(const bp__settings *s, const bp__tree *t, const char *what, double *seconds);
 
+char *bp__absolute_path(bp_context *ctx, const char *path); /* NULL: out of memory */
+
 /* Small builders of trees: false or NULL pass on as out of memory through `*status`. */
-bp_status bp__put(bp_context *ctx, bp__tree *map, const char *key, bp__tree *value, const char *why); /* value NULL: out of memory */
+bp_status bp__put(bp_context *ctx, bp__tree *map, const char *key, bp__tree *value,
+                  const char *why); /* value NULL: out of memory */
 bp_status bp__put_text(bp_context *ctx, bp__tree *map, const char *key, const char *text);
 bp_status bp__put_number(bp_context *ctx, bp__tree *map, const char *key, double v);
 bp_status bp__put_int(bp_context *ctx, bp__tree *map, const char *key, int64_t v);
@@ -82,6 +93,11 @@ bp_status bp__scores_compute(bp__scores *out, const bp__dataset *d, const int64_
                              const double *row_loss, const float *weight);
 /* Evaluates the net on the rows of one set. */
 bp_status bp__evaluate(bp__scores *out, bp__net *net, const bp__dataset *d, const bp__set *set, const float *weight);
+/* Element i of the samples as a number. */
+static inline double bp__dataset_x(const bp__dataset *d, int64_t i) {
+    if (d->x_dtype == BP_U8) return (double)((const uint8_t *)d->x)[i];
+    return d->x_dtype == BP_F64 ? ((const double *)d->x)[i] : (double)((const float *)d->x)[i];
+}
 double bp__scores_get(const bp__scores *s, const char *name); /* "loss", "accuracy" … NaN where there is none */
 
 /* ---- Decisions ---- */
@@ -119,9 +135,11 @@ bp_status bp__model_new(bp_model **out, bp_context *ctx, bp__prep *prep, bp__tre
 bp_status bp__model_sha256(const bp_model *m, char out[65]);
 /* Copies the tensors of a file into the net: all names and shapes must fit. */
 bp_status bp__weights_load(bp__net *net, const struct bp__st_file *file);
-bp_status bp__model_open_file(struct bp__st_file **out, bp_context *ctx, const char *path); /* a model file, or the one of a run directory */
-bp_status bp__public_config(bp__tree **out, bp_context *ctx, const bp__tree *resolved);     /* base names only */
+bp_status bp__model_open_file(struct bp__st_file **out, bp_context *ctx,
+                              const char *path); /* a model file, or the one of a run directory */
+bp_status bp__public_config(bp__tree **out, bp_context *ctx, const bp__tree *resolved); /* base names only */
 
+typedef struct bp__folder bp__folder;
 typedef struct bp__epoch { /* one evaluation; a row of metrics.csv */
     int64_t epoch, step;
     double lr, seconds;
@@ -135,6 +153,7 @@ struct bp_run {
     bp__tree *record;
     char *path; /* run directory, or NULL */
     const bp_config *cfg;
+    bp__folder *folder; /* while it trains; or NULL */
     bp__epoch *epochs;
     int64_t n_epochs, cap_epochs, steps, best; /* best: index in epochs, -1 none */
     int64_t n_skipped, n_samples;
@@ -149,12 +168,13 @@ struct bp_run {
 bp_status bp__loop(bp_run *run, const bp_callbacks *callbacks);
 double bp__now(void); /* seconds of a clock that only goes forward; never reaches weights */
 bp_status bp__event(bp_run *run, const char *event, const char *format, ...) BP__PRINTF(3, 4);
+bp_status bp__event_line(bp_run *run, const char *event, const char *text);
 bp_status bp__record_make(bp_run *run);
 bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted);
 
 /* Run directory. */
-typedef struct bp__folder bp__folder;
 bp_status bp__folder_open(bp__folder **out, bp_run *run, const bp_config *cfg);
-bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights); /* config, metrics, decisions, record; and the model */
+bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights);  /* config, metrics, decisions, record; and the model */
+bp_status bp__folder_metrics(const bp__folder *f, const bp_run *run); /* metrics.csv and decisions.jsonl alone */
 void bp__folder_close(bp__folder *f, bp_context *ctx);
 #endif

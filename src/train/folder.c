@@ -1,0 +1,162 @@
+/* A run directory: its name, its lock, and the files in it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/files.h"
+#include "io/json.h"
+#include "io/yaml.h"
+#include "train/train.h"
+
+struct bp__folder {
+    char *path;
+    bp__lock lock;
+};
+
+char *bp__absolute_path(bp_context *ctx, const char *path) {
+    char here[4096];
+    if (path[0] == '/' || !getcwd(here, sizeof here)) return bp__strdup(ctx, path);
+    return bp__path_join(ctx, here, path);
+}
+
+static const char *const names[] = {"config.yaml", "model.safetensors", "metrics.csv", "decisions.jsonl", "record.json"};
+
+/* runs/NAME-0001: the data's name without its folder and ending. */
+static bp_status counted(bp_context *ctx, const char *data, char **path) {
+    char name[100];
+    const char *base = strcmp(data, "-") == 0 ? "stdin" : strncmp(data, "builtin:", 8) == 0 ? data + 8 : bp__path_base(data);
+    snprintf(name, sizeof name, "%s", base);
+    char *dot = strchr(name + (name[0] == '.'), '.');
+    if (dot) *dot = 0;
+    return bp__dir_number(ctx, "runs", name[0] ? name : "run", path);
+}
+
+static bp_status claim(bp__folder *f, bp_run *run, const bp_config *cfg) {
+    bp_context *ctx = run->ctx;
+    if (cfg->out[0] == 0)
+        BP_TRY(counted(ctx, run->d->s.data.train.path, &f->path));
+    else {
+        f->path = bp__strdup(ctx, cfg->out);
+        if (!f->path) return bp__out_of_memory(ctx, 0);
+        BP_TRY(bp__dir_make(ctx, f->path));
+    }
+    BP_TRY(bp__lock_take(ctx, f->path, &f->lock));
+    for (int64_t i = 0; i < BP__COUNT(names); i++) {
+        char *file = bp__path_join(ctx, f->path, names[i]);
+        if (!file) return bp__out_of_memory(ctx, 0);
+        bool there = bp__file_exists(file);
+        if (there && cfg->force) unlink(file);
+        bp__free(ctx, file);
+        if (there && !cfg->force)
+            return bp__fail_at(ctx, BP_IO,
+                               (bp__where){.code = "run_exists",
+                                           .file = f->path,
+                                           .hint = "choose another directory, or replace it with --force"},
+                               "%s holds a run already", f->path);
+    }
+    return BP_OK;
+}
+
+bp_status bp__folder_open(bp__folder **out, bp_run *run, const bp_config *cfg) {
+    bp__folder *f = bp__zalloc(run->ctx, sizeof *f);
+    *out = f;
+    if (!f) return bp__out_of_memory(run->ctx, sizeof *f);
+    BP_TRY(claim(f, run, cfg));
+    run->path = bp__strdup(run->ctx, f->path);
+    return run->path ? BP_OK : bp__out_of_memory(run->ctx, 0);
+}
+
+void bp__folder_close(bp__folder *f, bp_context *ctx) {
+    if (!f) return;
+    bp__lock_release(ctx, &f->lock);
+    bp__free(ctx, f->path);
+    bp__free(ctx, f);
+}
+
+/* ---- Files ---- */
+
+static bp_status write_text(bp_context *ctx, const char *folder, const char *name, const char *text, size_t n) {
+    char *path = bp__path_join(ctx, folder, name);
+    if (!path) return bp__out_of_memory(ctx, 0);
+    bp_status status = bp__file_write_atomic(ctx, path, text, n);
+    bp__free(ctx, path);
+    return status;
+}
+
+static void cell(bp__buffer *b, double v) {
+    char text[40];
+    bp__format_f64(text, v);
+    bp__buffer_printf(b, ",%s", v == v ? text : "");
+}
+
+static void metric_cells(bp__buffer *b, const bp_run *run, const bp__scores *s, const char *set) {
+    if (set)
+        bp__buffer_printf(b, ",%s.loss", set);
+    else
+        cell(b, s->n ? s->loss : (double)NAN);
+    for (int i = 0; i < BP__N_METRICS; i++) {
+        if (!bp__metric_of(i, run->d->data->task) || !run->d->s.metrics[i]) continue;
+        if (set)
+            bp__buffer_printf(b, ",%s.%s", set, bp__metric_name(i, NULL));
+        else
+            cell(b, s->n ? s->metric[i] : (double)NAN);
+    }
+}
+
+static bp_status write_metrics(const bp__folder *f, const bp_run *run) {
+    bp__buffer b;
+    bp__buffer_init(&b, run->ctx);
+    bool validation = run->d->data->validation.n_rows > 0;
+    bp__buffer_text(&b, "epoch,step,lr,seconds");
+    metric_cells(&b, run, NULL, "train");
+    if (validation) metric_cells(&b, run, NULL, "validation");
+    bp__buffer_text(&b, "\n");
+    for (int64_t i = 0; i < run->n_epochs; i++) {
+        const bp__epoch *e = &run->epochs[i];
+        bp__buffer_printf(&b, "%lld,%lld", (long long)e->epoch, (long long)e->step);
+        cell(&b, e->lr);
+        cell(&b, e->seconds);
+        metric_cells(&b, run, &e->train, NULL);
+        if (validation) metric_cells(&b, run, &e->validation, NULL);
+        bp__buffer_text(&b, "\n");
+    }
+    char *text = NULL;
+    size_t n = b.size;
+    BP_TRY(bp__buffer_take(&b, &text));
+    bp_status status = write_text(run->ctx, f->path, "metrics.csv", text, n);
+    bp__free(run->ctx, text);
+    return status;
+}
+
+bp_status bp__folder_metrics(const bp__folder *f, const bp_run *run) {
+    BP_TRY(write_metrics(f, run));
+    if (run->events.failed) return bp__out_of_memory(run->ctx, run->events.size);
+    return write_text(run->ctx, f->path, "decisions.jsonl", run->events.data ? run->events.data : "", run->events.size);
+}
+
+bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights) {
+    bp_context *ctx = run->ctx;
+    char *text = NULL;
+    if (weights) {
+        char *path = bp__path_join(ctx, f->path, "model.safetensors");
+        bp_status status = path ? bp_model_save(run->model, path) : bp__out_of_memory(ctx, 0);
+        bp__free(ctx, path);
+        BP_TRY(status);
+    } else {
+        BP_TRY(bp__yaml_write(ctx, run->d->resolved, &text));
+        bp_status status = write_text(ctx, f->path, "config.yaml", text, strlen(text));
+        bp__free(ctx, text);
+        BP_TRY(status);
+    }
+    BP_TRY(bp__folder_metrics(f, run));
+    BP_TRY(bp__json_write(ctx, run->record, 2, &text));
+    bp__buffer b;
+    bp__buffer_init(&b, ctx);
+    bp__buffer_printf(&b, "%s\n", text);
+    bp__free(ctx, text);
+    bp_status status = b.failed ? bp__out_of_memory(ctx, b.size) : write_text(ctx, f->path, "record.json", b.data, b.size);
+    bp__buffer_free(&b);
+    return status;
+}

@@ -1,0 +1,281 @@
+/* bp_train: decide, make the network, train, and write what remains. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "train/train.h"
+
+bp_status bp__event_line(bp_run *run, const char *event, const char *text) {
+    bp__tree *t = bp__tree_new(run->ctx, BP__MAP);
+    if (!t) return bp__out_of_memory(run->ctx, 0);
+    bp_status status = bp__put_text(run->ctx, t, "event", event);
+    if (status == BP_OK) status = bp__put_int(run->ctx, t, "step", run->steps);
+    if (status == BP_OK) status = bp__put_text(run->ctx, t, "why", text);
+    if (status == BP_OK) {
+        bp__json_add(&run->events, t, 0);
+        bp__buffer_text(&run->events, "\n");
+    }
+    bp__tree_free(run->ctx, t);
+    return status;
+}
+
+/* A line for every value that was inferred. */
+static bp_status tell_decisions(bp_run *run, const bp__tree *t, const char *path) {
+    for (const bp__tree *c = t->kind == BP__MAP ? t->child : NULL; c; c = c->next) {
+        char where[300], text[700];
+        snprintf(where, sizeof where, "%.200s%s%.90s", path, path[0] ? "." : "", c->key);
+        if (c->comment) {
+            char *value = NULL;
+            BP_TRY(bp__json_write(run->ctx, c, 0, &value));
+            snprintf(text, sizeof text, "%s = %.200s: %.180s", where, value, c->comment);
+            bp__free(run->ctx, value);
+            BP_TRY(bp__event_line(run, "decision", text));
+        }
+        BP_TRY(tell_decisions(run, c, where));
+    }
+    return BP_OK;
+}
+
+/* ---- The record: section by section ---- */
+
+bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted) {
+    *out = bp__tree_new(ctx, BP__MAP);
+    if (!*out) return bp__out_of_memory(ctx, 0);
+    BP_TRY(bp__put_number(ctx, *out, "loss", s->loss));
+    for (int i = 0; i < BP__N_METRICS; i++)
+        if (bp__metric_of(i, task) && (!wanted || wanted[i]))
+            BP_TRY(bp__put_number(ctx, *out, bp__metric_name(i, NULL), s->metric[i]));
+    return s->n_unknown ? bp__put_int(ctx, *out, "unknown_labels", s->n_unknown) : BP_OK;
+}
+
+static bp_status put_scores(bp_run *run, const char *key, const bp__scores *s) {
+    bp__tree *t = NULL;
+    BP_TRY(bp__scores_tree(&t, run->ctx, s, run->d->data->task, run->d->s.metrics));
+    return bp__put(run->ctx, run->record, key, t, NULL);
+}
+
+static bp_status put_data(bp_run *run) {
+    bp_context *ctx = run->ctx;
+    const bp__dataset *d = run->d->data;
+    bp__tree *data = bp__tree_new(ctx, BP__MAP), *rows = bp__tree_new(ctx, BP__MAP);
+    BP_TRY(bp__put(ctx, run->record, "data", data, NULL));
+    BP_TRY(bp__put_text(ctx, data, "path", run->d->s.data.train.path));
+    BP_TRY(bp__put_text(ctx, data, "sha256", d->train.sha256));
+    BP_TRY(bp__put(ctx, data, "rows", rows, NULL));
+    BP_TRY(bp__put_int(ctx, rows, "train", d->train.n_rows));
+    if (d->validation.n_rows) BP_TRY(bp__put_int(ctx, rows, "validation", d->validation.n_rows));
+    return d->test.n_rows ? bp__put_int(ctx, rows, "test", d->test.n_rows) : BP_OK;
+}
+
+static bp_status put_head(bp_run *run) {
+    bp_context *ctx = run->ctx;
+    bp__tree *r = run->record, *command = bp__tree_new(ctx, BP__LIST);
+    BP_TRY(bp__put_int(ctx, r, "format", 1));
+    BP_TRY(bp__put_text(ctx, r, "status", run->status));
+    if (run->stopped_by) BP_TRY(bp__put_text(ctx, r, "stopped_by", run->stopped_by));
+    BP_TRY(bp__put_text(ctx, r, "task", bp__task_name(run->d->data->task)));
+    if (run->path) BP_TRY(bp__put_text(ctx, r, "run", run->path));
+    BP_TRY(bp__put_text(ctx, r, "version", BP_VERSION));
+    BP_TRY(bp__put_text(ctx, r, "isa", bp_context_isa(ctx)));
+    BP_TRY(bp__put(ctx, r, "command", command, NULL));
+    for (int i = 0; i < run->cfg->n_command; i++) BP_TRY(bp__tree_append(ctx, command, bp__tree_text(ctx, run->cfg->command[i])));
+    BP_TRY(bp__put_text(ctx, r, "start_time", run->start_time));
+    const bp__prep *p = run->d->data->prep;
+    if (p->n_targets == 1) return bp__put_text(ctx, r, "target", p->targets[0].name);
+    bp__tree *targets = bp__tree_new(ctx, BP__LIST);
+    BP_TRY(bp__put(ctx, r, "target", targets, NULL));
+    for (int64_t i = 0; i < p->n_targets; i++) BP_TRY(bp__tree_append(ctx, targets, bp__tree_text(ctx, p->targets[i].name)));
+    return BP_OK;
+}
+
+bp_status bp__record_make(bp_run *run) {
+    bp_context *ctx = run->ctx;
+    bp__tree_free(ctx, run->record);
+    run->record = bp__tree_new(ctx, BP__MAP);
+    if (!run->record) return bp__out_of_memory(ctx, 0);
+    bp__tree *r = run->record;
+    BP_TRY(put_head(run));
+    BP_TRY(put_data(run));
+    BP_TRY(bp__put_int(ctx, r, "parameters", run->model->net->n_parameters));
+    bool over = strcmp(run->status, "running") != 0;
+    if (over) {
+        const bp__epoch *best = run->best >= 0 ? &run->epochs[run->best] : NULL;
+        BP_TRY(bp__put_int(ctx, r, "epochs", run->n_epochs ? run->epochs[run->n_epochs - 1].epoch : 0));
+        BP_TRY(bp__put_int(ctx, r, "steps", run->steps));
+        if (run->n_skipped) BP_TRY(bp__put_int(ctx, r, "skipped_steps", run->n_skipped));
+        BP_TRY(bp__put_int(ctx, r, "best_epoch", best ? best->epoch : 0));
+        if (best && best->train.n) BP_TRY(put_scores(run, "train", &best->train));
+        if (run->has_validation) BP_TRY(put_scores(run, "validation", &run->validation));
+        if (run->has_test) BP_TRY(put_scores(run, "test", &run->test));
+        BP_TRY(bp__put_number(ctx, r, "seconds", run->seconds));
+        BP_TRY(bp__put_number(ctx, r, "train_seconds", run->train_seconds));
+        BP_TRY(bp__put_number(ctx, r, "samples_per_second",
+                              run->train_seconds > 0 ? (double)run->n_samples / run->train_seconds : 0));
+        struct rusage usage;
+        if (getrusage(RUSAGE_SELF, &usage) == 0) BP_TRY(bp__put_int(ctx, r, "peak_rss_bytes", (int64_t)usage.ru_maxrss * 1024));
+    }
+    BP_TRY(bp__put_int(ctx, r, "threads", bp_context_threads(ctx)));
+    BP_TRY(bp__put_int(ctx, r, "seed", (int64_t)run->d->s.seed));
+    if (!over) return BP_OK;
+    char sha[65];
+    BP_TRY(bp__model_sha256(run->model, sha));
+    return bp__put_text(ctx, r, "weights_sha256", sha);
+}
+
+/* ---- Training ---- */
+
+static bp_status provenance(bp_run *run, bp__tree **out) {
+    bp_context *ctx = run->ctx;
+    *out = bp__tree_new(ctx, BP__MAP);
+    if (!*out) return bp__out_of_memory(ctx, 0);
+    const char *path = run->d->s.data.train.path, *slash = strrchr(path, '/');
+    BP_TRY(bp__put_text(ctx, *out, "version", BP_VERSION));
+    BP_TRY(bp__put_text(ctx, *out, "data", slash ? slash + 1 : path));
+    return bp__put_text(ctx, *out, "data_sha256", run->d->data->train.sha256);
+}
+
+static bp_status make_model(bp_run *run, const bp__st_file *weights) {
+    bp__net *net = NULL;
+    bp__tree *config = NULL, *origin = NULL;
+    BP_TRY(bp__decided_net(&net, run->d, run->d->s.dtype, true));
+    bp_status status = weights ? bp__weights_load(net, weights) : BP_OK;
+    if (status == BP_OK) status = bp__public_config(&config, run->ctx, run->d->resolved);
+    if (status == BP_OK) status = provenance(run, &origin);
+    if (status != BP_OK) {
+        bp__net_free(net);
+        bp__tree_free(run->ctx, config);
+        bp__tree_free(run->ctx, origin);
+        return status;
+    }
+    bp__prep *prep = run->d->data->prep;
+    BP_TRY(bp__model_new(&run->model, run->ctx, NULL, config, origin, net));
+    run->model->prep = prep; /* lent by the data set until the run ends, see bp_run_free */
+    return BP_OK;
+}
+
+static bp_status prepare(bp_run *run, const bp_config *cfg) {
+    bp__st_file *file = NULL;
+    bp_model *from = NULL;
+    bp_status status = BP_OK;
+    bp__settings s;
+    BP_TRY(bp__settings_read(&s, cfg)); /* what is wrong with the text comes before any file */
+    if (cfg->from) {
+        status = bp__model_open_file(&file, run->ctx, cfg->from);
+        if (status == BP_OK && bp__safetensors_meta(file, "backprop")) status = bp_model_open(&from, run->ctx, cfg->from);
+    }
+    if (status == BP_OK) status = bp__decide(&run->d, cfg, from);
+    if (status == BP_OK) status = make_model(run, file);
+    if (status == BP_OK) status = tell_decisions(run, run->d->resolved, "");
+    bp_model_free(from);
+    bp__safetensors_close(file);
+    return status;
+}
+
+static bp_status train(bp_run *run, bp_config *cfg, const bp_callbacks *cb, bp__folder **folder) {
+    double begin = bp__now();
+    BP_TRY(prepare(run, cfg));
+    if (cfg->out) BP_TRY(bp__folder_open(folder, run, cfg));
+    BP_TRY(bp__record_make(run));
+    if (*folder) BP_TRY(bp__folder_save(*folder, run, false));
+    if (cb && cb->on_start && cb->on_start(run->d->text, run->path, cb->user)) {
+        run->d->s.epochs = 0;
+        run->stopped_by = "signal";
+    }
+    run->folder = *folder;
+    BP_TRY(bp__loop(run, cb));
+    run->seconds = bp__now() - begin;
+    BP_TRY(bp__record_make(run));
+    return *folder ? bp__folder_save(*folder, run, true) : BP_OK;
+}
+
+bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) {
+    *out = NULL;
+    bp_context *ctx = cfg->ctx;
+    if (callbacks && callbacks->size < sizeof *callbacks)
+        return bp__fail(ctx, BP_INVALID, "bp_callbacks.size is %zu, not sizeof(bp_callbacks)", callbacks->size);
+    bp_run *run = bp__zalloc(ctx, sizeof *run);
+    if (!run) return bp__out_of_memory(ctx, sizeof *run);
+    *run = (bp_run){.ctx = ctx, .cfg = cfg, .status = "running", .best = -1};
+    bp__buffer_init(&run->events, ctx);
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc)) strftime(run->start_time, sizeof run->start_time, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    bp__folder *folder = NULL;
+    bp_status status = train(run, cfg, callbacks, &folder);
+    bp__folder_close(folder, ctx);
+    run->cfg = NULL;
+    run->folder = NULL;
+    if (status != BP_OK) {
+        bp_run_free(run);
+        return status;
+    }
+    *out = run;
+    if (strcmp(run->status, "failed") == 0)
+        return bp__fail_at(ctx, BP_DIVERGED,
+                           (bp__where){.code = "diverged", .hint = "use a smaller learning rate or train.clip_norm"},
+                           "training diverged at step %lld: loss or gradients were not finite; the last good weights are kept",
+                           (long long)run->steps);
+    if (strcmp(run->status, "interrupted") == 0)
+        return bp__fail(ctx, BP_STOPPED, "the training was interrupted after step %lld", (long long)run->steps);
+    return BP_OK;
+}
+
+void bp_run_free(bp_run *run) {
+    if (!run) return;
+    bp_context *ctx = run->ctx;
+    if (run->model) run->model->prep = NULL;
+    bp_model_free(run->model);
+    for (int64_t i = 0; i < run->n_epochs; i++) {
+        bp__scores_free(ctx, &run->epochs[i].train);
+        bp__scores_free(ctx, &run->epochs[i].validation);
+    }
+    bp__free(ctx, run->epochs);
+    bp__scores_free(ctx, &run->validation);
+    bp__scores_free(ctx, &run->test);
+    bp__buffer_free(&run->events);
+    bp__tree_free(ctx, run->record);
+    bp__free(ctx, run->path);
+    bp__decided_free(run->d);
+    bp__free(ctx, run);
+}
+
+/* ---- Results ---- */
+
+bp_status bp_run_json(const bp_run *run, char **json) { return bp__json_write(run->ctx, run->record, 0, json); }
+const char *bp_run_path(const bp_run *run) { return run->path; }
+bp_model *bp_run_model(bp_run *run) { return run->model; }
+const int64_t *bp_run_confusion(const bp_run *run, int64_t *n_classes) {
+    const bp__scores *s = run->has_test ? &run->test : &run->validation;
+    if (n_classes) *n_classes = s->n_classes;
+    return s->confusion;
+}
+
+bp_status bp_run_number(const bp_run *run, const char *name, double *x) {
+    const bp__tree *t = run->record;
+    const char *at = name;
+    while (t) {
+        const char *dot = strchr(at, '.');
+        char key[80];
+        size_t n = dot ? (size_t)(dot - at) : strlen(at);
+        snprintf(key, sizeof key, "%.*s", (int)BP__MIN(n, sizeof key - 1), at);
+        const bp__tree *next = bp__tree_get(t, key);
+        if (!next) {
+            const char *names[40];
+            int64_t k = 0;
+            for (const bp__tree *c = t->kind == BP__MAP ? t->child : NULL; c && k < 40; c = c->next) names[k++] = c->key;
+            return bp__fail_at(run->ctx, BP_NOT_FOUND, (bp__where){.code = "no_such_number", .hint = bp__nearest(key, names, k)},
+                               "the record has no number %s", name);
+        }
+        t = next;
+        if (!dot) break;
+        at = dot + 1;
+    }
+    if (!t || (t->kind != BP__INT && t->kind != BP__FLOAT))
+        return bp__fail(run->ctx, BP_NOT_FOUND, "%s of the record is no number", name);
+    *x = t->number;
+    return BP_OK;
+}

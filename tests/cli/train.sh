@@ -1,0 +1,86 @@
+# Training, evaluating and predicting as a user types it.
+. tests/cli/_lib.sh
+run 0 train builtin:iris --target species --epochs 30 --lr 0.01 --out iris
+for file in config.yaml model.safetensors metrics.csv decisions.jsonl record.json; do holds iris/$file; done
+[ -s out ] && fail 'train printed to standard output'
+says 'epoch 30/30'
+says 'trained after 30 epochs'
+says 'next: backprop predict iris'
+grep -q "$(printf '[\r\033]')" err && fail 'a live line where there is no terminal'
+head -n 1 iris/metrics.csv | grep -q '^epoch,step,lr,seconds,train.loss,' || fail 'the columns of metrics.csv'
+cp iris/record.json out
+one_object
+
+run 0 train builtin:iris --target species --epochs 30 --lr 0.01 --out again --json
+one_object
+prints '"status":"finished"'
+prints '"stopped_by":"epochs"'
+prints '"weights_sha256"'
+sum=$(sed 's/.*"weights_sha256": *"\([0-9a-f]*\)".*/\1/' out)
+grep -q "$sum" iris/record.json || fail 'two equal runs gave different weights'
+run 0 train --config iris/config.yaml --out third --json -q
+[ -s err ] && fail '-q is not silent'
+grep -q "$sum" out || fail "the run's own configuration gave different weights"
+run 0 train builtin:iris --target species --epochs 30 --lr 0.01 --out one --json -q --threads 1
+grep -q "$sum" out || fail 'another number of threads gave different weights'
+
+# The same data as the record's test set gives the record's numbers
+printf 'a,b,y\n' >train.csv
+printf 'a,b,y\n' >test.csv
+i=0
+while [ $i -lt 60 ]; do
+    i=$((i + 1))
+    echo "$((i % 7)),$((i * 5 % 11)),$([ $((i % 7)) -gt 3 ] && echo high || echo low)" >>train.csv
+    [ $((i % 3)) -eq 0 ] && echo "$((i % 5)),$((i * 3 % 11)),$([ $((i % 5)) -gt 3 ] && echo high || echo low)" >>test.csv
+done
+run 0 train train.csv --target y --test test.csv --validation 0.2 --epochs 20 --out table --json -q
+tr -d '\n' <out | sed 's/.*"test": *{\("loss"[^}]*\)}.*/\1/' >record.test
+run 0 eval table test.csv --json
+one_object
+wanted=$(field record.test accuracy)
+[ "$(field out accuracy)" = "$wanted" ] || fail "eval says $(field out accuracy), the record $wanted"
+run 0 eval table/model.safetensors test.csv
+prints accuracy
+
+run 0 predict table test.csv
+[ "$(head -n 1 out)" = 'prediction,p_high,p_low' ] || fail 'the columns of the predictions'
+[ "$(wc -l <out)" -eq "$(wc -l <test.csv)" ] || fail 'not one prediction per row'
+cp out plain.csv
+run 0 predict table test.csv -o p.csv
+cmp -s p.csv plain.csv || fail '-o differs from standard output'
+[ -s out ] && fail '-o printed to standard output too'
+cut -d, -f2,1 test.csv | awk -F, '{ print $2 "," $1 }' >swapped.csv
+run 0 predict table swapped.csv
+cmp -s out plain.csv || fail 'another order of columns gave other predictions'
+"$BACKPROP" predict table - <test.csv >out 2>err
+cmp -s out plain.csv || fail 'standard input gave other predictions'
+run 0 predict table test.csv --json
+one_object
+run 0 predict table test.csv --format jsonl
+[ "$(wc -l <out)" -eq $(($(wc -l <test.csv) - 1)) ] || fail 'not one JSON line per row'
+run 0 predict table test.csv -o p.npy --json
+one_object
+head -c 6 p.npy | grep -q NUMPY || fail 'p.npy is no NPY file'
+run 0 predict table test.csv -n -o dry.csv
+lacks dry.csv
+
+# Regression: one column, named as the target
+awk -F, 'NR == 1 { print "a,b,sum" } NR > 1 { print $1 "," $2 "," $1 + $2 + 0.5 }' train.csv >sum.csv
+run 0 train sum.csv --target sum --task regression --epochs 5 --out sum -q
+run 0 predict sum sum.csv
+[ "$(head -n 1 out)" = sum ] || fail 'the column of a regression'
+
+run 0 train train.csv --target y --epochs 0 --out zero --json -q
+prints '"epochs":0'
+holds zero/model.safetensors
+run 0 train train.csv --target y --epochs 1 -n --out dry
+lacks dry
+prints 'epochs: 1'
+run 0 train train.csv --target y --epochs 1 -q
+holds runs/train-0001/model.safetensors
+run 0 train train.csv --target y --from table/model.safetensors --epochs 1 --out from -q
+holds from/model.safetensors
+printf 'data:\n  path: train.csv\n  target: y\ntrain:\n  epochs: 9\n' >c.yaml
+run 0 train --config c.yaml --set train.epochs=3 --epochs 2 --out c --json -q
+prints '"epochs":2'
+finish
