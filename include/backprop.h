@@ -31,21 +31,21 @@ BP_API const char *bp_version(void);
 /* ---- Status ------------------------------------------------------------------------------------------------------- */
 
 /* X(NAME, number, "sentence") */
-#define BP_STATUS_MAP(X)                                                                                                         \
-    X(OK, 0, "no error")                                                                                                         \
-    X(INVALID, 1, "an argument is invalid")                                                                                      \
-    X(CONFIG, 2, "the configuration or command line is wrong")                                                                   \
-    X(MEMORY, 3, "out of memory")                                                                                                \
-    X(SHAPE, 4, "shapes do not fit")                                                                                             \
-    X(TYPE, 5, "data types do not fit")                                                                                          \
-    X(NOT_FOUND, 6, "not found")                                                                                                 \
-    X(IO, 7, "reading or writing failed")                                                                                        \
-    X(DATA, 8, "the data is bad")                                                                                                \
-    X(FORMAT, 9, "the file's format is wrong")                                                                                   \
-    X(UNSUPPORTED, 10, "not supported")                                                                                          \
-    X(DIVERGED, 11, "training diverged")                                                                                         \
-    X(STOPPED, 12, "stopped by a callback or signal")                                                                            \
-    X(CHECK, 13, "a check failed")                                                                                               \
+#define BP_STATUS_MAP(X)                                       \
+    X(OK, 0, "no error")                                       \
+    X(INVALID, 1, "an argument is invalid")                    \
+    X(CONFIG, 2, "the configuration or command line is wrong") \
+    X(MEMORY, 3, "out of memory")                              \
+    X(SHAPE, 4, "shapes do not fit")                           \
+    X(TYPE, 5, "data types do not fit")                        \
+    X(NOT_FOUND, 6, "not found")                               \
+    X(IO, 7, "reading or writing failed")                      \
+    X(DATA, 8, "the data is bad")                              \
+    X(FORMAT, 9, "the file's format is wrong")                 \
+    X(UNSUPPORTED, 10, "not supported")                        \
+    X(DIVERGED, 11, "training diverged")                       \
+    X(STOPPED, 12, "stopped by a callback or signal")          \
+    X(CHECK, 13, "a check failed")                             \
     X(INTERNAL, 14, "a mistake inside backprop")
 
 typedef enum bp_status {
@@ -59,10 +59,10 @@ BP_API const char *bp_status_text(bp_status status);
 BP_API const char *bp_status_name(bp_status status);
 
 /* Returns from the enclosing function (which returns bp_status) on failure. */
-#define BP_TRY(expression)                                                                                                       \
-    do {                                                                                                                         \
-        bp_status bp_try_status_ = (expression);                                                                                 \
-        if (bp_try_status_ != BP_OK) return bp_try_status_;                                                                      \
+#define BP_TRY(expression)                                  \
+    do {                                                    \
+        bp_status bp_try_status_ = (expression);            \
+        if (bp_try_status_ != BP_OK) return bp_try_status_; \
     } while (0)
 
 /* ---- Context ------------------------------------------------------------------------------------------------------ */
@@ -78,8 +78,8 @@ typedef struct bp_context_options {
     void (*release)(void *p, void *user);
     void (*log)(bp_log_level level, const char *message, void *user);
     void *user;
-    int threads;     /* 0: BP_THREADS, else all cores */
-    int has_seed;    /* non-zero: `seed` holds; else 0 */
+    int threads;  /* 0: BP_THREADS, else all cores */
+    int has_seed; /* non-zero: `seed` holds; else 0 */
     uint64_t seed;
     const char *isa; /* "scalar", "avx2", "avx512", "neon"; NULL: BP_ISA, else the best of this machine */
     int no_passes;   /* non-zero: compile without optimising passes (also BP_PASSES=none) */
@@ -99,9 +99,9 @@ typedef struct bp_error {
 BP_API void bp_context_get_error(const bp_context *ctx, bp_error *out);
 BP_API void bp_context_clear_error(bp_context *ctx);
 BP_API int bp_context_threads(const bp_context *ctx);
-BP_API const char *bp_context_isa(const bp_context *ctx);      /* the one in use */
-BP_API const char *bp_isa_usable(int index);                   /* the usable ones, best first; NULL after the last */
-BP_API void bp_free(bp_context *ctx, void *p);                 /* frees what the library gave (texts, arrays); NULL is fine */
+BP_API const char *bp_context_isa(const bp_context *ctx); /* the one in use */
+BP_API const char *bp_isa_usable(int index);              /* the usable ones, best first; NULL after the last */
+BP_API void bp_free(bp_context *ctx, void *p);            /* frees what the library gave (texts, arrays); NULL is fine */
 BP_API void bp_context_set_log(bp_context *ctx, void (*log)(bp_log_level, const char *, void *), void *user);
 
 /* ---- Types -------------------------------------------------------------------------------------------------------- */
@@ -128,38 +128,42 @@ BP_API void bp_config_free(bp_config *cfg);
 /* Sets one key ("train.epochs", "model.0.linear") to a YAML value. Mappings are merged, lists and choices replaced. The key
    "optimizer.lr" is the rate of the chosen optimiser, whichever it is. */
 BP_API bp_status bp_config_set(bp_config *cfg, const char *key, const char *value);
-BP_API bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text); /* as it stands, never a number or a list */
-BP_API bp_status bp_config_assign(bp_config *cfg, const char *assignment);              /* "key.path=value" */
-/* The short form of "model" ("linear 128, relu, linear"), "loss", "optimizer" or "schedule" ("sgd lr=0.1"); replaces the whole. */
+BP_API bp_status bp_config_set_text(bp_config *cfg, const char *key,
+                                    const char *text);                     /* as it stands, never a number or a list */
+BP_API bp_status bp_config_assign(bp_config *cfg, const char *assignment); /* "key.path=value" */
+/* The short form of "model" ("linear 128, relu, linear"), "loss", "optimizer" or "schedule" ("sgd lr=0.1"); replaces the whole.
+ */
 BP_API bp_status bp_config_choose(bp_config *cfg, const char *key, const char *text);
 /* Where a run writes, and from which weights it starts. Copied; call it once, with all members. */
 typedef struct bp_run_options {
     size_t size;
-    const char *out;  /* the run directory; "": runs/NAME-0001 counted up; NULL: no files are written */
-    int force;        /* replace the files of a finished run in `out` */
-    const char *from; /* a model file whose names and shapes must fit, or NULL */
+    const char *out;            /* the run directory; "": runs/NAME-0001 counted up; NULL: no files are written */
+    int force;                  /* replace the files of a finished run in `out` */
+    const char *from;           /* a model file whose names and shapes must fit, or NULL */
     const char *const *command; /* the command line, kept in the record; or NULL */
     int n_command;
 } bp_run_options;
 BP_API bp_status bp_config_set_run(bp_config *cfg, const bp_run_options *options);
 /* Names, types and bounds of all sections, without reading data: BP_CONFIG with line and nearest name. bp_train does it too. */
 BP_API bp_status bp_config_check(bp_config *cfg);
-/* Reads the data and decides what was left open. text: the complete configuration as YAML, reasons as comments; json: the same. */
+/* Reads the data and decides what was left open. text: the complete configuration as YAML, reasons as comments; json: the same.
+ */
 BP_API bp_status bp_config_resolve(bp_config *cfg, char **text, char **json);
 
 typedef struct bp_progress {
     size_t size;
-    int64_t epoch, epochs;          /* from 1; epochs 0: not known (steps or time bound the run) */
-    int64_t step, steps_per_epoch;  /* steps done in the whole run */
-    double loss;                    /* mean of this epoch's batches so far */
-    const char *metric;             /* "accuracy", "rmse" …; a borrowed text */
-    double train_metric;            /* of this epoch's batches so far */
-    int has_validation;             /* on_epoch: there is a validation set, and these hold */
+    int64_t epoch, epochs;         /* from 1; epochs 0: not known (steps or time bound the run) */
+    int64_t step, steps_per_epoch; /* steps done in the whole run */
+    double loss;                   /* mean of this epoch's batches so far */
+    const char *metric;            /* "accuracy", "rmse" …; a borrowed text */
+    double train_metric;           /* of this epoch's batches so far */
+    int has_validation;            /* on_epoch: there is a validation set, and these hold */
     double validation_loss, validation_metric;
-    int best;                       /* on_epoch: the best epoch so far */
+    int best;                                    /* on_epoch: the best epoch so far */
     double lr, samples_per_second, seconds, eta; /* eta: seconds to go, < 0 unknown */
 } bp_progress;
-typedef struct bp_callbacks { /* any may be NULL; non-zero stops the training: it finishes as "interrupted", the files are written */
+typedef struct bp_callbacks { /* any may be NULL; non-zero stops the training: it finishes as "interrupted", the files are written
+                               */
     size_t size;
     void *user;
     int (*on_start)(const char *text, const char *run, void *user); /* what was decided, a line each; the run directory or NULL */
@@ -187,10 +191,11 @@ BP_API bp_status bp_run_rows(bp_run *run, const char *set, float **x, int64_t **
 BP_API bp_status bp_model_open(bp_model **out, bp_context *ctx, const char *path); /* owns; needs no data */
 BP_API bp_status bp_model_save(const bp_model *model, const char *path);
 BP_API void bp_model_free(bp_model *model);
-BP_API int64_t bp_model_inputs(const bp_model *model);                 /* numbers of one row of bp_model_predict */
-BP_API int64_t bp_model_outputs(const bp_model *model);                /* classes, or targets */
-BP_API const char *bp_model_output_name(const bp_model *model, int64_t k); /* class label or target; borrowed; NULL: out of range */
-BP_API const char *bp_model_task(const bp_model *model);               /* "classification", "regression" */
+BP_API int64_t bp_model_inputs(const bp_model *model);  /* numbers of one row of bp_model_predict */
+BP_API int64_t bp_model_outputs(const bp_model *model); /* classes, or targets */
+BP_API const char *bp_model_output_name(const bp_model *model,
+                                        int64_t k);      /* class label or target; borrowed; NULL: out of range */
+BP_API const char *bp_model_task(const bp_model *model); /* "classification", "regression" */
 /* Rows in memory: x [rows, inputs] as in the data, before any preprocessing (a table's number columns, an array's elements);
    y [rows, outputs]: probabilities of the classes, or targets in their own unit. Both are f32, y is yours. BP_UNSUPPORTED where
    an input column is no number. */
@@ -205,9 +210,11 @@ typedef struct bp_data { /* a table, an array or builtin:NAME; start from {.size
 } bp_data;
 /* The predictions of a file, as "csv", "jsonl" or "npy" bytes (NUL behind them). Missing and unseen values are counted through
    the context's log as warnings; `strict`: they are an error instead. Owns *out (bp_free). */
-BP_API bp_status bp_model_predict_file(bp_model *model, const bp_data *data, const char *format, int strict, char **out, size_t *n);
+BP_API bp_status bp_model_predict_file(bp_model *model, const bp_data *data, const char *format, int strict, char **out,
+                                       size_t *n);
 BP_API bp_status bp_model_evaluate(bp_model *model, const bp_data *data, char **text, char **json);
-/* Layers, shapes, parameters, FLOPs and the plan: of a run directory, a model file or a configuration file; of a configuration. */
+/* Layers, shapes, parameters, FLOPs and the plan: of a run directory, a model file or a configuration file; of a configuration.
+ */
 BP_API bp_status bp_inspect(bp_context *ctx, const char *path, char **text, char **json);
 BP_API bp_status bp_config_inspect(bp_config *cfg, char **text, char **json);
 /* Analytic against numeric gradients of the configured model in double precision, per parameter. BP_CHECK when one disagrees
@@ -265,22 +272,45 @@ BP_API int bp_is_bad(bp_value x);
 
 /* How a variable starts. Bounds follow PyTorch: kaiming_uniform(a) is U(-b, b), b = sqrt(6 / ((1 + a²) fan_in)). */
 typedef enum bp_init_kind {
-    BP_INIT_ZEROS, BP_INIT_CONSTANT, BP_INIT_UNIFORM, BP_INIT_NORMAL, BP_INIT_TRUNC_NORMAL,
-    BP_INIT_KAIMING_UNIFORM, BP_INIT_KAIMING_NORMAL, BP_INIT_XAVIER_UNIFORM, BP_INIT_XAVIER_NORMAL
+    BP_INIT_ZEROS,
+    BP_INIT_CONSTANT,
+    BP_INIT_UNIFORM,
+    BP_INIT_NORMAL,
+    BP_INIT_TRUNC_NORMAL,
+    BP_INIT_KAIMING_UNIFORM,
+    BP_INIT_KAIMING_NORMAL,
+    BP_INIT_XAVIER_UNIFORM,
+    BP_INIT_XAVIER_NORMAL
 } bp_init_kind;
 typedef struct bp_init {
     bp_init_kind kind;
     double a, b; /* constant: a; uniform: [a, b); normal: mean a, deviation b; kaiming: negative slope a */
 } bp_init;
-static inline bp_init bp_zeros(void) { bp_init i = {BP_INIT_ZEROS, 0, 0}; return i; }
-static inline bp_init bp_filled(double value) { bp_init i = {BP_INIT_CONSTANT, value, 0}; return i; }
-static inline bp_init bp_uniform_init(double low, double high) { bp_init i = {BP_INIT_UNIFORM, low, high}; return i; }
-static inline bp_init bp_normal_init(double mean, double deviation) { bp_init i = {BP_INIT_NORMAL, mean, deviation}; return i; }
-static inline bp_init bp_kaiming_uniform(void) { bp_init i = {BP_INIT_KAIMING_UNIFORM, 2.23606797749978969641, 0}; return i; }
+static inline bp_init bp_zeros(void) {
+    bp_init i = {BP_INIT_ZEROS, 0, 0};
+    return i;
+}
+static inline bp_init bp_filled(double value) {
+    bp_init i = {BP_INIT_CONSTANT, value, 0};
+    return i;
+}
+static inline bp_init bp_uniform_init(double low, double high) {
+    bp_init i = {BP_INIT_UNIFORM, low, high};
+    return i;
+}
+static inline bp_init bp_normal_init(double mean, double deviation) {
+    bp_init i = {BP_INIT_NORMAL, mean, deviation};
+    return i;
+}
+static inline bp_init bp_kaiming_uniform(void) {
+    bp_init i = {BP_INIT_KAIMING_UNIFORM, 2.23606797749978969641, 0};
+    return i;
+}
 
 /* Leaves. Names are unique within a graph and name the random stream of the initialiser ("NAME/init"). */
 BP_API bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims);
-BP_API bp_value bp_parameter(bp_graph *g, const char *name, bp_dims dims, bp_init init); /* trainable, bp_graph_set_dtype's type */
+BP_API bp_value bp_parameter(bp_graph *g, const char *name, bp_dims dims,
+                             bp_init init); /* trainable, bp_graph_set_dtype's type */
 BP_API bp_value bp_variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims, bp_init init);
 BP_API bp_value bp_constant(bp_graph *g, bp_dtype dtype, bp_dims dims, const void *data); /* copies */
 BP_API bp_value bp_number(bp_graph *g, bp_dtype dtype, double v);                         /* a scalar constant */
@@ -300,20 +330,20 @@ BP_API void bp_gradients(bp_value *d, const bp_value *values, const bp_value *co
    values after the last turn (the initial ones when there is no turn); stacked: every turn's out along the time axis. Random
    operations in a body draw other numbers in every turn. Differentiates to any order. */
 typedef struct bp_scan_spec {
-    size_t size;              /* sizeof(bp_scan_spec) */
-    const bp_value *inits;    /* carried values before the first turn */
+    size_t size;           /* sizeof(bp_scan_spec) */
+    const bp_value *inits; /* carried values before the first turn */
     int n_carry;
-    const bp_value *xs;       /* per-turn inputs: the body sees one slice of each, without the time axis */
+    const bp_value *xs; /* per-turn inputs: the body sees one slice of each, without the time axis */
     int n_x;
     const bp_value *captured; /* the same in every turn */
     int n_captured;
     int n_stacked;
-    int64_t axis;             /* where time lies in xs and stacked: 1 [batch, time, …] or 0 [time, …]; numbers are always stacked along 0 */
-    int64_t turns;            /* how many, a dimension; only when n_x is 0 */
-    int reverse;              /* the last turn of the time axis runs first; stacked[t] still belongs to x[t] */
-    bp_value lengths;         /* BP_NONE, or i64 [batch]: from turn lengths[row] on, a row keeps its state and its outputs are 0 */
-    void (*body)(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next_carry, bp_value *out,
-                 void *user);
+    int64_t axis; /* where time lies in xs and stacked: 1 [batch, time, …] or 0 [time, …]; numbers are always stacked along 0 */
+    int64_t turns;    /* how many, a dimension; only when n_x is 0 */
+    int reverse;      /* the last turn of the time axis runs first; stacked[t] still belongs to x[t] */
+    bp_value lengths; /* BP_NONE, or i64 [batch]: from turn lengths[row] on, a row keeps its state and its outputs are 0 */
+    void (*body)(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next_carry,
+                 bp_value *out, void *user);
     void *user;
 } bp_scan_spec;
 BP_API void bp_scan(bp_value *finals, bp_value *stacked, const bp_scan_spec *spec);
@@ -348,7 +378,7 @@ BP_API void bp_session_set_step(bp_session *session, uint64_t seed, uint32_t ste
 BP_API bp_status bp_session_run(bp_session *session);
 /* Output k after a run; borrowed until the next run. Row-major. dims, dtype may be NULL. */
 BP_API bp_status bp_session_output(bp_session *session, int k, const void **data, bp_dtype *dtype, bp_dims *dims);
-BP_API int bp_session_committed(const bp_session *session); /* 0: `ok` was zero in the last run */
+BP_API int bp_session_committed(const bp_session *session);             /* 0: `ok` was zero in the last run */
 BP_API bp_status bp_session_describe(bp_session *session, char **text); /* the plan of the last run's sizes; owns (bp_free) */
 BP_API size_t bp_session_arena_bytes(const bp_session *session);
 

@@ -45,7 +45,8 @@ static inline double attr(const golden *k, const char *key, double standard) {
 }
 static inline bp_dims attr_dims(const golden *k, const char *key, int64_t standard) {
     const bp__tree *t = bp__tree_get(k->about, key);
-    if (!t || t->kind != BP__LIST) return bp_shape(2, (int64_t)attr(k, key, (double)standard), (int64_t)attr(k, key, (double)standard));
+    if (!t || t->kind != BP__LIST)
+        return bp_shape(2, (int64_t)attr(k, key, (double)standard), (int64_t)attr(k, key, (double)standard));
     bp_dims d = {.n = bp__tree_count(t)};
     for (int64_t i = 0; i < d.n; i++) d.dim[i] = bp__tree_at(t, i)->integer;
     return d;
@@ -71,13 +72,14 @@ static inline bp_value mean_over(bp_value x, bp_dims axes, int keepdim) {
     o.keepdim = keepdim;
     return bp_mean(x, &o);
 }
-static inline bp_value part(bp_value x, int64_t axis, int64_t start, int64_t length) { return bp_slice(x, axis, start, length, NULL); }
+static inline bp_value part(bp_value x, int64_t axis, int64_t start, int64_t length) {
+    return bp_slice(x, axis, start, length, NULL);
+}
 static inline bp_value transposed(bp_value x) {
     bp_dims axes = {.n = bp_value_dims(x).n};
     for (int64_t i = 0; i < axes.n; i++) axes.dim[i] = i < axes.n - 2 ? i : 2 * axes.n - 3 - i;
     return bp_permute(x, axes);
 }
-
 
 /* ---- Activations ------------------------------------------------------------------------------------------------------- */
 
@@ -124,7 +126,9 @@ static bp_value picked(golden *k, bp_value x, bp_value label) { /* x[n, label[n]
     (void)k;
     return bp_gather(x, bp_reshape(label, bp_shape(2, size_of(label, 0), 1)), 1);
 }
-static void loss_nll(golden *k) { golden_out(k, "y", bp_neg(bp_mean(picked(k, bp_log_softmax(in(k, "x"), -1), in(k, "t")), NULL))); }
+static void loss_nll(golden *k) {
+    golden_out(k, "y", bp_neg(bp_mean(picked(k, bp_log_softmax(in(k, "x"), -1), in(k, "t")), NULL)));
+}
 static void loss_bce(golden *k) {
     bp_value p = bp_sigmoid(in(k, "x")), t = in(k, "t"), one = num(k, 1);
     golden_out(k, "y", bp_neg(bp_mean(bp_add(bp_mul(t, bp_log(p)), bp_mul(bp_sub(one, t), bp_log(bp_sub(one, p)))), NULL)));
@@ -134,7 +138,9 @@ static void loss_bce_with_logits(golden *k) {
 }
 static void loss_mse(golden *k) { golden_out(k, "y", bp_mse(in(k, "x"), in(k, "t"), NULL)); }
 static void loss_l1(golden *k) { golden_out(k, "y", bp_l1(in(k, "x"), in(k, "t"), NULL)); }
-static void loss_huber(golden *k) { golden_out(k, "y", bp_huber(in(k, "x"), in(k, "t"), WITH(huber, "mean", attr(k, "delta", 1)))); }
+static void loss_huber(golden *k) {
+    golden_out(k, "y", bp_huber(in(k, "x"), in(k, "t"), WITH(huber, "mean", attr(k, "delta", 1))));
+}
 static void loss_smooth_l1(golden *k) { /* huber / beta */
     double beta = attr(k, "beta", 1);
     golden_out(k, "y", times(k, bp_huber(in(k, "x"), in(k, "t"), WITH(huber, "mean", beta)), 1 / beta));
@@ -188,7 +194,9 @@ static double setting(const golden *k, int index) { /* the index-th number of th
         if (*at == '_' && sscanf(at + 1, "%lf", &x) == 1) index--;
     return x;
 }
-static const char *reduction(const golden *k) { return strstr(k->name, "_mean") ? "mean" : strstr(k->name, "_sum") ? "sum" : "none"; }
+static const char *reduction(const golden *k) {
+    return strstr(k->name, "_mean") ? "mean" : strstr(k->name, "_sum") ? "sum" : "none";
+}
 #define OWN(name, expression) \
     static void own_##name(golden *k) { golden_out(k, "y0", expression); }
 OWN(leaky_relu, bp_leaky_relu(in(k, "x"), WITH(leaky_relu, setting(k, 0))))
@@ -200,10 +208,13 @@ OWN(hardshrink, bp_hardshrink(in(k, "x"), WITH(hardshrink, setting(k, 0))))
 OWN(hardtanh, bp_hardtanh(in(k, "x"), WITH(hardtanh, setting(k, 0), setting(k, 1))))
 OWN(threshold, bp_threshold(in(k, "x"), WITH(threshold, setting(k, 0), setting(k, 1))))
 OWN(clamp, bp_clamp(in(k, "x"), WITH(clamp, setting(k, 0), setting(k, 1))))
-OWN(cross_entropy, bp_cross_entropy(in(k, "x"), in(k, "t_label"), in(k, "t_weight"), WITH(cross_entropy, reduction(k), (int64_t)setting(k, 1), setting(k, 0))))
-OWN(cross_entropy_q, bp_cross_entropy(in(k, "x"), in(k, "t_q"), in(k, "t_weight"), WITH(cross_entropy, reduction(k), -100, setting(k, 0))))
+OWN(cross_entropy, bp_cross_entropy(in(k, "x"), in(k, "t_label"), in(k, "t_weight"),
+                                    WITH(cross_entropy, reduction(k), (int64_t)setting(k, 1), setting(k, 0))))
+OWN(cross_entropy_q,
+    bp_cross_entropy(in(k, "x"), in(k, "t_q"), in(k, "t_weight"), WITH(cross_entropy, reduction(k), -100, setting(k, 0))))
 OWN(pixels, bp_cross_entropy(in(k, "x"), in(k, "t_label"), BP_NONE, WITH(cross_entropy, "mean", 1, 0)))
-OWN(bce, bp_bce_with_logits(in(k, "x"), in(k, "t_target"), in(k, "t_weight"), in(k, "t_pos"), WITH(bce_with_logits, reduction(k))))
+OWN(bce,
+    bp_bce_with_logits(in(k, "x"), in(k, "t_target"), in(k, "t_weight"), in(k, "t_pos"), WITH(bce_with_logits, reduction(k))))
 OWN(huber, bp_huber(in(k, "x"), in(k, "target"), WITH(huber, reduction(k), setting(k, 0))))
 OWN(mse, bp_mse(in(k, "x"), in(k, "target"), WITH(mse, reduction(k))))
 OWN(l1, bp_l1(in(k, "x"), in(k, "target"), WITH(l1, reduction(k))))
@@ -215,7 +226,8 @@ OWN(sum, sum_over(in(k, "x"), bp_shape(1, 1), 1))
 OWN(matmul, bp_matmul(in(k, "a"), in(k, "b")))
 OWN(linear, bp_linear(in(k, "x"), in(k, "weight"), in(k, "bias")))
 OWN(embedding, bp_embedding(in(k, "weight"), in(k, "t_index")))
-OWN(conv2d, bp_conv2d(in(k, "x"), in(k, "weight"), in(k, "bias"), WITH(conv2d, bp_shape(2, 2, 1), bp_shape(2, 1, 2), bp_shape(2, 1, 2), 2)))
+OWN(conv2d, bp_conv2d(in(k, "x"), in(k, "weight"), in(k, "bias"),
+                      WITH(conv2d, bp_shape(2, 2, 1), bp_shape(2, 1, 2), bp_shape(2, 1, 2), 2)))
 OWN(pow, bp_pow(in(k, "a"), in(k, "b")))
 OWN(atan2, bp_atan2(in(k, "a"), in(k, "b")))
 OWN(hypot, bp_hypot(in(k, "a"), in(k, "b")))
@@ -230,7 +242,8 @@ static void own_topk(golden *k) {
     golden_out(k, "y1", index);
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Tables ------------------------------------------------------------------------------------------------------------------
+ */
 
 #include "golden_layers.h"
 

@@ -29,7 +29,8 @@ static void layer_embedding_bag(golden *k) {
     golden_out(k, "y", mean_over(bp_embedding(in(k, "weight"), in(k, "x0")), bp_shape(1, 1), 0));
 }
 
-/* ---- Convolutions and pools -------------------------------------------------------------------------------------------------- */
+/* ---- Convolutions and pools --------------------------------------------------------------------------------------------------
+ */
 
 static void layer_conv2d(golden *k) {
     bp_value w = in(k, "weight");
@@ -39,7 +40,8 @@ static void layer_conv2d(golden *k) {
     o.dilation = attr_dims(k, "dilation", 1);
     o.padding = attr_dims(k, "padding", 0);
     o.groups = (int64_t)attr(k, "groups", 1);
-    if (padding && padding->kind == BP__TEXT) o.padding = bp_shape(2, size_of(w, 2) / 2, size_of(w, 3) / 2); /* same, odd kernel */
+    if (padding && padding->kind == BP__TEXT)
+        o.padding = bp_shape(2, size_of(w, 2) / 2, size_of(w, 3) / 2); /* same, odd kernel */
     golden_out(k, "y", bp_conv2d(in(k, "x0"), w, in(k, "bias"), &o));
 }
 static void layer_conv1d(golden *k) {
@@ -52,14 +54,17 @@ static void layer_conv1d(golden *k) {
 static void layer_conv_transposed(golden *k) { /* what conv2d's gradient for its input does */
     bp_value x = in(k, "x0"), w = in(k, "weight"), y;
     bool line = bp_value_dims(x).n == 3;
-    int64_t stride = (int64_t)attr(k, "stride", 1), pad = (int64_t)attr(k, "padding", 0), more = (int64_t)attr(k, "output_padding", 0);
+    int64_t stride = (int64_t)attr(k, "stride", 1), pad = (int64_t)attr(k, "padding", 0),
+            more = (int64_t)attr(k, "output_padding", 0);
     if (line) {
         x = reshaped(x, bp_shape(4, size_of(x, 0), size_of(x, 1), 1, size_of(x, 2)));
         w = reshaped(w, bp_shape(4, size_of(w, 0), size_of(w, 1), 1, size_of(w, 2)));
     }
     bp_dims size = bp_shape(2, 1, (size_of(x, 3) - 1) * stride - 2 * pad + size_of(w, 3) + more);
     if (!line) size.dim[0] = (size_of(x, 2) - 1) * stride - 2 * pad + size_of(w, 2) + more;
-    y = bp_conv2d_grad_input(x, w, size, WITH(conv2d_grad_input, bp_shape(2, line ? 1 : stride, stride), bp_shape(2, line ? 0 : pad, pad), bp_shape(2, 1, 1), 1));
+    y = bp_conv2d_grad_input(
+        x, w, size,
+        WITH(conv2d_grad_input, bp_shape(2, line ? 1 : stride, stride), bp_shape(2, line ? 0 : pad, pad), bp_shape(2, 1, 1), 1));
     y = bp_add(y, column_of(in(k, "bias"), 2));
     golden_out(k, "y", line ? reshaped(y, bp_shape(3, size_of(y, 0), size_of(y, 1), size_of(y, 3))) : y);
 }
@@ -78,7 +83,8 @@ static void layer_pixel_shuffle(golden *k) {
     golden_out(k, "y", reshaped(x, bp_shape(4, 2, 2, 6, 8)));
 }
 
-/* ---- Normalisation --------------------------------------------------------------------------------------------------------------- */
+/* ---- Normalisation
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static bp_value normalised(golden *k, bp_value x, bp_dims axes) {
     bp_value d = bp_sub(x, mean_over(x, axes, 1)), v = mean_over(bp_square(d), axes, 1);
@@ -121,7 +127,8 @@ static void layer_lrn(golden *k) {
     golden_out(k, "y", bp_div(x, bp_pow(base, num(k, attr(k, "beta", 0)))));
 }
 
-/* ---- Gates ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Gates
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 static void layer_prelu(golden *k) {
     bp_value x = in(k, "x0"), w = column_of(in(k, "weight"), 1);
@@ -132,7 +139,8 @@ static void layer_glu(golden *k) {
     golden_out(k, "y", bp_mul(part(x, 1, 0, 3), bp_sigmoid(part(x, 1, 3, 3))));
 }
 
-/* ---- Recurrent layers, unrolled ---------------------------------------------------------------------------------------------------- */
+/* ---- Recurrent layers, unrolled
+ * ---------------------------------------------------------------------------------------------------- */
 
 typedef struct cell {
     golden *k;
@@ -167,8 +175,14 @@ static bp_value parameter(golden *k, const char *stem, int64_t layer, bool back)
 
 /* One layer in one direction over x [batch, time, features]; the states at all times, and the last ones. */
 static bp_value cell_run(golden *k, bp_value x, int64_t layer, bool back, bp_value *h, bp_value *c) {
-    cell s = {.k = k, .kind = k->name[0], .w_ih = parameter(k, "weight_ih", layer, back), .w_hh = parameter(k, "weight_hh", layer, back),
-              .b_ih = parameter(k, "bias_ih", layer, back), .b_hh = parameter(k, "bias_hh", layer, back), .h = *h, .c = *c};
+    cell s = {.k = k,
+              .kind = k->name[0],
+              .w_ih = parameter(k, "weight_ih", layer, back),
+              .w_hh = parameter(k, "weight_hh", layer, back),
+              .b_ih = parameter(k, "bias_ih", layer, back),
+              .b_hh = parameter(k, "bias_hh", layer, back),
+              .h = *h,
+              .c = *c};
     int64_t n = size_of(x, 0), length = size_of(x, 1);
     bp_value y[16];
     s.hidden = size_of(s.w_hh, 1);
@@ -203,7 +217,8 @@ static void layer_recurrent(golden *k) {
     if (k->name[0] == 'l') golden_out(k, "y11", bp_concat(c, n, 0));
 }
 
-/* ---- Attention -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Attention
+ * -------------------------------------------------------------------------------------------------------------------------- */
 
 static bp_value heads_of(bp_value x, int64_t heads) { /* [n, t, e] as [n, heads, t, e / heads] */
     return bp_permute(reshaped(x, bp_shape(4, size_of(x, 0), size_of(x, 1), heads, BP_INFER)), bp_shape(4, 0, 2, 1, 3));
@@ -228,7 +243,8 @@ static bp_value attention(golden *k, bp_value query, bp_value key, const char *p
     bp_value w = in(k, names[0]), b = in(k, names[1]), x[3];
     int64_t e = size_of(query, 2);
     for (int i = 0; i < 3; i++) x[i] = heads_of(bp_linear(i ? key : query, part(w, 0, i * e, e), part(b, 0, i * e, e)), heads);
-    bp_value score = bp_matmul(times(k, x[0], 1 / sqrt((double)e / (double)heads)), transposed(x[1])), mask = mask_of(k, size_of(query, 0), size_of(query, 1));
+    bp_value score = bp_matmul(times(k, x[0], 1 / sqrt((double)e / (double)heads)), transposed(x[1])),
+             mask = mask_of(k, size_of(query, 0), size_of(query, 1));
     if (mask.graph) score = bp_add(score, mask);
     score = bp_softmax(score, -1);
     *weights = mean_over(score, bp_shape(1, 1), 0);

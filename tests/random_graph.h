@@ -55,7 +55,8 @@ static inline uint64_t mixed(uint64_t z) {
 }
 static inline int64_t below(recipe *r, int64_t n) { return (int64_t)(mixed(r->random += 0x9E3779B97F4A7C15u) % (uint64_t)n); }
 static inline bool chance(recipe *r, int percent) { return below(r, 100) < percent; }
-#define PICK(r, ...) ((const int64_t[]){__VA_ARGS__}[below((r), (int64_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))])
+#define PICK(r, ...) \
+    ((const int64_t[]){__VA_ARGS__}[below((r), (int64_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))])
 
 /* ---- Steps --------------------------------------------------------------------------------------------------------- */
 
@@ -66,10 +67,12 @@ static inline void fill_leaf(const recipe *r, int index, int round, bp_dtype typ
     const step *s = &r->steps[index];
     bp_dtype dtype = in_type(s->dtype, type);
     for (int64_t i = 0; i < n; i++) {
-        uint64_t bits = mixed(r->seed * 1000003u + (uint64_t)index * 65537u + (uint64_t)round * 257u + (uint64_t)i * 0x9E3779B97F4A7C15u);
+        uint64_t bits =
+            mixed(r->seed * 1000003u + (uint64_t)index * 65537u + (uint64_t)round * 257u + (uint64_t)i * 0x9E3779B97F4A7C15u);
         double x = s->low + (s->high - s->low) * ((double)(bits >> 11) * 0x1p-53);
         if (dtype <= BP_F64 && bits % 61 == 0) x = (double)((int)(bits >> 8) % 3 - 1); /* equal numbers, and zeros */
-        if (dtype <= BP_F64 && s->kind == INPUT && r->seed % 7 == 3 && bits % 127 == 0) x = bits % 2 ? (double)NAN : (double)-INFINITY;
+        if (dtype <= BP_F64 && s->kind == INPUT && r->seed % 7 == 3 && bits % 127 == 0)
+            x = bits % 2 ? (double)NAN : (double)-INFINITY;
         switch (dtype) {
         case BP_F32: ((float *)data)[i] = (float)x; break;
         case BP_F64: ((double *)data)[i] = x; break;
@@ -150,7 +153,8 @@ static inline int push(recipe *r, const step *made) {
     build_step(r->g, r, r->n_steps, r->value, BP_F32);
     for (int k = 0; k < n_out; k++) {
         bp_dims d = bp_value_dims(r->value[s->out + k]);
-        if (made->kind == OPERATION && r->g->status == BP_OK && elements(r->g, &d, r->batch) > r->largest) return -1; /* forgotten */
+        if (made->kind == OPERATION && r->g->status == BP_OK && elements(r->g, &d, r->batch) > r->largest)
+            return -1; /* forgotten */
         r->step_of[s->out + k] = r->n_steps;
     }
     r->n_steps++;
@@ -162,7 +166,9 @@ static inline int push(recipe *r, const step *made) {
 static inline int leaf(recipe *r, kind what, bp_dtype dtype, bp_dims dims, double low, double high) {
     return push(r, &(step){.kind = what, .dtype = dtype, .dims = dims, .low = low, .high = high});
 }
-static inline int number(recipe *r, bp_dtype dtype, double x) { return push(r, &(step){.kind = NUMBER, .dtype = dtype, .low = x}); }
+static inline int number(recipe *r, bp_dtype dtype, double x) {
+    return push(r, &(step){.kind = NUMBER, .dtype = dtype, .low = x});
+}
 
 /* attrs NULL: the defaults. Inputs -1 are absent. */
 static inline int apply(recipe *r, const bp__op *op, const void *attrs, const int *in, int n_in) {
@@ -172,7 +178,9 @@ static inline int apply(recipe *r, const bp__op *op, const void *attrs, const in
     if (attrs) memcpy(s.attrs.bytes, attrs, op->attrs_size);
     return push(r, &s);
 }
-static inline int apply1(recipe *r, enum bp__op_id id, const void *attrs, int a) { return a < 0 ? a : apply(r, bp__op_id(id), attrs, &a, 1); }
+static inline int apply1(recipe *r, enum bp__op_id id, const void *attrs, int a) {
+    return a < 0 ? a : apply(r, bp__op_id(id), attrs, &a, 1);
+}
 static inline int apply2(recipe *r, enum bp__op_id id, const void *attrs, int a, int b) {
     return a < 0 || b < 0 ? -1 : apply(r, bp__op_id(id), attrs, (const int[]){a, b}, 2);
 }
@@ -254,6 +262,5 @@ static inline void print_recipe(const recipe *r) {
     if (r->ok >= 0) printf(", committed when #%d", r->ok);
     printf("\n");
 }
-
 
 #endif

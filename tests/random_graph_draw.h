@@ -99,7 +99,8 @@ static inline void draw_elementwise(recipe *r) {
 }
 
 static inline void draw_integers(recipe *r) {
-    static const enum bp__op_id ids[] = {ID(add), ID(sub), ID(mul), ID(minimum), ID(maximum), ID(eq), ID(lt), ID(ge), ID(logical_and), ID(logical_xor)};
+    static const enum bp__op_id ids[] = {ID(add), ID(sub), ID(mul), ID(minimum),     ID(maximum),
+                                         ID(eq),  ID(lt),  ID(ge),  ID(logical_and), ID(logical_xor)};
     int x = any_value(r, chance(r, 60) ? BP_I64 : BP_U8, 0);
     if (x < 0) x = leaf(r, INPUT, BP_I64, bp_shape(2, BP_BATCH, PICK(r, 1, 3, 8)), -3, 9);
     if (x < 0) return;
@@ -205,7 +206,10 @@ static inline void draw_slice(recipe *r, int x) {
         apply1(r, ID(slice), ATTRS(slice, .axis = axis, .start = start, .length = 1 + below(r, most), .step = by), x);
     } else {
         int64_t room = (size - 1) * (by > 0 ? by : -by), start = below(r, 3) + (by > 0 ? 0 : room);
-        apply1(r, ID(unslice), ATTRS(unslice, .axis = axis, .start = start, .size = (by > 0 ? start + room : start) + 1 + below(r, 3), .step = by), x);
+        apply1(
+            r, ID(unslice),
+            ATTRS(unslice, .axis = axis, .start = start, .size = (by > 0 ? start + room : start) + 1 + below(r, 3), .step = by),
+            x);
     }
 }
 
@@ -259,7 +263,8 @@ static inline void draw_product(recipe *r) {
             int b = any_real(r, 2);
             if (b < 0) break;
             bp_dims e = dims_of(r, b), x = d, y = e, out;
-            if (e.dim[e.n - 2] != k && e.dim[e.n - 1] == k && e.n == 2) b = apply1(r, ID(permute), ATTRS(permute, .axes = bp_shape(2, 1, 0)), b);
+            if (e.dim[e.n - 2] != k && e.dim[e.n - 1] == k && e.n == 2)
+                b = apply1(r, ID(permute), ATTRS(permute, .axes = bp_shape(2, 1, 0)), b);
             if (b < 0) return;
             y = e = dims_of(r, b);
             x.n -= 2;
@@ -278,7 +283,8 @@ static inline void draw_product(recipe *r) {
         bp_dims e = dims_of(r, v < 0 ? a : v);
         if (v >= 0 && e.n == 2 && e.dim[1] == k && e.dim[0] > 0) w = v;
     }
-    if (w < 0 || chance(r, 75)) w = leaf(r, PARAMETER, BP_F32, bp_shape(2, PICK(r, 1, 3, 10, 32, 33, 40, 48, 64, 96), k), -0.4, 0.4);
+    if (w < 0 || chance(r, 75))
+        w = leaf(r, PARAMETER, BP_F32, bp_shape(2, PICK(r, 1, 3, 10, 32, 33, 40, 48, 64, 96), k), -0.4, 0.4);
     if (w < 0) return;
     int bias = chance(r, 70) ? leaf(r, PARAMETER, BP_F32, bp_shape(1, dims_of(r, w).dim[0]), -0.5, 0.5) : -1;
     int y = apply(r, bp__op_id(ID(linear)), NULL, (const int[]){a, w, bias}, 3);
@@ -319,7 +325,9 @@ static inline void draw_indexing(recipe *r) {
     }
     default: {
         int i = any_value(r, BP_I64, 0);
-        if (i >= 0 && dims_of(r, i).n <= 3) apply1(r, ID(one_hot), ATTRS(one_hot, .classes = PICK(r, 1, 4, 11), .to = (int32_t)PICK(r, BP_F32, BP_F32, BP_U8)), i);
+        if (i >= 0 && dims_of(r, i).n <= 3)
+            apply1(r, ID(one_hot), ATTRS(one_hot, .classes = PICK(r, 1, 4, 11), .to = (int32_t)PICK(r, BP_F32, BP_F32, BP_U8)),
+                   i);
         break;
     }
     }
@@ -343,7 +351,8 @@ static inline void draw_cross_entropy(recipe *r, const char *reduction) {
     if (d.dim[1] < 1 || d.n > 4) return;
     for (int64_t i = 0; i < d.n; i++)
         if (i != 1) rows.dim[rows.n++] = d.dim[i];
-    int target = chance(r, 70) ? leaf(r, INPUT, BP_I64, rows, -1, (double)d.dim[1]) : apply1(r, ID(softmax), ATTRS(softmax, .axis = 1), x);
+    int target =
+        chance(r, 70) ? leaf(r, INPUT, BP_I64, rows, -1, (double)d.dim[1]) : apply1(r, ID(softmax), ATTRS(softmax, .axis = 1), x);
     if (target < 0) return;
     if (d.n == 2 && type_of(r, target) == BP_I64 && chance(r, 30)) {
         apply2(r, ID(softmax_cross_entropy), NULL, x, target);
@@ -351,7 +360,8 @@ static inline void draw_cross_entropy(recipe *r, const char *reduction) {
     }
     int weight = chance(r, 30) ? leaf(r, CONSTANT, BP_F32, bp_shape(1, d.dim[1]), 0.2, 2) : -1;
     apply(r, bp__op_id(ID(cross_entropy)),
-          ATTRS(cross_entropy, .reduction = reduction, .ignore_index = PICK(r, -100, -100, 0), .label_smoothing = chance(r, 30) ? 0.1 : 0),
+          ATTRS(cross_entropy, .reduction = reduction, .ignore_index = PICK(r, -100, -100, 0),
+                .label_smoothing = chance(r, 30) ? 0.1 : 0),
           (const int[]){x, target, weight}, 3);
 }
 
@@ -378,7 +388,8 @@ static inline void draw_loss(recipe *r) {
     if (which == 2) apply2(r, ID(huber), ATTRS(huber, .reduction = reduction, .delta = chance(r, 50) ? 1 : 0.4), x, t);
     if (which == 3) {
         int pos = chance(r, 40) ? number(r, BP_F32, 2.5) : -1;
-        apply(r, bp__op_id(ID(bce_with_logits)), ATTRS(bce_with_logits, .reduction = reduction), (const int[]){x, apply1(r, ID(sigmoid), NULL, t), -1, pos}, 4);
+        apply(r, bp__op_id(ID(bce_with_logits)), ATTRS(bce_with_logits, .reduction = reduction),
+              (const int[]){x, apply1(r, ID(sigmoid), NULL, t), -1, pos}, 4);
     }
 }
 
@@ -406,7 +417,8 @@ static inline void assign(recipe *r, int variable, int value) {
 
 /* y = a * p + b * q */
 static inline int blend(recipe *r, int a, double p, int b, double q) {
-    return apply2(r, ID(add), NULL, apply2(r, ID(mul), NULL, a, number(r, BP_F32, p)), apply2(r, ID(mul), NULL, b, number(r, BP_F32, q)));
+    return apply2(r, ID(add), NULL, apply2(r, ID(mul), NULL, a, number(r, BP_F32, p)),
+                  apply2(r, ID(mul), NULL, b, number(r, BP_F32, q)));
 }
 
 /* A variable or parameter of the same shape as `v`, most likely another one. */
@@ -415,7 +427,8 @@ static inline int sibling(recipe *r, int v) {
     int found = v;
     for (int i = 0; i < r->n_steps; i++) {
         const step *s = &r->steps[i];
-        if ((s->kind == PARAMETER || s->kind == VARIABLE) && s->out != v && s->dtype == BP_F32 && same_dims(&d, &s->dims) && (found == v || chance(r, 50)))
+        if ((s->kind == PARAMETER || s->kind == VARIABLE) && s->out != v && s->dtype == BP_F32 && same_dims(&d, &s->dims) &&
+            (found == v || chance(r, 50)))
             found = s->out;
     }
     return found;
@@ -474,7 +487,8 @@ static inline void draw_updates(recipe *r, const int *wrt, int n_wrt, int gradie
             norm = norm < 0 ? sum : apply2(r, ID(add), NULL, norm, sum);
         }
         if (norm < 0) return;
-        scale = apply2(r, ID(minimum), NULL, number(r, BP_F32, 1), apply2(r, ID(div), NULL, number(r, BP_F32, 0.5), apply1(r, ID(sqrt), NULL, norm)));
+        scale = apply2(r, ID(minimum), NULL, number(r, BP_F32, 1),
+                       apply2(r, ID(div), NULL, number(r, BP_F32, 0.5), apply1(r, ID(sqrt), NULL, norm)));
         if (chance(r, 60)) r->ok = apply1(r, ID(is_finite), NULL, norm);
     }
     for (int i = 0; i < n; i++) {
@@ -501,7 +515,9 @@ static inline void draw_leaves(recipe *r, bool large) {
     if (chance(r, 50)) leaf(r, INPUT, BP_I64, bp_shape(1, rows), 0, 5);
     if (chance(r, 40)) leaf(r, INPUT, BP_U8, bp_shape(2, rows, 1), 0, 2);
     if (chance(r, 30)) leaf(r, VARIABLE, BP_I64, bp_shape(0), 0, 4);
-    for (int64_t i = below(r, 4); i > 0; i--) leaf(r, VARIABLE, BP_F32, chance(r, 50) ? bp_shape(2, PICK(r, 1, 3, 32), PICK(r, 3, 8, 32)) : bp_shape(1, PICK(r, 3, 8, 33)), -1, 1);
+    for (int64_t i = below(r, 4); i > 0; i--)
+        leaf(r, VARIABLE, BP_F32,
+             chance(r, 50) ? bp_shape(2, PICK(r, 1, 3, 32), PICK(r, 3, 8, 32)) : bp_shape(1, PICK(r, 3, 8, 33)), -1, 1);
     if (chance(r, 50)) leaf(r, CONSTANT, BP_F32, bp_shape(2, PICK(r, 1, 3), PICK(r, 1, 3, 8)), -1, 1);
 }
 
@@ -549,7 +565,8 @@ static inline void draw_recipe(recipe *r, bp_context *ctx, uint64_t seed, bool l
     if (chance(r, 80)) gradients = draw_gradients(r, wrt, n_wrt);
     if (gradients >= 0 && chance(r, 15)) draw_gradients(r, wrt, n_wrt);
     r->outputs[r->n_outputs++] = r->steps[0].out; /* so that the batch is known whatever else is left out */
-    for (int64_t k = 1 + below(r, 5); k > 0; k--) r->outputs[r->n_outputs++] = (int)(r->n_values - 1 - below(r, (r->n_values + 1) / 2));
+    for (int64_t k = 1 + below(r, 5); k > 0; k--)
+        r->outputs[r->n_outputs++] = (int)(r->n_values - 1 - below(r, (r->n_values + 1) / 2));
     for (int i = 0; i < n_wrt && gradients >= 0 && r->n_outputs < MAX_OUTPUTS; i++)
         if (chance(r, 35)) r->outputs[r->n_outputs++] = gradients + i;
     if (chance(r, 70)) draw_updates(r, wrt, n_wrt, gradients);

@@ -21,6 +21,9 @@
    its tensor where terms cancel, is some thousand roundings. */
 static const double BOUND = 1e-12;
 
+/* PyTorch 1.13 multiplies hardsigmoid's gradient by a single-precision 1/6, which is 3e-8 off. */
+static double bound_of(const char *name) { return strcmp(name, "hardsigmoid") == 0 ? 4e-8 : BOUND; }
+
 static double worst;
 
 /* ---- Comparing ------------------------------------------------------------------------------------------------------- */
@@ -35,7 +38,8 @@ static double number_of(const void *data, bp_dtype dtype, int64_t i) {
     return dtype == BP_F64 ? ((const double *)data)[i] : dtype == BP_I64 ? (double)((const int64_t *)data)[i] : (double)NAN;
 }
 
-static bool compare(golden *k, const char *what, const void *data, bp_dtype dtype, const bp_dims *dims, const bp__st_tensor *want) {
+static bool compare(golden *k, const char *what, const void *data, bp_dtype dtype, const bp_dims *dims,
+                    const bp__st_tensor *want) {
     int64_t n = count(dims);
     bool fits = n == bp__st_count(want) && dims->n == want->n_dims;
     for (int64_t i = 0; fits && i < dims->n; i++) fits = dims->dim[i] == want->dims[i];
@@ -51,9 +55,9 @@ static bool compare(golden *k, const char *what, const void *data, bp_dtype dtyp
     for (int64_t i = 0; i < n && right; i++) {
         double got = number_of(data, dtype, i), off = fabs(got - expected[i]);
         if (got == expected[i] || (isnan(got) && isnan(expected[i]))) continue;
-        right = off <= BOUND * largest; /* false for NaN */
+        right = off <= bound_of(k->name) * largest; /* false for NaN */
         if (!right) printf("%s: %s[%lld] is %.17g, not %.17g\n", k->name, what, (long long)i, got, expected[i]);
-        worst = fmax(worst, off / largest);
+        if (bound_of(k->name) == BOUND) worst = fmax(worst, off / largest);
     }
     free(expected);
     return right;
@@ -135,7 +139,8 @@ static bool run_case(golden *k) {
     bp_program *p = NULL;
     bp_state *s = NULL;
     bp_session *run = NULL;
-    bool right = bp_state_new(&s, k->g) == BP_OK && bp_program_new(&p, k->g, results, n_results, NULL) == BP_OK && bp_session_new(&run, p, s) == BP_OK;
+    bool right = bp_state_new(&s, k->g) == BP_OK && bp_program_new(&p, k->g, results, n_results, NULL) == BP_OK &&
+                 bp_session_new(&run, p, s) == BP_OK;
     for (int64_t i = 0; right && i < k->file->n_tensors; i++) {
         const bp__st_tensor *t = &k->file->tensors[i];
         if (starts(t->name, k->prefix)) right = bp_session_set(run, t->name + strlen(k->prefix), t->data, NULL) == BP_OK;
@@ -146,7 +151,8 @@ static bool run_case(golden *k) {
         const void *data;
         bp_dtype dtype;
         bp_dims dims;
-        right = bp_session_output(run, i, &data, &dtype, &dims) == BP_OK && compare(k, want[i]->name, data, dtype, &dims, want[i]);
+        right =
+            bp_session_output(run, i, &data, &dtype, &dims) == BP_OK && compare(k, want[i]->name, data, dtype, &dims, want[i]);
     }
     bp_session_free(run);
     bp_program_free(p);
@@ -158,7 +164,8 @@ typedef struct tally {
     int checked, wrong, left_out;
 } tally;
 
-static void one_case(tally *sums, bp__st_file *file, const char *prefix, const char *group, const char *name, const bp__tree *about, const char *isa, int no_passes) {
+static void one_case(tally *sums, bp__st_file *file, const char *prefix, const char *group, const char *name,
+                     const bp__tree *about, const char *isa, int no_passes) {
     bp_context *ctx;
     bp_context_options o = {.size = sizeof o, .isa = isa, .threads = 2, .no_passes = no_passes};
     assert_int_equal(bp_context_new(&ctx, &o), BP_OK);
@@ -264,7 +271,8 @@ static void wrong_numbers_are_noticed(void **state) {
     bp__st_file *file;
     assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
     if (bp__safetensors_open(ctx, "tests/golden/ops.safetensors", &file) != BP_OK) fail_msg("%s", bp_context_error(ctx));
-    static const char *const parts[] = {"linear_wide/out.y0", "linear_wide/grad.in.weight", "linear_wide/grad.in.bias", "linear_wide/in.x"};
+    static const char *const parts[] = {"linear_wide/out.y0", "linear_wide/grad.in.weight", "linear_wide/grad.in.bias",
+                                        "linear_wide/in.x"};
     for (int i = 0; i < 4; i++) {
         const bp__st_tensor *t = bp__safetensors_find(file, parts[i]);
         assert_non_null(t);
@@ -275,6 +283,7 @@ static void wrong_numbers_are_noticed(void **state) {
         *x = was;
         assert_int_equal(sums.wrong, 1);
     }
+    worst = 0; /* of the tests that follow */
     bp__safetensors_close(file);
     bp_context_free(ctx);
 }
@@ -282,7 +291,8 @@ static void wrong_numbers_are_noticed(void **state) {
 int main(void) {
     const char *root = getenv("BP_SHARED");
     snprintf(reference, sizeof reference, "%s/data/reference/pytorch-1.13.1", root ? root : "../shared");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wrong_numbers_are_noticed), cmocka_unit_test(own_set), cmocka_unit_test(reference_set)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(wrong_numbers_are_noticed), cmocka_unit_test(own_set),
+                                       cmocka_unit_test(reference_set)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     printf("largest difference: %.2g of the largest number of its tensor\n", worst);
     if (failed) return failed;

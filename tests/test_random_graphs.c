@@ -217,7 +217,8 @@ static void shrink(recipe *r, const config *c, bp_dtype type) {
     }
     for (int k = r->n_assigns - 1; k >= 0; k--) {
         recipe less = *r;
-        for (int i = k; i + 1 < less.n_assigns; i++) less.variable[i] = less.variable[i + 1], less.assigned[i] = less.assigned[i + 1];
+        for (int i = k; i + 1 < less.n_assigns; i++)
+            less.variable[i] = less.variable[i + 1], less.assigned[i] = less.assigned[i + 1];
         less.n_assigns--;
         if (!agree(&less, c, type)) *r = less;
     }

@@ -13,21 +13,29 @@
 
 #include "core/core.h"
 
-static int64_t n_allocations;
-static void *count_alloc(size_t n, void *user) { return (void)user, n_allocations++, malloc(n); }
-static void *count_resize(void *p, size_t n, void *user) { return (void)user, n_allocations++, realloc(p, n); }
+static int64_t n_allocations, fails_at = INT64_MAX; /* the allocation from which on there is no memory */
+static void *count_alloc(size_t n, void *user) { return (void)user, ++n_allocations >= fails_at ? NULL : malloc(n); }
+static void *count_resize(void *p, size_t n, void *user) {
+    return (void)user, ++n_allocations >= fails_at ? NULL : realloc(p, n);
+}
 static void count_free(void *p, void *user) { (void)user, free(p); }
 
 static bp_context *context(const char *isa, int threads, int no_passes) {
     bp_context *ctx;
-    bp_context_options o = {.size = sizeof o, .isa = isa, .threads = threads, .no_passes = no_passes, .allocate = count_alloc, .resize = count_resize, .release = count_free};
+    bp_context_options o = {.size = sizeof o,
+                            .isa = isa,
+                            .threads = threads,
+                            .no_passes = no_passes,
+                            .allocate = count_alloc,
+                            .resize = count_resize,
+                            .release = count_free};
     assert_int_equal(bp_context_new(&ctx, &o), BP_OK);
     return ctx;
 }
 
-#define OK(ctx, e)                                                            \
-    do {                                                                      \
-        if ((e) != BP_OK) fail_msg("%s: %s", #e, bp_context_error(ctx));      \
+#define OK(ctx, e)                                                       \
+    do {                                                                 \
+        if ((e) != BP_OK) fail_msg("%s: %s", #e, bp_context_error(ctx)); \
     } while (0)
 
 typedef struct run {
@@ -57,9 +65,11 @@ static const double *output(bp_context *ctx, run *r, int k, bp_dims *dims) {
 
 static double wave(int i, double k) { return sin(i * k + 0.3); }
 
-/* ---- Cumulative sums ---------------------------------------------------------------------------------------------------------- */
+/* ---- Cumulative sums ----------------------------------------------------------------------------------------------------------
+ */
 
-static void add_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void add_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                     bp_value *out, void *user) {
     (void)body, (void)captured, (void)user;
     out[0] = next[0] = bp_add(carry[0], x[0]);
 }
@@ -74,10 +84,20 @@ static void test_cumulative(void **state) {
                     bp_context *ctx = context(NULL, 1, none);
                     bp_graph *g;
                     OK(ctx, bp_graph_new(&g, ctx));
-                    bp_value x = bp_input(g, "x", BP_F64, axis ? bp_shape(3, BP_BATCH, BP_TIME, D) : bp_shape(3, BP_TIME, BP_BATCH, D));
-                    bp_value h = bp_input(g, "h", BP_F64, bp_shape(2, BP_BATCH, D)), n = bp_input(g, "n", BP_I64, bp_shape(1, BP_BATCH));
-                    bp_scan_spec spec = {.size = sizeof spec, .inits = &h, .n_carry = 1, .xs = &x, .n_x = 1, .n_stacked = 1, .axis = axis,
-                                         .reverse = reverse, .lengths = with_lengths ? n : BP_NONE, .body = add_body};
+                    bp_value x =
+                        bp_input(g, "x", BP_F64, axis ? bp_shape(3, BP_BATCH, BP_TIME, D) : bp_shape(3, BP_TIME, BP_BATCH, D));
+                    bp_value h = bp_input(g, "h", BP_F64, bp_shape(2, BP_BATCH, D)),
+                             n = bp_input(g, "n", BP_I64, bp_shape(1, BP_BATCH));
+                    bp_scan_spec spec = {.size = sizeof spec,
+                                         .inits = &h,
+                                         .n_carry = 1,
+                                         .xs = &x,
+                                         .n_x = 1,
+                                         .n_stacked = 1,
+                                         .axis = axis,
+                                         .reverse = reverse,
+                                         .lengths = with_lengths ? n : BP_NONE,
+                                         .body = add_body};
                     bp_value y[2];
                     bp_scan(y, y + 1, &spec);
                     OK(ctx, bp_graph_status(g));
@@ -100,7 +120,8 @@ static void test_cumulative(void **state) {
                             for (int d = 0; d < D; d++) {
                                 double sum = hs[b * D + d];
                                 for (int i = 0; i < turns; i++) {
-                                    int t = reverse ? turns - 1 - i : i, at = axis ? (b * turns + t) * D + d : (t * B + b) * D + d;
+                                    int t = reverse ? turns - 1 - i : i,
+                                        at = axis ? (b * turns + t) * D + d : (t * B + b) * D + d;
                                     bool finished = with_lengths && t >= lengths[b];
                                     if (!finished) sum += xs[at];
                                     assert_true(stacked[at] == (finished ? 0 : sum));
@@ -114,13 +135,17 @@ static void test_cumulative(void **state) {
                 }
 }
 
-/* ---- A recurrent net ------------------------------------------------------------------------------------------------------------ */
+/* ---- A recurrent net
+ * ------------------------------------------------------------------------------------------------------------ */
 
 enum { B = 3, T = 4, IN = 5, H = 6 };
 
-static bp_value cell(bp_value h, bp_value x, const bp_value *p) { return bp_tanh(bp_add(bp_add(bp_linear(x, p[0], BP_NONE), bp_linear(h, p[1], BP_NONE)), p[2])); }
+static bp_value cell(bp_value h, bp_value x, const bp_value *p) {
+    return bp_tanh(bp_add(bp_add(bp_linear(x, p[0], BP_NONE), bp_linear(h, p[1], BP_NONE)), p[2]));
+}
 
-static void rnn_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void rnn_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                     bp_value *out, void *user) {
     (void)body, (void)user;
     next[0] = cell(carry[0], x[0], captured);
     if (out) out[0] = bp_square(next[0]);
@@ -133,7 +158,7 @@ typedef struct rnn {
 } rnn;
 
 static const char *const names[] = {"x", "W", "U", "b", "h"};
-static const int64_t counts[] = {B * T * IN, H * IN, H * H, H, B * H};
+static const int64_t counts[] = {B * T * IN, H *IN, H *H, H, B *H};
 
 static rnn build_rnn(bp_context *ctx, bool scanned, bool reverse, bool lengths) {
     rnn r;
@@ -143,8 +168,18 @@ static rnn build_rnn(bp_context *ctx, bool scanned, bool reverse, bool lengths) 
     static const int64_t n[] = {4, 1, 2};
     bp_value h = r.in[4], y[T], rows = bp_constant(r.g, BP_I64, bp_shape(1, B), n);
     if (scanned) {
-        bp_scan_spec spec = {.size = sizeof spec, .inits = &h, .n_carry = 1, .xs = r.in, .n_x = 1, .captured = r.in + 1, .n_captured = 3, .n_stacked = 1,
-                             .axis = 1, .reverse = reverse, .lengths = lengths ? rows : BP_NONE, .body = rnn_body};
+        bp_scan_spec spec = {.size = sizeof spec,
+                             .inits = &h,
+                             .n_carry = 1,
+                             .xs = r.in,
+                             .n_x = 1,
+                             .captured = r.in + 1,
+                             .n_captured = 3,
+                             .n_stacked = 1,
+                             .axis = 1,
+                             .reverse = reverse,
+                             .lengths = lengths ? rows : BP_NONE,
+                             .body = rnn_body};
         bp_value final;
         bp_scan(&final, y, &spec);
         h = final;
@@ -199,7 +234,9 @@ static void test_unrolled(void **state) {
         for (int k = 0; k < 6; k++) {
             const double *a = output(ctx, &runs[0], k, NULL), *b = output(ctx, &runs[1], k, NULL);
             for (int i = 0; i < (k ? counts[k - 1] : 1); i++)
-                if (!(fabs(a[i] - b[i]) <= 1e-12)) fail_msg("variant %d, %s[%d]: %.17g unrolled, %.17g by scan", variant, k ? names[k - 1] : "loss", i, a[i], b[i]);
+                if (!(fabs(a[i] - b[i]) <= 1e-12))
+                    fail_msg("variant %d, %s[%d]: %.17g unrolled, %.17g by scan", variant, k ? names[k - 1] : "loss", i, a[i],
+                             b[i]);
         }
         for (int s = 0; s < 2; s++) {
             close_run(&runs[s]);
@@ -241,7 +278,8 @@ static void test_second_order(void **state) {
                 }
                 data[i][k] = at;
                 double numeric = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
-                if (!(fabs(numeric - got[k]) < 1e-8)) fail_msg("variant %d, %s[%d]: %.12g, numeric %.12g", variant, names[i], k, got[k], numeric);
+                if (!(fabs(numeric - got[k]) < 1e-8))
+                    fail_msg("variant %d, %s[%d]: %.12g, numeric %.12g", variant, names[i], k, got[k], numeric);
             }
         }
         close_run(&all);
@@ -251,15 +289,18 @@ static void test_second_order(void **state) {
     }
 }
 
-/* ---- Training with sizes that change ---------------------------------------------------------------------------------------------- */
+/* ---- Training with sizes that change
+ * ---------------------------------------------------------------------------------------------- */
 
 enum { MAX_B = 9, MAX_T = 7, WIDE = 24, CLASSES = 4, LENGTHS = 5, STEPS = 2 * LENGTHS };
 
 /* A gated unit with dropout inside: slices of one product, random numbers that the gradient must draw again. */
-static void gru_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void gru_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                     bp_value *out, void *user) {
     (void)user;
     bp_dtype type = bp_value_dtype(carry[0]);
-    bp_value in = bp_linear(x[0], captured[0], captured[2]), state = bp_linear(bp_dropout(carry[0], bp_number(body, type, 0.25), "gru.dropout"), captured[1], BP_NONE);
+    bp_value in = bp_linear(x[0], captured[0], captured[2]),
+             state = bp_linear(bp_dropout(carry[0], bp_number(body, type, 0.25), "gru.dropout"), captured[1], BP_NONE);
     bp_value z = bp_sigmoid(bp_add(bp_slice(in, 1, 0, WIDE, NULL), bp_slice(state, 1, 0, WIDE, NULL)));
     bp_value c = bp_tanh(bp_add(bp_slice(in, 1, WIDE, WIDE, NULL), bp_slice(state, 1, WIDE, WIDE, NULL)));
     out[0] = next[0] = bp_add(bp_mul(z, carry[0]), bp_mul(bp_sub(bp_number(body, type, 1), z), c));
@@ -274,16 +315,29 @@ static void train(bp_context *ctx, bp_dtype type, bool with_lengths, outcome *o,
     bp_graph *g;
     OK(ctx, bp_graph_new(&g, ctx));
     bp_graph_set_dtype(g, type);
-    bp_value x = bp_input(g, "x", type, bp_shape(3, BP_BATCH, BP_TIME, IN)), label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH));
+    bp_value x = bp_input(g, "x", type, bp_shape(3, BP_BATCH, BP_TIME, IN)),
+             label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH));
     bp_value n = bp_input(g, "n", BP_I64, bp_shape(1, BP_BATCH));
-    bp_value p[] = {bp_parameter(g, "W", bp_shape(2, 2 * WIDE, IN), bp_kaiming_uniform()), bp_parameter(g, "U", bp_shape(2, 2 * WIDE, WIDE), bp_kaiming_uniform()),
-                    bp_parameter(g, "b", bp_shape(1, 2 * WIDE), bp_uniform_init(-0.1, 0.1)), bp_parameter(g, "V", bp_shape(2, CLASSES, WIDE), bp_kaiming_uniform())};
+    bp_value p[] = {bp_parameter(g, "W", bp_shape(2, 2 * WIDE, IN), bp_kaiming_uniform()),
+                    bp_parameter(g, "U", bp_shape(2, 2 * WIDE, WIDE), bp_kaiming_uniform()),
+                    bp_parameter(g, "b", bp_shape(1, 2 * WIDE), bp_uniform_init(-0.1, 0.1)),
+                    bp_parameter(g, "V", bp_shape(2, CLASSES, WIDE), bp_kaiming_uniform())};
     bp_value h = bp_fill(bp_number(g, type, 0), bp_shape(2, BP_BATCH, WIDE)), y;
-    bp_scan_spec spec = {.size = sizeof spec, .inits = &h, .n_carry = 1, .xs = &x, .n_x = 1, .captured = p, .n_captured = 3, .n_stacked = 1, .axis = 1,
-                         .lengths = with_lengths ? n : BP_NONE, .body = gru_body};
+    bp_scan_spec spec = {.size = sizeof spec,
+                         .inits = &h,
+                         .n_carry = 1,
+                         .xs = &x,
+                         .n_x = 1,
+                         .captured = p,
+                         .n_captured = 3,
+                         .n_stacked = 1,
+                         .axis = 1,
+                         .lengths = with_lengths ? n : BP_NONE,
+                         .body = gru_body};
     bp_value final;
     bp_scan(&final, &y, &spec);
-    bp_value loss = bp_add(bp_cross_entropy(bp_linear(final, p[3], BP_NONE), label, BP_NONE, NULL), bp_mul(bp_number(g, type, 0.1), bp_sum(bp_square(y), NULL)));
+    bp_value loss = bp_add(bp_cross_entropy(bp_linear(final, p[3], BP_NONE), label, BP_NONE, NULL),
+                           bp_mul(bp_number(g, type, 0.1), bp_sum(bp_square(y), NULL)));
     bp_value d[4];
     bp_gradients(d, &loss, NULL, 1, p, 4);
     for (int i = 0; i < 4; i++) bp_assign(p[i], bp_sub(p[i], bp_mul(bp_number(g, type, 0.05), d[i])));
@@ -339,8 +393,8 @@ static void test_same_bits(void **state) {
                     assert_true(steady);
                     for (int k = 0; k < STEPS; k++)
                         if (got.losses[k] != expected.losses[k])
-                            fail_msg("variant %d, %s, %d threads, passes %s: loss of step %d is %.17g, not %.17g", variant, bp_isa_usable(i), threads,
-                                     none ? "none" : "all", k, got.losses[k], expected.losses[k]);
+                            fail_msg("variant %d, %s, %d threads, passes %s: loss of step %d is %.17g, not %.17g", variant,
+                                     bp_isa_usable(i), threads, none ? "none" : "all", k, got.losses[k], expected.losses[k]);
                     assert_memory_equal(&got, &expected, sizeof got);
                 }
     }
@@ -353,9 +407,19 @@ static void test_random_turns(void **state) {
     bp_graph *g;
     OK(ctx, bp_graph_new(&g, ctx));
     bp_value x = bp_input(g, "x", BP_F64, bp_shape(3, BP_BATCH, BP_TIME, IN));
-    bp_value p[] = {bp_input(g, "W", BP_F64, bp_shape(2, 2 * WIDE, IN)), bp_input(g, "U", BP_F64, bp_shape(2, 2 * WIDE, WIDE)), bp_input(g, "b", BP_F64, bp_shape(1, 2 * WIDE))};
+    bp_value p[] = {bp_input(g, "W", BP_F64, bp_shape(2, 2 * WIDE, IN)), bp_input(g, "U", BP_F64, bp_shape(2, 2 * WIDE, WIDE)),
+                    bp_input(g, "b", BP_F64, bp_shape(1, 2 * WIDE))};
     bp_value h = bp_fill(bp_number(g, BP_F64, 0.5), bp_shape(2, BP_BATCH, WIDE)), y, final;
-    bp_scan_spec spec = {.size = sizeof spec, .inits = &h, .n_carry = 1, .xs = &x, .n_x = 1, .captured = p, .n_captured = 3, .n_stacked = 1, .axis = 1, .body = gru_body};
+    bp_scan_spec spec = {.size = sizeof spec,
+                         .inits = &h,
+                         .n_carry = 1,
+                         .xs = &x,
+                         .n_x = 1,
+                         .captured = p,
+                         .n_captured = 3,
+                         .n_stacked = 1,
+                         .axis = 1,
+                         .body = gru_body};
     bp_scan(&final, &y, &spec);
     bp_value loss = bp_sum(bp_square(y), NULL), outputs[] = {loss, bp_gradient(loss, p[1])};
     OK(ctx, bp_graph_status(g));
@@ -386,16 +450,20 @@ static void test_random_turns(void **state) {
     bp_context_free(ctx);
 }
 
-/* ---- Scans in scans, no per-turn input, mistakes --------------------------------------------------------------------------------- */
+/* ---- Scans in scans, no per-turn input, mistakes
+ * --------------------------------------------------------------------------------- */
 
-static void power_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void power_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                       bp_value *out, void *user) {
     (void)body, (void)x, (void)out, (void)user;
     next[0] = bp_mul(carry[0], captured[0]);
 }
 
-static void outer_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void outer_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                       bp_value *out, void *user) {
     (void)body, (void)user;
-    bp_scan_spec spec = {.size = sizeof spec, .inits = carry, .n_carry = 1, .captured = captured, .n_captured = 1, .turns = 3, .body = power_body};
+    bp_scan_spec spec = {
+        .size = sizeof spec, .inits = carry, .n_carry = 1, .captured = captured, .n_captured = 1, .turns = 3, .body = power_body};
     bp_value cube; /* carry w^3 */
     bp_scan(&cube, NULL, &spec);
     next[0] = out[0] = bp_mul(cube, x[0]);
@@ -407,9 +475,18 @@ static void test_nested(void **state) {
         bp_context *ctx = context(NULL, 1, none);
         bp_graph *g;
         OK(ctx, bp_graph_new(&g, ctx));
-        bp_value x = bp_input(g, "x", BP_F64, bp_shape(1, BP_TIME)), w = bp_input(g, "w", BP_F64, bp_shape(0)), one = bp_number(g, BP_F64, 1);
+        bp_value x = bp_input(g, "x", BP_F64, bp_shape(1, BP_TIME)), w = bp_input(g, "w", BP_F64, bp_shape(0)),
+                 one = bp_number(g, BP_F64, 1);
         bp_value final, y, d1, d2;
-        bp_scan_spec spec = {.size = sizeof spec, .inits = &one, .n_carry = 1, .xs = &x, .n_x = 1, .captured = &w, .n_captured = 1, .n_stacked = 1, .body = outer_body};
+        bp_scan_spec spec = {.size = sizeof spec,
+                             .inits = &one,
+                             .n_carry = 1,
+                             .xs = &x,
+                             .n_x = 1,
+                             .captured = &w,
+                             .n_captured = 1,
+                             .n_stacked = 1,
+                             .body = outer_body};
         bp_scan(&final, &y, &spec);
         d1 = bp_gradient(final, w);
         d2 = bp_gradient(d1, w);
@@ -430,19 +507,23 @@ static void test_nested(void **state) {
     }
 }
 
-static void bad_shape(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void bad_shape(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                      bp_value *out, void *user) {
     (void)body, (void)captured, (void)out, (void)user;
     next[0] = bp_matmul(carry[0], x[0]);
 }
-static void bad_variable(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void bad_variable(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                         bp_value *out, void *user) {
     (void)x, (void)captured, (void)out, (void)user;
     bp_parameter(body, "inner", bp_shape(1, 3), bp_zeros());
     next[0] = carry[0];
 }
-static void forgets(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void forgets(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                    bp_value *out, void *user) {
     (void)body, (void)carry, (void)x, (void)captured, (void)next, (void)out, (void)user;
 }
-static void grows(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next, bp_value *out, void *user) {
+static void grows(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
+                  bp_value *out, void *user) {
     (void)body, (void)x, (void)captured, (void)out, (void)user;
     next[0] = bp_reshape(carry[0], bp_shape(3, 1, 4, 3));
 }
@@ -458,19 +539,98 @@ static void test_mistakes(void **state) {
         bp_graph *g;
         OK(ctx, bp_graph_new(&g, ctx));
         bp_value x = bp_input(g, "x", BP_F32, bp_shape(3, 4, BP_TIME, 3)), h = bp_input(g, "h", BP_F32, bp_shape(2, 4, 3)), final;
-        bp_scan_spec spec = {.size = sizeof spec, .inits = &h, .n_carry = 1, .xs = &x, .n_x = 1, .axis = 1, .body = cases[i].body};
+        bp_scan_spec spec = {
+            .size = sizeof spec, .inits = &h, .n_carry = 1, .xs = &x, .n_x = 1, .axis = 1, .body = cases[i].body};
         bp_scan(&final, NULL, &spec);
         assert_true(bp_is_bad(final));
         assert_int_not_equal(bp_graph_status(g), BP_OK);
-        if (!strstr(bp_context_error(ctx), cases[i].sentence)) fail_msg("\"%s\" does not name \"%s\"", bp_context_error(ctx), cases[i].sentence);
+        if (!strstr(bp_context_error(ctx), cases[i].sentence))
+            fail_msg("\"%s\" does not name \"%s\"", bp_context_error(ctx), cases[i].sentence);
         bp_graph_free(g);
         bp_context_free(ctx);
     }
 }
 
+/* The product x Wᵀ and everything that a gradient computes again run once for all turns; the loop of the forward scan keeps one
+   product, the loop of the gradient one, and the weights' gradients are one product each. */
+static void test_leaves_loop(void **state) {
+    (void)state;
+    fill_data();
+    bp_context *ctx = context(NULL, 1, 0);
+    rnn r = build_rnn(ctx, true, false, false);
+    bp_value outputs[4] = {r.loss};
+    bp_gradients(outputs + 1, &r.loss, NULL, 1, r.in + 1, 3);
+    run p = open_run(ctx, r.g, outputs, 4);
+    set_data(ctx, &p);
+    OK(ctx, bp_session_run(p.s));
+    char *text;
+    OK(ctx, bp_session_describe(p.s, &text));
+    int products = 0, scans = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        double flops;
+        char name[32];
+        if (sscanf(line, "%*d %31s %lf", name, &flops) != 2) continue;
+        if (strcmp(name, "gemm") == 0) products++;
+        if (strcmp(name, "scan") == 0) {
+            scans++;
+            assert_true(flops >= 2.0 * B * H * H * T && flops < 2.0 * B * H * (H + IN) * T); /* h Uᵀ or d U, not x Wᵀ */
+        }
+    }
+    assert_int_equal(scans, 2);
+    assert_int_equal(products, 4); /* x Wᵀ, all saved h Uᵀ, dW, dU */
+    bp_free(ctx, text);
+    close_run(&p);
+    bp_graph_free(r.g);
+    bp_context_free(ctx);
+}
+
+/* Memory ends at every allocation in turn: an error each time, and nothing is lost. */
+static void test_no_memory(void **state) {
+    (void)state;
+    fill_data();
+    bp_status status = BP_MEMORY;
+    for (int64_t step = 1; status != BP_OK; step++) {
+        bp_context *ctx = context(NULL, 1, 0);
+        bp_graph *g = NULL;
+        bp_program *p = NULL;
+        bp_session *s = NULL;
+        OK(ctx, bp_graph_new(&g, ctx));
+        fails_at = n_allocations + step;
+        bp_value in[5], final, y, d[2];
+        bp_dims dims[] = {bp_shape(3, B, T, IN), bp_shape(2, H, IN), bp_shape(2, H, H), bp_shape(1, H), bp_shape(2, B, H)};
+        for (int i = 0; i < 5; i++) in[i] = bp_input(g, names[i], BP_F64, dims[i]);
+        bp_scan_spec spec = {.size = sizeof spec,
+                             .inits = in + 4,
+                             .n_carry = 1,
+                             .xs = in,
+                             .n_x = 1,
+                             .captured = in + 1,
+                             .n_captured = 3,
+                             .n_stacked = 1,
+                             .axis = 1,
+                             .body = rnn_body};
+        bp_scan(&final, &y, &spec);
+        bp_gradients(d, &y, NULL, 1, in + 1, 2);
+        status = bp_graph_status(g);
+        if (status == BP_OK) status = bp_program_new(&p, g, d, 2, NULL);
+        if (status == BP_OK) status = bp_session_new(&s, p, NULL);
+        for (int i = 0; i < 5 && status == BP_OK; i++) status = bp_session_set(s, names[i], data[i], NULL);
+        if (status == BP_OK) status = bp_session_run(s);
+        fails_at = INT64_MAX;
+        if (status != BP_OK && status != BP_MEMORY)
+            fail_msg("allocation %lld: %s: %s", (long long)step, bp_status_name(status), bp_context_error(ctx));
+        bp_session_free(s);
+        bp_program_free(p);
+        bp_graph_free(g);
+        bp_context_free(ctx);
+        assert_true(step < 100000);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cumulative),   cmocka_unit_test(test_unrolled), cmocka_unit_test(test_second_order),
-                                       cmocka_unit_test(test_random_turns), cmocka_unit_test(test_nested),   cmocka_unit_test(test_mistakes),
-                                       cmocka_unit_test(test_same_bits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cumulative),   cmocka_unit_test(test_unrolled),  cmocka_unit_test(test_second_order),
+        cmocka_unit_test(test_random_turns), cmocka_unit_test(test_nested),    cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_leaves_loop),  cmocka_unit_test(test_no_memory), cmocka_unit_test(test_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,9 +77,9 @@ int bp__format_f32(char *out, float v);
 struct bp__team;
 struct bp__team *bp__context_team(bp_context *ctx);
 uint64_t bp__context_seed(const bp_context *ctx);
-void bp__context_set_seed(bp_context *ctx, uint64_t seed);            /* of states made from now on */
-bp_status bp__context_set_threads(bp_context *ctx, int n_threads);   /* replaces the team; 0 = all cores; nothing may be running */
-const char *bp__context_isa_wanted(const bp_context *ctx); /* option, else BP_ISA, else NULL (best) */
-bool bp__context_passes(const bp_context *ctx);            /* false when BP_PASSES=none or the option says so */
+void bp__context_set_seed(bp_context *ctx, uint64_t seed);         /* of states made from now on */
+bp_status bp__context_set_threads(bp_context *ctx, int n_threads); /* replaces the team; 0 = all cores; nothing may be running */
+const char *bp__context_isa_wanted(const bp_context *ctx);         /* option, else BP_ISA, else NULL (best) */
+bool bp__context_passes(const bp_context *ctx);                    /* false when BP_PASSES=none or the option says so */
 
 #endif

@@ -10,7 +10,9 @@ typedef struct bp__cpu {
 bp__cpu bp__cpu_detect(void);
 
 /* Round to nearest, subnormals flushed to zero; restored afterwards. Called on every thread that computes. */
-typedef struct bp__fpenv { uint64_t saved; } bp__fpenv;
+typedef struct bp__fpenv {
+    uint64_t saved;
+} bp__fpenv;
 bp__fpenv bp__fpenv_enter(void);
 void bp__fpenv_leave(bp__fpenv e);
 #endif

@@ -14,8 +14,8 @@ typedef struct bp__stream { /* names a family of numbers */
 uint32_t bp__stream_id(const char *path_and_role); /* FNV-1a, 32 bits, of e.g. "3.dropout" or "0.weight/init" */
 
 /* Elements [first, first + n) of a row. uniform is in [0,1) with 24 (f32) or 53 (f64) bits; normal by Box-Muller in
-   double from own log/sin/cos (never libm), one counter block per 4 uniforms (f32) resp. 2 (f64 values use two words each). truncated normal lies
-   in [a, b] by inversion of the normal distribution function as PyTorch's trunc_normal_ does. */
+   double from own log/sin/cos (never libm), one counter block per 4 uniforms (f32) resp. 2 (f64 values use two words each).
+   truncated normal lies in [a, b] by inversion of the normal distribution function as PyTorch's trunc_normal_ does. */
 void bp__uniform_f32(float *out, bp__stream s, uint32_t row, int64_t first, int64_t n);
 void bp__uniform_f64(double *out, bp__stream s, uint32_t row, int64_t first, int64_t n);
 void bp__normal_f64(double *out, bp__stream s, uint32_t row, int64_t first, int64_t n);

@@ -47,7 +47,8 @@ typedef bp_status (*bp__pass)(bp_program *p);
 #include "graph/passes/passes.def"
 #undef PASS
 
-/* Outputs of scans that nothing reads, and what only they need, are dropped. Always done: values saved for a gradient cost memory. */
+/* Outputs of scans that nothing reads, and what only they need, are dropped. Always done: values saved for a gradient cost
+ * memory. */
 bp_status bp__scan_trim(bp_program *p);
 
 /* A rewriting in progress: old values map to new ones. */
@@ -135,7 +136,7 @@ struct bp_session {
     int64_t n_inputs, n_symbols;
     int64_t *symbols;
     bool nested; /* of a graph that a node holds: its owner gives the symbols and feeds the inputs */
-    bool dirty; /* sizes may have changed since the last run */
+    bool dirty;  /* sizes may have changed since the last run */
     bp__binding bindings[BP__BINDINGS];
     bp__binding *current;
     unsigned char *arena;

@@ -7,9 +7,9 @@
 #include "core/threads.h"
 
 #define BP__MAX_DIMS 8
-#define BP__TILE 512   /* elements of one element-wise tile: registers of the interpreter live in L1 */
-#define BP__PANEL 32   /* columns of one panel of a matrix stored in panels */
-#define BP__LANES 16   /* virtual lanes of every reduction: element i goes to lane i mod 16, lanes fold 8,4,2,1 */
+#define BP__TILE 512    /* elements of one element-wise tile: registers of the interpreter live in L1 */
+#define BP__PANEL 32    /* columns of one panel of a matrix stored in panels */
+#define BP__LANES 16    /* virtual lanes of every reduction: element i goes to lane i mod 16, lanes fold 8,4,2,1 */
 #define BP__K_LEAF 4096 /* contractions above 2 leaves are cut into leaves joined pairwise (bp__gemm) */
 
 /* A strided view. Strides count elements; 0 = broadcast. `panels`: a matrix of logical shape [columns, rows] (as a weight
@@ -36,7 +36,7 @@ typedef struct bp__isa bp__isa;
 typedef struct bp__env {
     const bp__isa *isa;
     bp__team *team;
-    void *scratch;         /* 64-byte aligned; what the bind step asked for with the *_scratch functions */
+    void *scratch; /* 64-byte aligned; what the bind step asked for with the *_scratch functions */
     size_t scratch_bytes;
     uint64_t seed;
     uint32_t step;
@@ -46,7 +46,7 @@ typedef struct bp__env {
 /* ---- Instruction sets --------------------------------------------------------------------------------------------- */
 const bp__isa *bp__isa_find(const char *name); /* NULL: not compiled in, or not usable here; NULL name: the best */
 const char *bp__isa_name(const bp__isa *isa);
-const char *bp__isa_list(int index);           /* usable ones, best first; NULL after the last */
+const char *bp__isa_list(int index); /* usable ones, best first; NULL after the last */
 
 /* ---- Element-wise -------------------------------------------------------------------------------------------------- */
 /* Opcodes come from elementwise.def: one row per formula. Registers 0 … n_in-1 are the inputs, then the constants, then
@@ -68,9 +68,9 @@ typedef struct bp__ew_instr {
 typedef struct bp__ew_program {
     bp_dtype type;
     int32_t n_in, n_const, n_reg, n_out, n_instr;
-    const double *constant;      /* [n_const] */
-    const uint16_t *out;         /* [n_out]: the register of each output */
-    const bp__ew_instr *instr;   /* [n_instr] */
+    const double *constant;                 /* [n_const] */
+    const uint16_t *out;                    /* [n_out]: the register of each output */
+    const bp__ew_instr *instr;              /* [n_instr] */
     const struct bp__ew_compiled *compiled; /* a register-resident loop for exactly this program, or NULL (bp__ew_find) */
 } bp__ew_program;
 const char *bp__ew_name(int op);
@@ -123,21 +123,23 @@ void bp__relayout(const bp__env *env, const bp__tensor *to, const bp__tensor *fr
 /* ---- Reductions ------------------------------------------------------------------------------------------------------ */
 typedef enum bp__reduce_op { BP__SUM, BP__MAX, BP__MIN, BP__PROD, BP__ALL, BP__ANY } bp__reduce_op;
 /* out has the dims of in with the reduced axes kept as 1 (bit i of axes: axis i is reduced). The reduced elements, in
-   row-major order of the reduced axes, go to 16 lanes (i mod 16) that fold as lane[j] op= lane[j+8], +4, +2, +1. Sum's lanes start
-   at +0, prod's at 1, max's at -inf; NaN propagates through max and min. F32, F64, I64. `in` strided, may be panels. */
+   row-major order of the reduced axes, go to 16 lanes (i mod 16) that fold as lane[j] op= lane[j+8], +4, +2, +1. Sum's lanes
+   start at +0, prod's at 1, max's at -inf; NaN propagates through max and min. F32, F64, I64. `in` strided, may be panels. */
 void bp__reduce(const bp__env *env, bp__reduce_op op, uint32_t axes, const bp__tensor *out, const bp__tensor *in);
 /* First index of the largest (smallest) element along `axis`; NaN counts as largest/smallest, as in PyTorch. out I64. */
 void bp__arg_reduce(const bp__env *env, bool largest, int axis, const bp__tensor *out, const bp__tensor *in);
 /* Cumulative sum/product/max along an axis, one chain in index order. */
 void bp__cumulative(const bp__env *env, bp__reduce_op op, int axis, const bp__tensor *out, const bp__tensor *in);
 /* The k largest (smallest) along the last axis in order; ties by lower index; NaN largest. values dtype of in, indices I64. */
-void bp__topk(const bp__env *env, int64_t k, bool largest, const bp__tensor *values, const bp__tensor *indices, const bp__tensor *in);
+void bp__topk(const bp__env *env, int64_t k, bool largest, const bp__tensor *values, const bp__tensor *indices,
+              const bp__tensor *in);
 /* Rows of the last axis; equal bits to the decomposition max, sub, exp, sum(16 lanes), div / log. */
 void bp__softmax(const bp__env *env, bool log_softmax, const bp__tensor *out, const bp__tensor *in);
-/* loss (NULL: not wanted) [r] = -(log_softmax(x)[r, label[r]]) (label I64, < 0 or >= C: loss 0) and, when d is not NULL, d[r,c] = g[r] * (softmax
+/* loss (NULL: not wanted) [r] = -(log_softmax(x)[r, label[r]]) (label I64, < 0 or >= C: loss 0) and, when d is not NULL, d[r,c] =
+   g[r] * (softmax
    - onehot), computed as mul(g, sub(softmax, onehot)) with the bits of that decomposition. */
-void bp__softmax_xent(const bp__env *env, const bp__tensor *loss, const bp__tensor *d, const bp__tensor *x, const bp__tensor *label,
-                      const bp__tensor *g);
+void bp__softmax_xent(const bp__env *env, const bp__tensor *loss, const bp__tensor *d, const bp__tensor *x,
+                      const bp__tensor *label, const bp__tensor *g);
 
 /* ---- Moving ---------------------------------------------------------------------------------------------------------- */
 /* Strided copy with conversion between any two dtypes (same dims; strides may be 0 in `in`); vectorised u8 → f32. */

@@ -77,8 +77,8 @@ void bp__softmax(const bp__env *env, bool log_softmax, const bp__tensor *out, co
     run(env, &j, softmax_piece);
 }
 
-void bp__softmax_xent(const bp__env *env, const bp__tensor *loss, const bp__tensor *d, const bp__tensor *x, const bp__tensor *label,
-                      const bp__tensor *g) {
+void bp__softmax_xent(const bp__env *env, const bp__tensor *loss, const bp__tensor *d, const bp__tensor *x,
+                      const bp__tensor *label, const bp__tensor *g) {
     job j = {.out = d, .x = x, .label = label, .g = g, .loss = loss};
     run(env, &j, entropy_piece);
 }

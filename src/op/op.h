@@ -6,11 +6,19 @@
 #include "graph/graph.h"
 
 /* ---- Attributes (generated structs; reflected here for comparing, hashing, printing, model files) ---------------------- */
-typedef enum bp__attr_type { BP__ATTR_F64, BP__ATTR_I64, BP__ATTR_BOOL, BP__ATTR_DIMS, BP__ATTR_DTYPE, BP__ATTR_TEXT } bp__attr_type;
+typedef enum bp__attr_type {
+    BP__ATTR_F64,
+    BP__ATTR_I64,
+    BP__ATTR_BOOL,
+    BP__ATTR_DIMS,
+    BP__ATTR_DTYPE,
+    BP__ATTR_TEXT
+} bp__attr_type;
 typedef struct bp__attr {
     const char *name;
     bp__attr_type type;
-    size_t offset; /* in the attribute struct; f64 double, i64 int64_t, bool int32_t, dims bp_dims, dtype int32_t, text const char * (pool) */
+    size_t offset; /* in the attribute struct; f64 double, i64 int64_t, bool int32_t, dims bp_dims, dtype int32_t, text const char
+                      * (pool) */
     bool required;
 } bp__attr;
 
@@ -18,11 +26,11 @@ typedef struct bp__attr {
 typedef struct bp__infer {
     bp_graph *g;
     const bp__node *node;
-    void *attrs;             /* may be completed here (negative axes made positive, reshape's -1 replaced) */
-    const bp__info **in;     /* [n_in]; NULL for an absent optional input */
+    void *attrs;         /* may be completed here (negative axes made positive, reshape's -1 replaced) */
+    const bp__info **in; /* [n_in]; NULL for an absent optional input */
     int32_t n_in;
-    bp__info *out;           /* [n_out] to fill */
-    char text[16][160];      /* what bp__infer_shape gives, in turn */
+    bp__info *out;      /* [n_out] to fill */
+    char text[16][160]; /* what bp__infer_shape gives, in turn */
     int32_t n_text;
 } bp__infer;
 /* Fails with "OP: sentence"; %-arguments as printf. Always returns BP_SHAPE (or BP_TYPE) for `return`. */
@@ -55,7 +63,7 @@ typedef struct bp__grad {
     const bp_value *out;   /* [n_out] */
     const bp_value *d_out; /* [n_out]; BP_NONE where nothing flows */
     const bool *wanted;    /* [n_in] */
-    bp_value *d_in;        /* [n_in] to fill where wanted; may have the broadcast shape: the walker sums it back; BP_NONE = zero */
+    bp_value *d_in; /* [n_in] to fill where wanted; may have the broadcast shape: the walker sums it back; BP_NONE = zero */
     int32_t n_in, n_out;
 } bp__grad;
 
@@ -74,7 +82,7 @@ typedef struct bp__sample {
 
 struct bp__binding;
 typedef enum bp__op_flags {
-    BP__OP_LEAF = 1,         /* input, parameter, constant */
+    BP__OP_LEAF = 1, /* input, parameter, constant */
     BP__OP_COMMUTES = 2,
     BP__OP_DENSE_IN = 4,     /* the kernel wants contiguous inputs: the plan copies where they are not */
     BP__OP_RANDOM = 8,       /* reads the step's random stream */
@@ -92,25 +100,28 @@ struct bp__op {
     size_t attrs_size;
     const void *attr_defaults; /* required ones zero */
     uint32_t flags;
-    int32_t ew_op;             /* opcode of elementwise.def, or -1 */
+    int32_t ew_op; /* opcode of elementwise.def, or -1 */
     bp_status (*infer)(bp__infer *c);
-    void (*forward)(const bp__call *c);                                        /* the reference kernel; NULL: decompose or view */
-    size_t (*scratch)(const bp__call *c, int n_threads);                       /* bytes forward needs in env->scratch; NULL: none. Data pointers are NULL. */
-    bool (*view)(bp__call *c, bp__tensor *out);                                /* output as a view of in[0]: true when possible; data is set by the caller (offset through out->data as a byte offset) */
+    void (*forward)(const bp__call *c); /* the reference kernel; NULL: decompose or view */
+    size_t (*scratch)(const bp__call *c,
+                      int n_threads);           /* bytes forward needs in env->scratch; NULL: none. Data pointers are NULL. */
+    bool (*view)(bp__call *c, bp__tensor *out); /* output as a view of in[0]: true when possible; data is set by the caller
+                                                   (offset through out->data as a byte offset) */
     bp_value (*decompose)(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in); /* the same from primitives */
     void (*gradient)(bp__grad *c);
     const bp__sample *samples;
     int32_t n_samples;
     double (*flops)(const bp__call *c); /* NULL: one per output element */
     /* Operations that hold a graph (graph/scan.h); NULL for all others. */
-    void *(*attrs_copy)(bp_graph *to, const void *attrs);                      /* into to's pool, with what they point to; NULL: out of memory */
+    void *(*attrs_copy)(bp_graph *to, const void *attrs); /* into to's pool, with what they point to; NULL: out of memory */
     bool (*attrs_equal)(const void *a, const void *b);
-    bp_status (*compile)(struct bp_program *p, bp__node *node);                /* last step of making a program */
-    bp_status (*bind)(struct bp_session *s, struct bp__binding *b, const bp__node *node, const void **attrs); /* may replace what calls see as attrs */
+    bp_status (*compile)(struct bp_program *p, bp__node *node); /* last step of making a program */
+    bp_status (*bind)(struct bp_session *s, struct bp__binding *b, const bp__node *node,
+                      const void **attrs); /* may replace what calls see as attrs */
 };
 
-/* What an operation's file defines: `const bp__op_def bp__def_NAME = {BP__SIGNATURE(NAME), .family = …, .formula = …, .infer = …}`,
-   found by the table through the line in ops.def. BP__SIGNATURE (ops_generated.h) fills the members that the line says. */
+/* What an operation's file defines: `const bp__op_def bp__def_NAME = {BP__SIGNATURE(NAME), .family = …, .formula = …, .infer =
+   …}`, found by the table through the line in ops.def. BP__SIGNATURE (ops_generated.h) fills the members that the line says. */
 typedef struct bp__op bp__op_def;
 
 int bp__op_count(void);

@@ -98,7 +98,7 @@ const bp__op_def bp__def_softmax_cross_entropy_grad = {BP__SIGNATURE(softmax_cro
                                                        .formula = "d_x[n, c] = d_y[n] (softmax(x[n])[c] - (c == label[n]))",
                                                        .infer = grad_infer,
                                                        .forward = grad_forward,
-                                                                                                          .decompose = grad_decompose,
+                                                       .decompose = grad_decompose,
                                                        .gradient = grad_gradient,
                                                        .samples = grad_samples,
                                                        .n_samples = BP__COUNT(grad_samples),

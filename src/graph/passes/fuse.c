@@ -112,6 +112,17 @@ static void split(fuser *f, int32_t a, int32_t b, int32_t last) {
     f->size[a] -= f->size[b];
 }
 
+static bool scalar_constant(const bp__node *n, double *v) {
+    if (n->op != &bp__op_constant || n->out[0].dims.n != 0) return false;
+    switch (n->out[0].dtype) {
+    case BP_F32: *v = (double)*(float *)n->attrs; break;
+    case BP_F64: *v = *(double *)n->attrs; break;
+    case BP_U8: *v = (double)*(uint8_t *)n->attrs; break;
+    default: return false;
+    }
+    return true;
+}
+
 /* Do the group's inputs, constants and outputs fit into one program? */
 static bool fits(const fuser *f, int32_t g) {
     if (f->size[g] > MAX_INSTRUCTIONS) return false;
@@ -126,7 +137,8 @@ static bool fits(const fuser *f, int32_t g) {
             if (i < n) continue;
             if (n == MAX_VALUES) return false;
             seen[n++] = r;
-            inputs += f->w.old[r.node].op != &bp__op_constant;
+            double v; /* only single numbers become constants of the program */
+            inputs += !scalar_constant(&f->w.old[r.node], &v);
         }
     return inputs <= MAX_INPUTS;
 }
@@ -157,17 +169,6 @@ typedef struct builder { /* one program under construction */
     int32_t out_member[MAX_INSTRUCTIONS];
     int32_t n_in, n_const, n_member, n_out;
 } builder;
-
-static bool scalar_constant(const bp__node *n, double *v) {
-    if (n->op != &bp__op_constant || n->out[0].dims.n != 0) return false;
-    switch (n->out[0].dtype) {
-    case BP_F32: *v = (double)*(float *)n->attrs; break;
-    case BP_F64: *v = *(double *)n->attrs; break;
-    case BP_U8: *v = (double)*(uint8_t *)n->attrs; break;
-    default: return false;
-    }
-    return true;
-}
 
 static bool used_outside(const fuser *f, int32_t m) {
     int32_t inside = 0;
