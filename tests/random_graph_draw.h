@@ -84,8 +84,11 @@ static inline void draw_elementwise(recipe *r) {
     bp_dims dims = dims_of(r, in[0]);
     for (int k = 1; k < op->n_in; k++) in[k] = partner(r, &dims, dtype);
     if (where) {
-        int condition = chance(r, 70) ? partner(r, &dims, BP_U8) : in[0];
-        in[0] = condition;
+        int64_t which = below(r, 10);
+        if (which < 6) in[0] = partner(r, &dims, BP_U8);
+        if (which == 6) in[0] = partner(r, &dims, BP_F64);
+        if (which == 7) in[0] = apply2(r, ID(mul), NULL, partner(r, &dims, BP_F64), number(r, BP_F64, 1e-60)); /* 0 in single precision */
+        if (which == 8) in[0] = partner(r, &dims, BP_I64);
     }
     for (int k = where; k < op->n_in && !(home->low == -2 && home->high == 2); k++)
         if (in[k] >= 0 && chance(r, 75)) in[k] = squashed(r, in[k], home->low - 0.05, home->high);
@@ -291,6 +294,33 @@ static inline void draw_product(recipe *r) {
     const enum bp__op_id follow[] = {ID(relu), ID(tanh), ID(sigmoid), ID(gelu), ID(silu), ID(add)};
     enum bp__op_id id = follow[below(r, 6)];
     if (id != ID(add)) apply1(r, id, NULL, y);
+}
+
+static inline void draw_convolution(recipe *r) {
+    int64_t groups = PICK(r, 1, 1, 2), c = PICK(r, 1, 3, 4) * groups, out = PICK(r, 1, 2, 5, 16) * groups, size = PICK(r, 5, 8, 9);
+    int64_t kernel = PICK(r, 1, 2, 3), stride = PICK(r, 1, 1, 2), padding = below(r, 3), dilation = PICK(r, 1, 1, 2);
+    bool line = chance(r, 30);
+    bp_dims d = line ? bp_shape(3, BP_BATCH, c, 2 * size) : bp_shape(4, BP_BATCH, c, size, size + 1), w = d;
+    int x = -1;
+    for (int t = 0; t < 10 && x < 0; t++) { /* what another one made, or an input */
+        int v = any_real(r, d.n);
+        bp_dims e = dims_of(r, v < 0 ? 0 : v);
+        bool fits = v >= 0 && e.n == d.n && e.dim[1] > 0 && e.dim[1] % groups == 0;
+        for (int64_t i = 2; fits && i < e.n; i++) fits = e.dim[i] >= 5;
+        if (fits) x = v;
+    }
+    if (x < 0 || chance(r, 30)) x = leaf(r, INPUT, BP_F32, d, -1, 1);
+    if (x < 0) return;
+    w.dim[0] = out;
+    w.dim[1] = dims_of(r, x).dim[1] / groups;
+    for (int64_t i = 2; i < w.n; i++) w.dim[i] = kernel;
+    int weight = leaf(r, PARAMETER, BP_F32, w, -0.4, 0.4), bias = chance(r, 60) ? leaf(r, PARAMETER, BP_F32, bp_shape(1, out), -0.5, 0.5) : -1;
+    if (weight < 0) return;
+    const int in[] = {x, weight, bias};
+    bp_dims strides = bp_shape(2, stride, 1), paddings = bp_shape(2, padding, padding), dilations = bp_shape(2, dilation, dilation);
+    int y = line ? apply(r, bp__op_id(ID(conv1d)), ATTRS(conv1d, .stride = stride, .padding = padding, .dilation = dilation, .groups = groups), in, 3)
+                 : apply(r, bp__op_id(ID(conv2d)), ATTRS(conv2d, .stride = strides, .padding = paddings, .dilation = dilations, .groups = groups), in, 3);
+    if (chance(r, 50)) apply1(r, ID(relu), NULL, y);
 }
 
 static inline void draw_indexing(recipe *r) {
@@ -533,8 +563,10 @@ static inline void draw_operation(recipe *r) {
         draw_reduction(r);
     else if (x < 74)
         draw_structure(r);
-    else if (x < 86)
+    else if (x < 84)
         draw_product(r);
+    else if (x < 86)
+        draw_convolution(r);
     else if (x < 91)
         draw_indexing(r);
     else if (x < 94)
@@ -555,7 +587,7 @@ static inline int leaves_to_differentiate(recipe *r, int *wrt) {
 
 /* Draws the recipe of `seed`. The draft stays in r->g for the shapes; its error, if there is one, in the context. */
 static inline void draw_recipe(recipe *r, bp_context *ctx, uint64_t seed, bool large) {
-    *r = (recipe){.seed = seed, .random = seed * 0x9E3779B97F4A7C15u, .ok = -1, .ctx = ctx, .largest = large ? 90000 : 3000};
+    *r = (recipe){.seed = seed, .random = mixed(seed + 0x5851F42D4C957F2Du), .ok = -1, .ctx = ctx, .largest = large ? 90000 : 3000};
     r->batch = large ? PICK(r, 40, 64) : PICK(r, 1, 5, 7, 12);
     if (bp_graph_new(&r->g, ctx) != BP_OK) return;
     draw_leaves(r, large);

@@ -9,7 +9,7 @@ static void release(const bp__uses *u, bp__ref r) {
     if (r.node >= 0) u->count[u->first[r.node] + r.output]--;
 }
 
-/* Cuts the attributes down to what is used; which[k]: the new number of old output k. Inputs that fall away become node -2. */
+/* Cuts the attributes down to what is used; which[k]: the new number of old output k. */
 static bp_status cut(bp_program *p, bp__node *node, int64_t index, const bp__uses *u, int32_t *which) {
     bp__pool *pool = &p->g->pool;
     bp__scan_attrs *a = bp__pool_alloc(pool, sizeof *a);
