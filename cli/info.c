@@ -2,7 +2,7 @@
 #include "cli.h"
 
 /* The program is built with all of these or not at all (CMakeLists.txt). */
-static const char *const features[] = {"csv", "npy", "npz", "idx", "gzip", "yaml", "safetensors", "tensorboard"};
+static const char *const features[] = {"csv", "npy", "npz", "idx", "gzip", "yaml", "safetensors"};
 enum { N_FEATURES = sizeof features / sizeof *features };
 
 static void print_list(const char *const *list, int n, const char *quote, const char *comma) {
