@@ -22,7 +22,7 @@ enum option_id {
 #undef OPTION
     N_OPTIONS
 };
-enum option_how { FLAG, COUNT, NUMBER, VALUE, NAME, CHOICE, TARGET, FILES, OWN };
+enum option_how { FLAG, COUNT, NUMBER, VALUE, NAME, CHOICE, TARGET, FILES, LABELS, OWN };
 
 struct cli;
 typedef struct verb {

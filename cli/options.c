@@ -219,7 +219,18 @@ const char *cli_value(const cli *c, enum option_id id) {
 
 /* ---- To the configuration ---- */
 
-/* Two targets or more: a list of quoted texts. */
+/* Appends `text` as YAML's single-quoted text; the room (twice its length and 2) is there. */
+static char *quote(char *p, const char *text) {
+    *p++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'') *p++ = '\'';
+        *p++ = *text;
+    }
+    *p++ = '\'';
+    return p;
+}
+
+/* Two targets or more are a list. */
 static bp_status set_targets(const cli *c, bp_config *cfg) {
     int n = 0;
     size_t size = 3;
@@ -235,12 +246,7 @@ static bp_status set_targets(const cli *c, bp_config *cfg) {
     for (int i = 0; i < c->n_given; i++) {
         if (c->given[i].option != OPT_target) continue;
         if (p > list + 1) *p++ = ',';
-        *p++ = '\'';
-        for (const char *s = c->given[i].value; *s; s++) {
-            if (*s == '\'') *p++ = '\'';
-            *p++ = *s;
-        }
-        *p++ = '\'';
+        p = quote(p, c->given[i].value);
     }
     *p++ = ']';
     *p = 0;
@@ -249,16 +255,29 @@ static bp_status set_targets(const cli *c, bp_config *cfg) {
     return status;
 }
 
-/* A number is a fraction, everything else names data; with labels of its own it is a mapping of both. */
+/* A number is a fraction, everything else names data; with labels of its own it is a mapping of both, which takes the place of
+   whatever the file says. */
 static bp_status set_files(const cli *c, bp_config *cfg, const option *o, const char *value) {
     char *end;
     strtod(value, &end);
     bool number = end != value && *end == 0 && strspn(value, "0123456789+-.eE") == strlen(value);
     if (number) return bp_config_set(cfg, o->key, value);
-    bool labelled = cli_has(c, (enum option_id)(o - options + 1)); /* the row behind is its labels */
-    char key[64];
-    snprintf(key, sizeof key, "%s%s", o->key, labelled ? ".path" : "");
-    return bp_config_set_text(cfg, key, value);
+    const char *labels = cli_value(c, (enum option_id)(o - options + 1)); /* the row behind */
+    if (!labels) return bp_config_set_text(cfg, o->key, value);
+    char *map = malloc(2 * strlen(value) + 2 * strlen(labels) + 32), *p = map;
+    if (!map) return BP_MEMORY;
+    p = quote(p + sprintf(p, "{path: "), value);
+    p = quote(p + sprintf(p, ", target: "), labels);
+    *p++ = '}';
+    *p = 0;
+    bp_status status = bp_config_set(cfg, o->key, map);
+    free(map);
+    return status;
+}
+
+/* Labels for which the row before has named no data belong to what the file names. */
+static bp_status set_labels(const cli *c, bp_config *cfg, const option *o, const char *value) {
+    return cli_has(c, (enum option_id)(o - options - 1)) ? BP_OK : bp_config_set_text(cfg, o->key, value);
 }
 
 bool cli_configured(const cli *c) {
@@ -278,6 +297,7 @@ bp_status cli_configure(const cli *c, bp_config *cfg) {
         case FLAG: BP_TRY(bp_config_set(cfg, o->key, "false")); break; /* --no-X */
         case TARGET: BP_TRY(set_targets(c, cfg)); break;
         case FILES: BP_TRY(set_files(c, cfg, o, value)); break;
+        case LABELS: BP_TRY(set_labels(c, cfg, o, value)); break;
         case CHOICE: BP_TRY(bp_config_choose(cfg, o->key, value)); break;
         case NAME: BP_TRY(bp_config_set_text(cfg, o->key, value)); break;
         default: BP_TRY(bp_config_set(cfg, o->key, value)); break;

@@ -19,7 +19,7 @@ typedef struct step {
     kind kind;
     const bp__op *op;
     union {
-        unsigned char bytes[160];
+        unsigned char bytes[320];
         double align;
     } attrs;
     int in[MAX_IN], n_in; /* of GRADIENTS: what is differentiated */
@@ -92,7 +92,7 @@ static inline int64_t elements(const bp_graph *g, const bp_dims *d, int64_t batc
 
 static inline bp_value operate(bp_graph *g, const step *s, const bp_value *value, bp_dtype type) {
     union {
-        unsigned char bytes[160];
+        unsigned char bytes[320];
         double align;
     } attrs = {{0}};
     memcpy(attrs.bytes, s->attrs.bytes, sizeof attrs.bytes);
@@ -174,6 +174,7 @@ static inline int number(recipe *r, bp_dtype dtype, double x) {
 static inline int apply(recipe *r, const bp__op *op, const void *attrs, const int *in, int n_in) {
     step s = {.kind = OPERATION, .op = op, .n_in = n_in};
     for (int i = 0; i < n_in; i++) s.in[i] = in[i];
+    if (op->attrs_size > sizeof s.attrs.bytes) abort();
     if (!attrs) attrs = op->attr_defaults;
     if (attrs) memcpy(s.attrs.bytes, attrs, op->attrs_size);
     return push(r, &s);

@@ -87,7 +87,8 @@ static inline void draw_elementwise(recipe *r) {
         int64_t which = below(r, 10);
         if (which < 6) in[0] = partner(r, &dims, BP_U8);
         if (which == 6) in[0] = partner(r, &dims, BP_F64);
-        if (which == 7) in[0] = apply2(r, ID(mul), NULL, partner(r, &dims, BP_F64), number(r, BP_F64, 1e-60)); /* 0 in single precision */
+        if (which == 7)
+            in[0] = apply2(r, ID(mul), NULL, partner(r, &dims, BP_F64), number(r, BP_F64, 1e-60)); /* 0 in single precision */
         if (which == 8) in[0] = partner(r, &dims, BP_I64);
     }
     for (int k = where; k < op->n_in && !(home->low == -2 && home->high == 2); k++)
@@ -297,7 +298,8 @@ static inline void draw_product(recipe *r) {
 }
 
 static inline void draw_convolution(recipe *r) {
-    int64_t groups = PICK(r, 1, 1, 2), c = PICK(r, 1, 3, 4) * groups, out = PICK(r, 1, 2, 5, 16) * groups, size = PICK(r, 5, 8, 9);
+    int64_t groups = PICK(r, 1, 1, 2), c = PICK(r, 1, 3, 4) * groups, out = PICK(r, 1, 2, 5, 16) * groups,
+            size = PICK(r, 5, 8, 9);
     int64_t kernel = PICK(r, 1, 2, 3), stride = PICK(r, 1, 1, 2), padding = below(r, 3), dilation = PICK(r, 1, 1, 2);
     bool line = chance(r, 30);
     bp_dims d = line ? bp_shape(3, BP_BATCH, c, 2 * size) : bp_shape(4, BP_BATCH, c, size, size + 1), w = d;
@@ -314,12 +316,16 @@ static inline void draw_convolution(recipe *r) {
     w.dim[0] = out;
     w.dim[1] = dims_of(r, x).dim[1] / groups;
     for (int64_t i = 2; i < w.n; i++) w.dim[i] = kernel;
-    int weight = leaf(r, PARAMETER, BP_F32, w, -0.4, 0.4), bias = chance(r, 60) ? leaf(r, PARAMETER, BP_F32, bp_shape(1, out), -0.5, 0.5) : -1;
+    int weight = leaf(r, PARAMETER, BP_F32, w, -0.4, 0.4),
+        bias = chance(r, 60) ? leaf(r, PARAMETER, BP_F32, bp_shape(1, out), -0.5, 0.5) : -1;
     if (weight < 0) return;
     const int in[] = {x, weight, bias};
-    bp_dims strides = bp_shape(2, stride, 1), paddings = bp_shape(2, padding, padding), dilations = bp_shape(2, dilation, dilation);
-    int y = line ? apply(r, bp__op_id(ID(conv1d)), ATTRS(conv1d, .stride = stride, .padding = padding, .dilation = dilation, .groups = groups), in, 3)
-                 : apply(r, bp__op_id(ID(conv2d)), ATTRS(conv2d, .stride = strides, .padding = paddings, .dilation = dilations, .groups = groups), in, 3);
+    bp_dims strides = bp_shape(2, stride, 1), paddings = bp_shape(2, padding, padding),
+            dilations = bp_shape(2, dilation, dilation);
+    int y = line ? apply(r, bp__op_id(ID(conv1d)),
+                         ATTRS(conv1d, .stride = stride, .padding = padding, .dilation = dilation, .groups = groups), in, 3)
+                 : apply(r, bp__op_id(ID(conv2d)),
+                         ATTRS(conv2d, .stride = strides, .padding = paddings, .dilation = dilations, .groups = groups), in, 3);
     if (chance(r, 50)) apply1(r, ID(relu), NULL, y);
 }
 
@@ -587,7 +593,8 @@ static inline int leaves_to_differentiate(recipe *r, int *wrt) {
 
 /* Draws the recipe of `seed`. The draft stays in r->g for the shapes; its error, if there is one, in the context. */
 static inline void draw_recipe(recipe *r, bp_context *ctx, uint64_t seed, bool large) {
-    *r = (recipe){.seed = seed, .random = mixed(seed + 0x5851F42D4C957F2Du), .ok = -1, .ctx = ctx, .largest = large ? 90000 : 3000};
+    *r = (recipe){
+        .seed = seed, .random = mixed(seed + 0x5851F42D4C957F2Du), .ok = -1, .ctx = ctx, .largest = large ? 90000 : 3000};
     r->batch = large ? PICK(r, 40, 64) : PICK(r, 1, 5, 7, 12);
     if (bp_graph_new(&r->g, ctx) != BP_OK) return;
     draw_leaves(r, large);

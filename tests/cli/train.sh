@@ -83,4 +83,11 @@ holds from/model.safetensors
 printf 'data:\n  path: train.csv\n  target: y\ntrain:\n  epochs: 9\n' >c.yaml
 run 0 train --config c.yaml --set train.epochs=3 --epochs 2 --out c --json -q
 prints '"epochs":2'
+
+# Data for a set takes the place of the file's fraction, with labels of its own too
+printf 'data:\n  path: train.csv\n  target: y\n  test: 0.3\ntrain:\n  epochs: 1\n' >part.yaml
+run 0 train --config part.yaml --test test.csv --out part --json -q
+prints '"test":20'
+run 0 train --config part.yaml --test test.csv --test-target 3 --out labels --json -q
+prints '"test":20'
 finish
