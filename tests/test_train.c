@@ -179,7 +179,7 @@ typedef struct golden {
 } golden;
 
 static void check_golden(const golden *g) {
-    char path[600];
+    char path[700];
     snprintf(path, sizeof path, "%s/%s.safetensors", shared("data/reference/pytorch-1.13.1/train"), g->name);
     if (!bp__file_exists(path)) {
         print_message("SKIPPED: %s is absent\n", path);
