@@ -18,7 +18,7 @@ typedef struct bp__attr {
     const char *name;
     bp__attr_type type;
     size_t offset; /* in the attribute struct; f64 double, i64 int64_t, bool int32_t, dims bp_dims, dtype int32_t, text const char
-                      * (pool) */
+                    * (pool) */
     bool required;
 } bp__attr;
 

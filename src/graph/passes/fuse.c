@@ -47,7 +47,8 @@ static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
 /* The type an element-wise node computes in, or -1 when it is not one that fuses. */
 static int compute_type(const bp__node *nodes, const bp__node *node) {
     if (node->op->ew_op < 0) return -1;
-    if (node->op->ew_op == BP__EW_where && node->out[0].dtype == BP_F32) { /* a condition must not become 0 on its way to single */
+    if (node->op->ew_op == BP__EW_where &&
+        node->out[0].dtype == BP_F32) { /* a condition must not become 0 on its way to single */
         bp__ref condition = node->in[0];
         if (nodes[condition.node].out[condition.output].dtype == BP_F64) return -1;
     }
