@@ -124,9 +124,9 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_4)(void *const *out, const void *c
     V r6;
     V r7;
     V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
     r6 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
     r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r8, i, m);
@@ -141,9 +141,9 @@ static void BP__TN(chain_sgd_clipped_4)(void *const *out, const void *const *in,
 static const double chain_constant_sgd_clipped_4[] = {0x1.ccccccp-1};
 static const uint16_t chain_out_sgd_clipped_4[] = {8, 7};
 static const bp__ew_instr chain_instr_sgd_clipped_4[] = {
-    {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {2, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {7, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {3, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
@@ -202,11 +202,11 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_6)(void *const *out, const void *c
     V r7;
     V r8;
     V r9;
-    r6 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r8, r5, r8, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r8, r5, r8, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
     r6 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
     r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r8, i, m);
@@ -221,11 +221,11 @@ static void BP__TN(chain_sgd_clipped_6)(void *const *out, const void *const *in,
 static const double chain_constant_sgd_clipped_6[] = {0x1.ccccccp-1};
 static const uint16_t chain_out_sgd_clipped_6[] = {8, 7};
 static const bp__ew_instr chain_instr_sgd_clipped_6[] = {
-    {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {2, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {7, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {8, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {6, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {8, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {3, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
@@ -239,19 +239,19 @@ BP__INLINE void BP__TN(chain_step_sgd_7)(void *const *out, const void *const *in
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.a36e2ep-14);
-    V r5 = v_set(0x1.ccccccp-1);
+    V r4 = v_set(0x1.ccccccp-1);
+    V r5 = v_set(0x1.a36e2ep-14);
     V r6;
     V r7;
     V r8;
     r6 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
+    r7 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r7, i, m);
+    BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
 static void BP__TN(chain_sgd_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -259,15 +259,15 @@ static void BP__TN(chain_sgd_7)(void *const *out, const void *const *in, const u
     if (i < n) BP__TN(chain_step_sgd_7)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_7[] = {0x1.a36e2ep-14, 0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_7[] = {8, 7};
+static const double chain_constant_sgd_7[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_7[] = {7, 8};
 static const bp__ew_instr chain_instr_sgd_7[] = {
     {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {1, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {2, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"sgd_7", 4, 2, 9, 2, 6, chain_constant_sgd_7, chain_out_sgd_7, chain_instr_sgd_7, chain_sgd_7_f32, chain_sgd_7_f64},
@@ -280,18 +280,19 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_8)(void *const *out, const void *c
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.a36e2ep-14);
-    V r6 = v_set(0x1.ccccccp-1);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.a36e2ep-14);
     V r7;
     V r8;
     V r9;
-    r7 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r9, r7, 0x0p+0, 0x0p+0);
+    V r10;
+    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
     r7 = BP__EW_FORMULA(mul)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r3, r7, r3, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r9, i, m);
 }
@@ -301,19 +302,19 @@ static void BP__TN(chain_sgd_clipped_8)(void *const *out, const void *const *in,
     if (i < n) BP__TN(chain_step_sgd_clipped_8)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_8[] = {0x1.a36e2ep-14, 0x1.ccccccp-1};
+static const double chain_constant_sgd_clipped_8[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
 static const uint16_t chain_out_sgd_clipped_8[] = {8, 9};
 static const bp__ew_instr chain_instr_sgd_clipped_8[] = {
-    {BP__EW_mul, 7, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {2, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {3, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {7, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {4, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_8", 5, 2, 10, 2, 7, chain_constant_sgd_clipped_8, chain_out_sgd_clipped_8, chain_instr_sgd_clipped_8, chain_sgd_clipped_8_f32, chain_sgd_clipped_8_f64},
+{"sgd_clipped_8", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_8, chain_out_sgd_clipped_8, chain_instr_sgd_clipped_8, chain_sgd_clipped_8_f32, chain_sgd_clipped_8_f64},
 #endif
 /* adam_9 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -325,8 +326,8 @@ BP__INLINE void BP__TN(chain_step_adam_9)(void *const *out, const void *const *i
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.0624dep-10);
-    V r8 = v_set(0x1.ff7ceep-1);
+    V r7 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.0624dep-10);
     V r9 = v_set(0x1.5798eep-27);
     V r10;
     V r11;
@@ -334,18 +335,18 @@ BP__INLINE void BP__TN(chain_step_adam_9)(void *const *out, const void *const *i
     V r13;
     V r14;
     r10 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r1, r7, r1, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r1, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r11, r12, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r4, r10, r4, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r12, r11, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r13, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r14, r9, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r11, r13, r11, 0x0p+0, 0x0p+0);
     r11 = BP__EW_FORMULA(add)(r5, r14, r5, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
 static void BP__TN(chain_adam_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
@@ -354,19 +355,19 @@ static void BP__TN(chain_adam_9)(void *const *out, const void *const *in, const 
     if (i < n) BP__TN(chain_step_adam_9)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_9[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_9[] = {10, 13, 11};
+static const double chain_constant_adam_9[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_9[] = {10, 12, 11};
 static const bp__ew_instr chain_instr_adam_9[] = {
     {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {1, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {2, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {12, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {4, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {12, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {3, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {14, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {11, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {5, 14, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
@@ -383,8 +384,8 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_10)(void *const *out, const void 
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
     V r10 = v_set(0x1.5798eep-27);
     V r11;
     V r12;
@@ -393,19 +394,19 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_10)(void *const *out, const void 
     V r15;
     r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r11, r13, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r11, r14, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r11, r4, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r5, r12, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r11, r14, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r6, r15, r6, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r6, r15, r6, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
 static void BP__TN(chain_adam_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -413,21 +414,21 @@ static void BP__TN(chain_adam_clipped_10)(void *const *out, const void *const *i
     if (i < n) BP__TN(chain_step_adam_clipped_10)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_10[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_10[] = {12, 13, 11};
+static const double chain_constant_adam_clipped_10[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_10[] = {12, 11, 13};
 static const bp__ew_instr chain_instr_adam_clipped_10[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {11, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {13, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {11, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {11, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {14, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {5, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {6, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {14, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adam_clipped_10", 7, 4, 16, 3, 12, chain_constant_adam_clipped_10, chain_out_adam_clipped_10, chain_instr_adam_clipped_10, chain_adam_clipped_10_f32, chain_adam_clipped_10_f64},
@@ -443,8 +444,8 @@ BP__INLINE void BP__TN(chain_step_adam_11)(void *const *out, const void *const *
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = v_set(0x1.a36e2ep-14);
     V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
     V r10 = v_set(0x1.5798eep-27);
     V r11;
     V r12;
@@ -454,19 +455,19 @@ BP__INLINE void BP__TN(chain_step_adam_11)(void *const *out, const void *const *
     r11 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
     r12 = BP__EW_FORMULA(add)(r1, r11, r1, 0x0p+0, 0x0p+0);
     r11 = BP__EW_FORMULA(lerp)(r2, r12, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r12, r13, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r12, r4, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r5, r11, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r0, r15, r0, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r0, r15, r0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
 static void BP__TN(chain_adam_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -474,22 +475,22 @@ static void BP__TN(chain_adam_11)(void *const *out, const void *const *in, const
     if (i < n) BP__TN(chain_step_adam_11)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_11[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_11[] = {11, 13, 12};
+static const double chain_constant_adam_11[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_11[] = {11, 12, 13};
 static const bp__ew_instr chain_instr_adam_11[] = {
     {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {12, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {13, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 12, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {14, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {5, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {0, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {14, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adam_11", 6, 5, 16, 3, 13, chain_constant_adam_11, chain_out_adam_11, chain_instr_adam_11, chain_adam_11_f32, chain_adam_11_f64},
@@ -506,8 +507,8 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_12)(void *const *out, const void 
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = v_set(0x1.a36e2ep-14);
     V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
     V r11 = v_set(0x1.5798eep-27);
     V r12;
     V r13;
@@ -518,15 +519,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_12)(void *const *out, const void 
     r13 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
     r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
     r12 = BP__EW_FORMULA(lerp)(r3, r14, r8, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r14, r9, r14, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r10, r4, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r5, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r15, r11, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r6, r12, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r13, r15, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r10, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r14, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r16, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r5, r12, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r6, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
     r13 = BP__EW_FORMULA(add)(r2, r16, r2, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r12, i, m);
     BP__TN(bp__chain_store)(out[1], r14, i, m);
@@ -538,22 +539,22 @@ static void BP__TN(chain_adam_clipped_12)(void *const *out, const void *const *i
     if (i < n) BP__TN(chain_step_adam_clipped_12)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_12[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
+static const double chain_constant_adam_clipped_12[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
 static const uint16_t chain_out_adam_clipped_12[] = {12, 14, 13};
 static const bp__ew_instr chain_instr_adam_clipped_12[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {3, 14, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {14, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {13, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {15, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {5, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {13, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
@@ -570,8 +571,8 @@ BP__INLINE void BP__TN(chain_step_adam_13)(void *const *out, const void *const *
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
     V r10 = v_set(0x1.5798eep-27);
     V r11;
     V r12;
@@ -580,21 +581,21 @@ BP__INLINE void BP__TN(chain_step_adam_13)(void *const *out, const void *const *
     V r15;
     V r16;
     r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r9, r2, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r3, r14, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r5, r11, r5, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r13, r15, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(maximum)(r3, r13, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r16, r10, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r14, r15, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
     BP__TN(bp__chain_store)(out[2], r12, i, m);
-    BP__TN(bp__chain_store)(out[3], r13, i, m);
+    BP__TN(bp__chain_store)(out[3], r14, i, m);
 }
 static void BP__TN(chain_adam_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -602,21 +603,21 @@ static void BP__TN(chain_adam_13)(void *const *out, const void *const *in, const
     if (i < n) BP__TN(chain_step_adam_13)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_13[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_13[] = {11, 14, 12, 13};
+static const double chain_constant_adam_13[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_13[] = {11, 13, 12, 14};
 static const bp__ew_instr chain_instr_adam_13[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {12, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {2, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 12, {3, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {13, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {15, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {5, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {6, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 12, {3, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {14, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adam_13", 7, 4, 17, 4, 12, chain_constant_adam_13, chain_out_adam_13, chain_instr_adam_13, chain_adam_13_f32, chain_adam_13_f64},
@@ -633,8 +634,8 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_14)(void *const *out, const void 
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
     V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
     V r11 = v_set(0x1.5798eep-27);
     V r12;
     V r13;
@@ -644,20 +645,20 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_14)(void *const *out, const void 
     V r17;
     r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r15, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r4, r14, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r15, r16, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(maximum)(r4, r12, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r6, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
     r15 = BP__EW_FORMULA(add)(r7, r17, r7, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
     BP__TN(bp__chain_store)(out[3], r15, i, m);
 }
 static void BP__TN(chain_adam_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
@@ -666,21 +667,21 @@ static void BP__TN(chain_adam_clipped_14)(void *const *out, const void *const *i
     if (i < n) BP__TN(chain_step_adam_clipped_14)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_14[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_14[] = {13, 14, 12, 15};
+static const double chain_constant_adam_clipped_14[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_14[] = {13, 12, 14, 15};
 static const bp__ew_instr chain_instr_adam_clipped_14[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {3, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 12, {4, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 15, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {16, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {6, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {14, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 14, {4, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
@@ -697,8 +698,8 @@ BP__INLINE void BP__TN(chain_step_adamw_15)(void *const *out, const void *const 
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
     V r10 = v_set(0x1.5798eep-27);
     V r11;
     V r12;
@@ -707,20 +708,20 @@ BP__INLINE void BP__TN(chain_step_adamw_15)(void *const *out, const void *const 
     V r15;
     V r16;
     r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r9, r2, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r12, r3, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r10, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r6, r11, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r16, r13, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r5, r11, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r6, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r16, r10, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r14, r15, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r12, r16, r12, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
 static void BP__TN(chain_adamw_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -728,21 +729,21 @@ static void BP__TN(chain_adamw_15)(void *const *out, const void *const *in, cons
     if (i < n) BP__TN(chain_step_adamw_15)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_15[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_15[] = {11, 14, 12};
+static const double chain_constant_adamw_15[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_15[] = {11, 13, 14};
 static const bp__ew_instr chain_instr_adamw_15[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {12, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {2, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 12, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {12, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {6, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {13, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {5, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {13, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {14, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adamw_15", 7, 4, 17, 3, 12, chain_constant_adamw_15, chain_out_adamw_15, chain_instr_adamw_15, chain_adamw_15_f32, chain_adamw_15_f64},
@@ -759,8 +760,8 @@ BP__INLINE void BP__TN(chain_step_adamw_clipped_16)(void *const *out, const void
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
     V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
     V r11 = v_set(0x1.5798eep-27);
     V r12;
     V r13;
@@ -770,20 +771,20 @@ BP__INLINE void BP__TN(chain_step_adamw_clipped_16)(void *const *out, const void
     V r17;
     r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r15, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r12, r4, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r15, r11, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r5, r6, r5, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r7, r13, r7, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r12, r16, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r7, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r15, i, m);
 }
 static void BP__TN(chain_adamw_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -791,22 +792,22 @@ static void BP__TN(chain_adamw_clipped_16)(void *const *out, const void *const *
     if (i < n) BP__TN(chain_step_adamw_clipped_16)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_16[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_16[] = {13, 14, 12};
+static const double chain_constant_adamw_clipped_16[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_16[] = {13, 12, 15};
 static const bp__ew_instr chain_instr_adamw_clipped_16[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {3, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 12, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {12, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {15, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {5, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {7, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {14, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {6, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adamw_clipped_16", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_16, chain_out_adamw_clipped_16, chain_instr_adamw_clipped_16, chain_adamw_clipped_16_f32, chain_adamw_clipped_16_f64},
@@ -818,23 +819,23 @@ BP__INLINE void BP__TN(chain_step_rmsprop_17)(void *const *out, const void *cons
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.47ae14p-7);
-    V r5 = v_set(0x1.fae148p-1);
+    V r4 = v_set(0x1.fae148p-1);
+    V r5 = v_set(0x1.47ae14p-7);
     V r6 = v_set(0x1.5798eep-27);
     V r7;
     V r8;
     V r9;
     V r10;
     r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r7, r0, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(sqrt)(r9, r9, r9, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r2, r0, r2, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(div)(r7, r8, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r3, r10, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    r8 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r8, r1, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r9, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r2, r1, r2, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(div)(r7, r10, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
 static void BP__TN(chain_rmsprop_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
@@ -843,18 +844,18 @@ static void BP__TN(chain_rmsprop_17)(void *const *out, const void *const *in, co
     if (i < n) BP__TN(chain_step_rmsprop_17)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_17[] = {0x1.47ae14p-7, 0x1.fae148p-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_17[] = {9, 7};
+static const double chain_constant_rmsprop_17[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_17[] = {8, 7};
 static const bp__ew_instr chain_instr_rmsprop_17[] = {
     {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {7, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 7, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {7, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {2, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 10, {7, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {3, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {8, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {2, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 9, {8, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 9, {7, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"rmsprop_17", 4, 3, 11, 2, 9, chain_constant_rmsprop_17, chain_out_rmsprop_17, chain_instr_rmsprop_17, chain_rmsprop_17_f32, chain_rmsprop_17_f64},
@@ -867,25 +868,25 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_18)(void *const *out, const vo
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.47ae14p-7);
-    V r6 = v_set(0x1.fae148p-1);
+    V r5 = v_set(0x1.fae148p-1);
+    V r6 = v_set(0x1.47ae14p-7);
     V r7 = v_set(0x1.5798eep-27);
     V r8;
     V r9;
     V r10;
     V r11;
-    r8 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r8, r5, r8, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r8, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(div)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r9, i, m);
+    r8 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r11, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(div)(r8, r11, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
 static void BP__TN(chain_rmsprop_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -893,19 +894,19 @@ static void BP__TN(chain_rmsprop_clipped_18)(void *const *out, const void *const
     if (i < n) BP__TN(chain_step_rmsprop_clipped_18)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_18[] = {0x1.47ae14p-7, 0x1.fae148p-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_18[] = {11, 9};
+static const double chain_constant_rmsprop_clipped_18[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_18[] = {10, 8};
 static const bp__ew_instr chain_instr_rmsprop_clipped_18[] = {
-    {BP__EW_mul, 8, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {8, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 9, {11, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 8, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {4, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {9, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 9, {8, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"rmsprop_clipped_18", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_18, chain_out_rmsprop_clipped_18, chain_instr_rmsprop_clipped_18, chain_rmsprop_clipped_18_f32, chain_rmsprop_clipped_18_f64},
@@ -918,28 +919,28 @@ BP__INLINE void BP__TN(chain_step_rmsprop_19)(void *const *out, const void *cons
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.47ae14p-7);
-    V r6 = v_set(0x1.fae148p-1);
-    V r7 = v_set(0x1.5798eep-27);
-    V r8 = v_set(0x1.ccccccp-1);
+    V r5 = v_set(0x1.fae148p-1);
+    V r6 = v_set(0x1.47ae14p-7);
+    V r7 = v_set(0x1.ccccccp-1);
+    V r8 = v_set(0x1.5798eep-27);
     V r9;
     V r10;
     V r11;
     V r12;
     r9 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r0, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(div)(r0, r10, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r10, r9, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r10, r1, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r1, r12, r1, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
     r9 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    r11 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
     BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
 static void BP__TN(chain_rmsprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -947,20 +948,20 @@ static void BP__TN(chain_rmsprop_19)(void *const *out, const void *const *in, co
     if (i < n) BP__TN(chain_step_rmsprop_19)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_19[] = {0x1.47ae14p-7, 0x1.fae148p-1, 0x1.5798eep-27, 0x1.ccccccp-1};
-static const uint16_t chain_out_rmsprop_19[] = {11, 12, 10};
+static const double chain_constant_rmsprop_19[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_19[] = {10, 12, 11};
 static const bp__ew_instr chain_instr_rmsprop_19[] = {
     {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {1, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 9, {11, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 9, {0, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {2, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {10, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {9, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 11, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {1, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {4, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"rmsprop_19", 5, 4, 13, 3, 11, chain_constant_rmsprop_19, chain_out_rmsprop_19, chain_instr_rmsprop_19, chain_rmsprop_19_f32, chain_rmsprop_19_f64},
@@ -974,29 +975,30 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_20)(void *const *out, const vo
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.47ae14p-7);
-    V r7 = v_set(0x1.fae148p-1);
-    V r8 = v_set(0x1.5798eep-27);
-    V r9 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.fae148p-1);
+    V r7 = v_set(0x1.47ae14p-7);
+    V r8 = v_set(0x1.ccccccp-1);
+    V r9 = v_set(0x1.5798eep-27);
     V r10;
     V r11;
     V r12;
     V r13;
-    r10 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r6, r10, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r11, r12, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r10, r12, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r10, r11, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
+    V r14;
+    r10 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r11, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r9, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r11, r14, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
 static void BP__TN(chain_rmsprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1004,24 +1006,24 @@ static void BP__TN(chain_rmsprop_clipped_20)(void *const *out, const void *const
     if (i < n) BP__TN(chain_step_rmsprop_clipped_20)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_20[] = {0x1.47ae14p-7, 0x1.fae148p-1, 0x1.5798eep-27, 0x1.ccccccp-1};
-static const uint16_t chain_out_rmsprop_clipped_20[] = {13, 12, 11};
+static const double chain_constant_rmsprop_clipped_20[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_20[] = {12, 11, 13};
 static const bp__ew_instr chain_instr_rmsprop_clipped_20[] = {
-    {BP__EW_mul, 10, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {10, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {10, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {4, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {11, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_20", 6, 4, 14, 3, 12, chain_constant_rmsprop_clipped_20, chain_out_rmsprop_clipped_20, chain_instr_rmsprop_clipped_20, chain_rmsprop_clipped_20_f32, chain_rmsprop_clipped_20_f64},
+{"rmsprop_clipped_20", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_20, chain_out_rmsprop_clipped_20, chain_instr_rmsprop_clipped_20, chain_rmsprop_clipped_20_f32, chain_rmsprop_clipped_20_f64},
 #endif
 /* adagrad_21 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1037,11 +1039,11 @@ BP__INLINE void BP__TN(chain_step_adagrad_21)(void *const *out, const void *cons
     V r8;
     r5 = BP__EW_FORMULA(mul)(r0, r0, r0, 0x0p+0, 0x0p+0);
     r6 = BP__EW_FORMULA(add)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(sqrt)(r6, r6, r6, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r5, r4, r5, 0x0p+0, 0x0p+0);
     r5 = BP__EW_FORMULA(mul)(r2, r0, r2, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(div)(r5, r7, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(add)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(sqrt)(r6, r6, r6, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r4, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(div)(r5, r8, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(add)(r3, r7, r3, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r5, i, m);
 }
@@ -1056,11 +1058,11 @@ static const uint16_t chain_out_adagrad_21[] = {6, 5};
 static const bp__ew_instr chain_instr_adagrad_21[] = {
     {BP__EW_mul, 5, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {1, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 5, {6, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {5, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 8, {5, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 5, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 7, {6, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 7, {5, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adagrad_21", 4, 1, 9, 2, 7, chain_constant_adagrad_21, chain_out_adagrad_21, chain_instr_adagrad_21, chain_adagrad_21_f32, chain_adagrad_21_f64},
@@ -1081,9 +1083,9 @@ BP__INLINE void BP__TN(chain_step_adagrad_clipped_22)(void *const *out, const vo
     r6 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r7 = BP__EW_FORMULA(mul)(r6, r6, r6, 0x0p+0, 0x0p+0);
     r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r5, r7, 0x0p+0, 0x0p+0);
     r7 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r6, r5, r6, 0x0p+0, 0x0p+0);
     r6 = BP__EW_FORMULA(div)(r7, r9, r7, 0x0p+0, 0x0p+0);
     r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r8, i, m);
@@ -1101,9 +1103,9 @@ static const bp__ew_instr chain_instr_adagrad_clipped_22[] = {
     {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {6, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 7, {8, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {7, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {3, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 6, {8, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {6, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 6, {7, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
@@ -1118,8 +1120,8 @@ BP__INLINE void BP__TN(chain_step_adadelta_23)(void *const *out, const void *con
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.99999ap-4);
-    V r6 = v_set(0x1.ccccccp-1);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.99999ap-4);
     V r7 = v_set(0x1.0c6f7ap-20);
     V r8;
     V r9;
@@ -1127,24 +1129,24 @@ BP__INLINE void BP__TN(chain_step_adadelta_23)(void *const *out, const void *con
     V r11;
     V r12;
     r8 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r8, r0, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r10, r7, r10, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(div)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r8, r0, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r9, r5, r9, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r8, r9, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r8, r11, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r9, i, m);
+    r9 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r9, r1, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r8, r10, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(div)(r11, r12, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r10, r1, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r10, r11, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r12, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r3, r11, r3, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
 static void BP__TN(chain_adadelta_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1152,25 +1154,25 @@ static void BP__TN(chain_adadelta_23)(void *const *out, const void *const *in, c
     if (i < n) BP__TN(chain_step_adadelta_23)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adadelta_23[] = {0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_adadelta_23[] = {10, 12, 9};
+static const double chain_constant_adadelta_23[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_adadelta_23[] = {9, 10, 11};
 static const bp__ew_instr chain_instr_adadelta_23[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {8, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {10, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 9, {8, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {8, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 8, {11, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {8, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {9, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {8, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {2, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {8, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {4, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {1, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {9, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {8, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {2, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 11, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 12, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 10, {11, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {10, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {3, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {4, 8, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adadelta_23", 5, 3, 13, 3, 16, chain_constant_adadelta_23, chain_out_adadelta_23, chain_instr_adadelta_23, chain_adadelta_23_f32, chain_adadelta_23_f64},
@@ -1184,34 +1186,35 @@ BP__INLINE void BP__TN(chain_step_adadelta_clipped_24)(void *const *out, const v
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.ccccccp-1);
+    V r7 = v_set(0x1.99999ap-4);
     V r8 = v_set(0x1.0c6f7ap-20);
     V r9;
     V r10;
     V r11;
     V r12;
     V r13;
-    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r10, r11, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r12, r8, r12, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(div)(r13, r11, r13, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r5, r9, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r10, i, m);
+    V r14;
+    r9 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r10, r7, r10, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r9, r12, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r13, r7, r13, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r9, r12, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r4, r13, r4, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r5, r9, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r12, i, m);
 }
 static void BP__TN(chain_adadelta_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1219,29 +1222,29 @@ static void BP__TN(chain_adadelta_clipped_24)(void *const *out, const void *cons
     if (i < n) BP__TN(chain_step_adadelta_clipped_24)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adadelta_clipped_24[] = {0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_adadelta_clipped_24[] = {12, 13, 10};
+static const double chain_constant_adadelta_clipped_24[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_adadelta_clipped_24[] = {11, 10, 12};
 static const bp__ew_instr chain_instr_adadelta_clipped_24[] = {
-    {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {10, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {10, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {12, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {10, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {10, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 10, {13, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {10, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {11, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {4, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {5, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {9, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {13, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {9, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {4, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adadelta_clipped_24", 6, 3, 14, 3, 17, chain_constant_adadelta_clipped_24, chain_out_adadelta_clipped_24, chain_instr_adadelta_clipped_24, chain_adadelta_clipped_24_f32, chain_adadelta_clipped_24_f64},
+{"adadelta_clipped_24", 6, 3, 15, 3, 17, chain_constant_adadelta_clipped_24, chain_out_adadelta_clipped_24, chain_instr_adadelta_clipped_24, chain_adadelta_clipped_24_f32, chain_adadelta_clipped_24_f64},
 #endif
 /* adamax_25 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1252,22 +1255,22 @@ BP__INLINE void BP__TN(chain_step_adamax_25)(void *const *out, const void *const
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
     V r5 = v_set(0x1.99999ap-4);
-    V r6 = v_set(0x1.5798eep-27);
-    V r7 = v_set(0x1.ff7ceep-1);
+    V r6 = v_set(0x1.ff7ceep-1);
+    V r7 = v_set(0x1.5798eep-27);
     V r8;
     V r9;
     V r10;
     V r11;
     r8 = BP__EW_FORMULA(lerp)(r0, r1, r5, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(abs)(r1, r1, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(maximum)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(abs)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r7, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(maximum)(r9, r11, r9, 0x0p+0, 0x0p+0);
     r9 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(div)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r4, r10, r4, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r4, r11, r4, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r9, i, m);
 }
 static void BP__TN(chain_adamax_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
@@ -1276,17 +1279,17 @@ static void BP__TN(chain_adamax_25)(void *const *out, const void *const *in, con
     if (i < n) BP__TN(chain_step_adamax_25)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamax_25[] = {0x1.99999ap-4, 0x1.5798eep-27, 0x1.ff7ceep-1};
-static const uint16_t chain_out_adamax_25[] = {8, 11, 9};
+static const double chain_constant_adamax_25[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
+static const uint16_t chain_out_adamax_25[] = {8, 10, 9};
 static const bp__ew_instr chain_instr_adamax_25[] = {
     {BP__EW_lerp, 8, {0, 1, 5}, 0x0p+0, 0x0p+0},
-    {BP__EW_abs, 9, {1, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 10, {9, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 10, {9, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {4, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {4, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"adamax_25", 5, 3, 12, 3, 8, chain_constant_adamax_25, chain_out_adamax_25, chain_instr_adamax_25, chain_adamax_25_f32, chain_adamax_25_f64},
@@ -1301,17 +1304,17 @@ BP__INLINE void BP__TN(chain_step_adamax_clipped_26)(void *const *out, const voi
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.5798eep-27);
-    V r8 = v_set(0x1.ff7ceep-1);
+    V r7 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.5798eep-27);
     V r9;
     V r10;
     V r11;
     V r12;
     r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r10 = BP__EW_FORMULA(lerp)(r2, r9, r6, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(abs)(r9, r9, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(abs)(r9, r9, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r12, r8, r12, 0x0p+0, 0x0p+0);
     r12 = BP__EW_FORMULA(maximum)(r11, r9, r11, 0x0p+0, 0x0p+0);
     r9 = BP__EW_FORMULA(mul)(r4, r10, r4, 0x0p+0, 0x0p+0);
     r11 = BP__EW_FORMULA(div)(r9, r12, r9, 0x0p+0, 0x0p+0);
@@ -1326,14 +1329,14 @@ static void BP__TN(chain_adamax_clipped_26)(void *const *out, const void *const 
     if (i < n) BP__TN(chain_step_adamax_clipped_26)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamax_clipped_26[] = {0x1.99999ap-4, 0x1.5798eep-27, 0x1.ff7ceep-1};
+static const double chain_constant_adamax_clipped_26[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
 static const uint16_t chain_out_adamax_clipped_26[] = {10, 12, 9};
 static const bp__ew_instr chain_instr_adamax_clipped_26[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 10, {2, 9, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_abs, 11, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {11, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 12, {9, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {12, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {4, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 11, {9, 12, 0}, 0x0p+0, 0x0p+0},
@@ -1353,8 +1356,8 @@ BP__INLINE void BP__TN(chain_step_nadam_27)(void *const *out, const void *const 
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
     V r10 = v_set(0x1.5798eep-27);
     V r11;
     V r12;
@@ -1363,22 +1366,22 @@ BP__INLINE void BP__TN(chain_step_nadam_27)(void *const *out, const void *const 
     V r15;
     V r16;
     r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r9, r2, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r14, r3, r14, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r10, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r1, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r12, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r5, r15, r5, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r5, r15, r5, 0x0p+0, 0x0p+0);
     r15 = BP__EW_FORMULA(mul)(r6, r11, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r16, r13, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r14, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r12, r16, r12, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
 static void BP__TN(chain_nadam_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1386,23 +1389,23 @@ static void BP__TN(chain_nadam_27)(void *const *out, const void *const *in, cons
     if (i < n) BP__TN(chain_step_nadam_27)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_nadam_27[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_nadam_27[] = {11, 14, 12};
+static const double chain_constant_nadam_27[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_nadam_27[] = {11, 13, 14};
 static const bp__ew_instr chain_instr_nadam_27[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {12, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {2, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {14, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {13, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {5, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {3, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {5, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 15, {6, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {13, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"nadam_27", 7, 4, 17, 3, 14, chain_constant_nadam_27, chain_out_nadam_27, chain_instr_nadam_27, chain_nadam_27_f32, chain_nadam_27_f64},
@@ -1419,8 +1422,8 @@ BP__INLINE void BP__TN(chain_step_nadam_clipped_28)(void *const *out, const void
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
     V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
     V r11 = v_set(0x1.5798eep-27);
     V r12;
     V r13;
@@ -1430,21 +1433,21 @@ BP__INLINE void BP__TN(chain_step_nadam_clipped_28)(void *const *out, const void
     V r17;
     r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r14, r15, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r16, r4, r16, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r11, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r5, r12, r5, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r15, r14, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r6, r12, r6, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r7, r13, r7, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r7, r13, r7, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r12, r16, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r16, i, m);
+    BP__TN(bp__chain_store)(out[1], r15, i, m);
     BP__TN(bp__chain_store)(out[2], r12, i, m);
 }
 static void BP__TN(chain_nadam_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
@@ -1453,24 +1456,24 @@ static void BP__TN(chain_nadam_clipped_28)(void *const *out, const void *const *
     if (i < n) BP__TN(chain_step_nadam_clipped_28)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_nadam_clipped_28[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_nadam_clipped_28[] = {13, 16, 12};
+static const double chain_constant_nadam_clipped_28[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_nadam_clipped_28[] = {13, 15, 12};
 static const bp__ew_instr chain_instr_nadam_clipped_28[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {3, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {14, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {16, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {15, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {5, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {15, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {7, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {4, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {16, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {7, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"nadam_clipped_28", 8, 4, 18, 3, 15, chain_constant_nadam_clipped_28, chain_out_nadam_clipped_28, chain_instr_nadam_clipped_28, chain_nadam_clipped_28_f32, chain_nadam_clipped_28_f64},
@@ -1488,8 +1491,8 @@ BP__INLINE void BP__TN(chain_step_radam_29)(void *const *out, const void *const 
     V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
     V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
     V r9 = v_set(0x1.99999ap-4);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.ff7ceep-1);
+    V r11 = v_set(0x1.0624dep-10);
     V r12 = v_set(0x1.5798eep-27);
     V r13;
     V r14;
@@ -1497,21 +1500,21 @@ BP__INLINE void BP__TN(chain_step_radam_29)(void *const *out, const void *const 
     V r16;
     V r17;
     r13 = BP__EW_FORMULA(lerp)(r0, r1, r9, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r1, r10, r1, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r1, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r14, r15, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r2, r10, r2, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r1, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
     r14 = BP__EW_FORMULA(div)(r13, r3, r13, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r4, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r16, r16, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r14, r4, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r15, r15, r15, 0x0p+0, 0x0p+0);
     r17 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
     r14 = BP__EW_FORMULA(div)(r5, r17, r5, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r15, r14, r15, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r14, r16, 0x0p+0, 0x0p+0);
     r14 = BP__EW_FORMULA(mul)(r17, r6, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(where)(r7, r14, r15, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(where)(r7, r14, r16, 0x0p+0, 0x0p+0);
     r14 = BP__EW_FORMULA(sub)(r8, r17, r8, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r16, i, m);
+    BP__TN(bp__chain_store)(out[1], r15, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
 static void BP__TN(chain_radam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
@@ -1520,22 +1523,22 @@ static void BP__TN(chain_radam_29)(void *const *out, const void *const *in, cons
     if (i < n) BP__TN(chain_step_radam_29)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_radam_29[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_29[] = {13, 16, 14};
+static const double chain_constant_radam_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_radam_29[] = {13, 15, 14};
 static const bp__ew_instr chain_instr_radam_29[] = {
     {BP__EW_lerp, 13, {0, 1, 9}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {1, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {2, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {14, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 16, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 14, {13, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 17, {14, 12, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 14, {5, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {15, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {17, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 17, {7, 14, 15}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 17, {7, 14, 16}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 14, {8, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
@@ -1555,8 +1558,8 @@ BP__INLINE void BP__TN(chain_step_radam_clipped_30)(void *const *out, const void
     V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
     V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
     V r10 = v_set(0x1.99999ap-4);
-    V r11 = v_set(0x1.0624dep-10);
-    V r12 = v_set(0x1.ff7ceep-1);
+    V r11 = v_set(0x1.ff7ceep-1);
+    V r12 = v_set(0x1.0624dep-10);
     V r13 = v_set(0x1.5798eep-27);
     V r14;
     V r15;
@@ -1565,22 +1568,22 @@ BP__INLINE void BP__TN(chain_step_radam_clipped_30)(void *const *out, const void
     V r18;
     r14 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     r15 = BP__EW_FORMULA(lerp)(r2, r14, r10, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r16, r14, r16, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r15, r4, r15, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r14, r5, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r16, r16, r16, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(add)(r14, r13, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r6, r18, r6, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r3, r11, r3, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
     r18 = BP__EW_FORMULA(mul)(r17, r14, r17, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r18, r7, r18, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(where)(r8, r14, r17, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sub)(r9, r18, r9, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r16, r18, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r4, r15, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r5, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(add)(r16, r13, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r6, r18, r6, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(mul)(r17, r16, r17, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r18, r7, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(where)(r8, r16, r17, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sub)(r9, r18, r9, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r15, i, m);
-    BP__TN(bp__chain_store)(out[1], r16, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
+    BP__TN(bp__chain_store)(out[1], r14, i, m);
+    BP__TN(bp__chain_store)(out[2], r16, i, m);
 }
 static void BP__TN(chain_radam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1588,24 +1591,24 @@ static void BP__TN(chain_radam_clipped_30)(void *const *out, const void *const *
     if (i < n) BP__TN(chain_step_radam_clipped_30)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_radam_clipped_30[] = {0x1.99999ap-4, 0x1.0624dep-10, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_clipped_30[] = {15, 16, 14};
+static const double chain_constant_radam_clipped_30[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_radam_clipped_30[] = {15, 14, 16};
 static const bp__ew_instr chain_instr_radam_clipped_30[] = {
     {BP__EW_mul, 14, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 15, {2, 14, 10}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {14, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {3, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {14, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {15, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {14, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {16, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 18, {14, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {6, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {3, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {14, 12, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 18, {17, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {18, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 18, {8, 14, 17}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 14, {9, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {16, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {6, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {17, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 18, {8, 16, 17}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 16, {9, 18, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
 {"radam_clipped_30", 10, 4, 19, 3, 15, chain_constant_radam_clipped_30, chain_out_radam_clipped_30, chain_instr_radam_clipped_30, chain_radam_clipped_30_f32, chain_radam_clipped_30_f64},

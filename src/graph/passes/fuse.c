@@ -170,7 +170,7 @@ typedef struct builder { /* one program under construction */
     bp__ref in[MAX_INPUTS];
     double constant[MAX_VALUES];
     bp__ref constant_of[MAX_VALUES];
-    int32_t member[MAX_INSTRUCTIONS]; /* in order of nodes */
+    int32_t member[MAX_INSTRUCTIONS]; /* in order of need */
     int32_t out_member[MAX_INSTRUCTIONS];
     int32_t n_in, n_const, n_member, n_out;
 } builder;
@@ -182,6 +182,16 @@ static bool used_outside(const fuser *f, int32_t m) {
     return f->uses.count[f->uses.first[m]] > inside;
 }
 
+/* Members in order of need, results first to last: the order in which a compiler evaluated the arguments of nested constructors
+   leaves no trace in the program. */
+static void place_member(const fuser *f, int32_t g, builder *b, int32_t m) {
+    for (int32_t i = 0; i < b->n_member; i++)
+        if (b->member[i] == m) return;
+    for (int32_t k = 0; k < f->w.old[m].n_in; k++)
+        if (f->w.old[m].in[k].node >= 0 && f->group[f->w.old[m].in[k].node] == g) place_member(f, g, b, f->w.old[m].in[k].node);
+    b->member[b->n_member++] = m;
+}
+
 static bool collect(const fuser *f, int32_t g, builder *b) {
     memset(b, 0, sizeof *b);
     for (int32_t m = g; m >= 0; m = f->next[m]) {
@@ -189,6 +199,10 @@ static bool collect(const fuser *f, int32_t g, builder *b) {
         while (at > 0 && b->member[at - 1] > m) b->member[at] = b->member[at - 1], at--;
         b->member[at] = m;
     }
+    for (int32_t i = 0; i < b->n_member; i++)
+        if (used_outside(f, b->member[i])) b->out_member[b->n_out++] = b->member[i];
+    b->n_member = 0;
+    for (int32_t i = 0; i < b->n_out; i++) place_member(f, g, b, b->out_member[i]);
     for (int32_t i = 0; i < b->n_member; i++) {
         const bp__node *node = &f->w.old[b->member[i]];
         for (int32_t k = 0; k < node->n_in; k++) {
@@ -206,7 +220,6 @@ static bool collect(const fuser *f, int32_t g, builder *b) {
                 b->in[b->n_in++] = r;
             }
         }
-        if (used_outside(f, b->member[i])) b->out_member[b->n_out++] = b->member[i];
     }
     return true;
 }
