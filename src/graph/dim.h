@@ -26,4 +26,11 @@ int64_t bp__dim_eval(const bp__dims_table *t, int64_t dim, const int64_t *symbol
 char *bp__dim_text(const bp__dims_table *t, int64_t dim, char *out, size_t size);
 char *bp__dims_text(const bp__dims_table *t, const bp_dims *d, char *out, size_t size); /* "[batch, 784]" */
 int64_t bp__dims_count(bp__dims_table *t, const bp_dims *d);                            /* the product */
+
+static inline bool bp__dims_equal(const bp_dims *a, const bp_dims *b) { /* the same forms, so the same sizes */
+    if (a->n != b->n) return false;
+    for (int64_t i = 0; i < a->n; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
 #endif

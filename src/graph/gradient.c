@@ -24,17 +24,10 @@ typedef struct walk {
 
 static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) {
-    if (a->n != b->n) return false;
-    for (int64_t i = 0; i < a->n; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
 /* Sums d over the axes along which `to` was broadcast. */
 static bp_value sum_to(bp_value d, bp_dims to) {
     bp_dims from = bp_value_dims(d);
-    if (bp_is_bad(d) || same_dims(&from, &to)) return d;
+    if (bp_is_bad(d) || bp__dims_equal(&from, &to)) return d;
     bp_dims axes = {0, {0}};
     int64_t lead = from.n - to.n;
     for (int64_t i = 0; i < from.n; i++)
@@ -46,7 +39,7 @@ static bp_value sum_to(bp_value d, bp_dims to) {
         d = bp_sum(d, &o);
     }
     from = bp_value_dims(d);
-    return bp_is_bad(d) || same_dims(&from, &to) ? d : bp_reshape(d, to);
+    return bp_is_bad(d) || bp__dims_equal(&from, &to) ? d : bp_reshape(d, to);
 }
 
 static void contribute(walk *w, bp__ref to, bp_value d, int32_t consumer, int32_t input) {
@@ -165,7 +158,7 @@ static bool check_arguments(bp_graph *g, const bp_value *values, const bp_value 
     for (int i = 0; i < n && cotangents; i++) {
         bp_dims a = bp_value_dims(values[i]), b = bp_value_dims(cotangents[i]);
         if (bp_is_bad(cotangents[i])) return false;
-        if (cotangents[i].graph && (!same_dims(&a, &b) || bp_value_dtype(values[i]) != bp_value_dtype(cotangents[i]))) {
+        if (cotangents[i].graph && (!bp__dims_equal(&a, &b) || bp_value_dtype(values[i]) != bp_value_dtype(cotangents[i]))) {
             char s[200], t[200];
             bp__graph_fail(g, BP_SHAPE, "gradients: cotangent %d is %s, its value %s", i + 1,
                            bp__dims_text(g->dims, &b, s, sizeof s), bp__dims_text(g->dims, &a, t, sizeof t));

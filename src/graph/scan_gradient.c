@@ -80,13 +80,6 @@ static bool is_transpose(const bp__node *node) {
     return ((const struct bp__permute_attrs *)node->attrs)->axes.dim[0] == 1;
 }
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) {
-    if (a->n != b->n) return false;
-    for (int64_t i = 0; i < a->n; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
 static bp_value sum_turns(builder *b, const bp__node *node) {
     const struct bp__sum_attrs *s = node->attrs;
     bp__ref x = node->in[0];
@@ -106,8 +99,8 @@ static bp_value contract(builder *b, bp__ref r, int depth, bool *fits) {
     bool build = b->first.graph != NULL;
     if (depth > 16 || r.output != 0) {
         *fits = false;
-    } else if (op->ew_op == BP__EW_add && same_dims(&bp__ref_info(b->body, node->in[0])->dims, &node->out[0].dims) &&
-               same_dims(&bp__ref_info(b->body, node->in[1])->dims, &node->out[0].dims)) {
+    } else if (op->ew_op == BP__EW_add && bp__dims_equal(&bp__ref_info(b->body, node->in[0])->dims, &node->out[0].dims) &&
+               bp__dims_equal(&bp__ref_info(b->body, node->in[1])->dims, &node->out[0].dims)) {
         bp_value left = contract(b, node->in[0], depth + 1, fits);
         if (!*fits) return BP_NONE;
         bp_value right = contract(b, node->in[1], depth + 1, fits);

@@ -3,17 +3,10 @@
 
 #include <string.h>
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) {
-    if (a->n != b->n) return false;
-    for (int64_t i = 0; i < a->n; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
 static bool does_nothing(const bp_graph *g, const bp__node *node) {
     if (node->n_in != 1 || node->n_out != 1 || node->in[0].node < 0) return false;
     const bp__info *in = bp__ref_info(g, node->in[0]);
-    if (in->dtype != node->out[0].dtype || !same_dims(&in->dims, &node->out[0].dims)) return false;
+    if (in->dtype != node->out[0].dtype || !bp__dims_equal(&in->dims, &node->out[0].dims)) return false;
     const bp__op *op = node->op;
     return op == bp__op_id(BP__OP_ID_stop_gradient) || op == bp__op_id(BP__OP_ID_reshape) || op == bp__op_id(BP__OP_ID_cast) ||
            op == bp__op_id(BP__OP_ID_broadcast_to);
@@ -25,7 +18,7 @@ static bool equal(const bp__node *a, const bp__node *b) {
         if (a->in[i].node != b->in[i].node || a->in[i].output != b->in[i].output) return false;
     if (a->op == &bp__op_variable) return *(int64_t *)a->attrs == *(int64_t *)b->attrs;
     if (a->op == &bp__op_constant)
-        return a->out[0].dtype == b->out[0].dtype && same_dims(&a->out[0].dims, &b->out[0].dims) &&
+        return a->out[0].dtype == b->out[0].dtype && bp__dims_equal(&a->out[0].dims, &b->out[0].dims) &&
                memcmp(a->attrs, b->attrs, bp__info_bytes(&a->out[0])) == 0;
     return bp__attrs_equal(a->op, a->attrs, b->attrs);
 }

@@ -68,10 +68,6 @@ static bool is_zero(const bp_graph *g, bp__ref r) {
                : g->nodes[r.node].out[0].dtype == BP_F64 && *(double *)g->nodes[r.node].attrs == 0;
 }
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) {
-    return a->n == b->n && (a->n < 1 || a->dim[0] == b->dim[0]) && (a->n < 2 || a->dim[1] == b->dim[1]);
-}
-
 static int32_t only_consumer(const finder *f, bp__ref r) {
     if (!once(f, r)) return -1;
     return f->consumer[f->uses.first[r.node] + r.output];
@@ -101,7 +97,7 @@ static bp__ref mask_of(const finder *f, const bp__node *node, bp__ref product) {
     const bp__node *test = &g->nodes[node->in[0].node];
     if (test->op->ew_op != BP__EW_gt || !is_zero(g, test->in[1])) return none;
     const bp__info *m = bp__ref_info(g, test->in[0]), *y = bp__ref_info(g, product);
-    return same_dims(&m->dims, &y->dims) && m->dtype == y->dtype ? test->in[0] : none;
+    return bp__dims_equal(&m->dims, &y->dims) && m->dtype == y->dtype ? test->in[0] : none;
 }
 
 typedef struct match {
@@ -115,7 +111,7 @@ static match match_at(const finder *f, int32_t product) {
     match m = {.last = product, .bias = {-1, 0}, .mask = {-1, 0}, .activation = -1};
     bp__ref at = {product, 0};
     int32_t next = only_consumer(f, at);
-    if (next >= 0 && same_dims(&g->nodes[next].out[0].dims, &g->nodes[product].out[0].dims)) {
+    if (next >= 0 && bp__dims_equal(&g->nodes[next].out[0].dims, &g->nodes[product].out[0].dims)) {
         bp__ref bias = bias_of(g, &g->nodes[next], at);
         if (bias.node >= 0) {
             m.bias = bias;

@@ -63,17 +63,10 @@ static int compute_type(const bp__node *nodes, const bp__node *node) {
     return node->out[0].dtype == BP_U8 ? type : -1;
 }
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) {
-    if (a->n != b->n) return false;
-    for (int64_t i = 0; i < a->n; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
 static bool alike(const fuser *f, int32_t a, int32_t b) {
     const bp__node *x = &f->w.old[a], *y = &f->w.old[b];
     int s = compute_type(f->w.old, x), t = compute_type(f->w.old, y);
-    return s >= 0 && s == t && same_dims(&x->out[0].dims, &y->out[0].dims) && x->out[0].panels == y->out[0].panels;
+    return s >= 0 && s == t && bp__dims_equal(&x->out[0].dims, &y->out[0].dims) && x->out[0].panels == y->out[0].panels;
 }
 
 /* Would group `g` depend on itself through nodes outside? Walks back from its members' outside inputs; other groups run as one.

@@ -8,13 +8,6 @@ static bool transposes(const bp__node *node) {
     return a->axes.dim[0] == 1 && a->axes.dim[1] == 0;
 }
 
-static bool same_dims(const bp_dims *a, const bp_dims *b) {
-    if (a->n != b->n) return false;
-    for (int64_t i = 0; i < a->n; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
 static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
 
 static int64_t variable_of(const bp_graph *g, bp__ref r) {
@@ -25,7 +18,7 @@ static int64_t variable_of(const bp_graph *g, bp__ref r) {
  * there. */
 static bool meets_panels(const bp_graph *g, bp__ref r, const bp__info *like, uint8_t *panels, bool spread, int depth) {
     const bp__info *info = bp__ref_info(g, r);
-    if (depth > 32 || !same_dims(&info->dims, &like->dims) || info->dtype != like->dtype) return false;
+    if (depth > 32 || !bp__dims_equal(&info->dims, &like->dims) || info->dtype != like->dtype) return false;
     int64_t v = variable_of(g, r);
     if (v >= 0) {
         bool was = panels[v] != 0;
@@ -98,7 +91,7 @@ static void want(const bp_program *p, const uint8_t *panels, uint8_t *wants) {
             if (node->in[k].node < 0) continue;
             if (transposes(node))
                 wants[node->in[k].node] = (uint8_t)(3 - wants[i]);
-            else if (node->op->ew_op >= 0 && same_dims(&bp__ref_info(g, node->in[k])->dims, &node->out[0].dims))
+            else if (node->op->ew_op >= 0 && bp__dims_equal(&bp__ref_info(g, node->in[k])->dims, &node->out[0].dims))
                 wants[node->in[k].node] = wants[i];
         }
     }
@@ -139,7 +132,7 @@ static uint8_t elementwise_layout(const pass *s, const bp__node *node) {
     uint8_t panels = 0;
     for (int32_t k = 0; k < node->n_in; k++) {
         const bp__info *in = bp__ref_info(g, bp__rewrite_ref(&s->w, node->in[k]));
-        if (same_dims(&in->dims, &node->out[0].dims)) {
+        if (bp__dims_equal(&in->dims, &node->out[0].dims)) {
             if (in->panels) panels = in->panels;
         } else if (!is_one(&in->dims)) {
             return 0;
@@ -164,7 +157,7 @@ static bp_status visit(pass *s, int64_t i, const uint8_t *variable_panels) {
         if (in[k].node < 0) continue;
         const bp__info *info = bp__ref_info(g, in[k]);
         uint8_t need = 0;
-        if (elementwise && same_dims(&info->dims, &old->out[0].dims)) need = result;
+        if (elementwise && bp__dims_equal(&info->dims, &old->out[0].dims)) need = result;
         if (gemm && k == 1 && info->panels) need = 2;
         if (transpose) {
             need = info->panels;
