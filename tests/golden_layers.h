@@ -83,8 +83,7 @@ static void layer_pixel_shuffle(golden *k) {
     golden_out(k, "y", reshaped(x, bp_shape(4, 2, 2, 6, 8)));
 }
 
-/* ---- Normalisation
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Normalisation ---- */
 
 static bp_value normalised(golden *k, bp_value x, bp_dims axes) {
     bp_value d = bp_sub(x, mean_over(x, axes, 1)), v = mean_over(bp_square(d), axes, 1);
@@ -127,8 +126,7 @@ static void layer_lrn(golden *k) {
     golden_out(k, "y", bp_div(x, bp_pow(base, num(k, attr(k, "beta", 0)))));
 }
 
-/* ---- Gates
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Gates ---- */
 
 static void layer_prelu(golden *k) {
     bp_value x = in(k, "x0"), w = column_of(in(k, "weight"), 1);
@@ -139,8 +137,7 @@ static void layer_glu(golden *k) {
     golden_out(k, "y", bp_mul(part(x, 1, 0, 3), bp_sigmoid(part(x, 1, 3, 3))));
 }
 
-/* ---- Recurrent layers, unrolled
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Recurrent layers, unrolled ---- */
 
 typedef struct cell {
     golden *k;
@@ -217,8 +214,7 @@ static void layer_recurrent(golden *k) {
     if (k->name[0] == 'l') golden_out(k, "y11", bp_concat(c, n, 0));
 }
 
-/* ---- Attention
- * -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Attention ---- */
 
 static bp_value heads_of(bp_value x, int64_t heads) { /* [n, t, e] as [n, heads, t, e / heads] */
     return bp_permute(reshaped(x, bp_shape(4, size_of(x, 0), size_of(x, 1), heads, BP_INFER)), bp_shape(4, 0, 2, 1, 3));

@@ -362,8 +362,7 @@ static void pytorch_values(void **state) {
     bp_context_free(ctx);
 }
 
-/* ---- Training: the same bits
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Training: the same bits ---- */
 
 static const char cnn[] =
     "[{conv2d: {out_channels: 8, kernel_size: 3, padding: same}}, batch_norm, relu,"
@@ -466,8 +465,7 @@ static void training_gives_the_same_bits(void **state) {
     free(other);
 }
 
-/* ---- Names, shapes, sentences
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Names, shapes, sentences ---- */
 
 static void expect(const char *text, bp_dims dims, const char *tensors, const char *shape) {
     net n = make(text, BP_F32, dims, true, NULL);

@@ -333,8 +333,7 @@ static void test_special_values(void **state) {
             }
 }
 
-/* ---- The driver
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The driver ---- */
 
 typedef struct run_context {
     bp_context *ctx;

@@ -83,8 +83,7 @@ static void test_sticky_errors(void **state) {
     bp_context_free(ctx);
 }
 
-/* ---- A small net with an update of the Adam kind
- * ------------------------------------------------------------------------------- */
+/* ---- A small net with an update of the Adam kind ---- */
 
 enum { IN = 20, HIDDEN = 48, OUT = 10, BATCH = 33, STEPS = 6 };
 

@@ -144,8 +144,7 @@ static void shared_parameters(void **unused) {
     drop(&n);
 }
 
-/* ---- How weights start
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- How weights start ---- */
 
 typedef struct statistics {
     double low, high, mean, deviation;
@@ -203,8 +202,7 @@ static void initialisers(void **unused) {
     assert_true(s.low == 0.25);
 }
 
-/* ---- Values
- * -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Values ---- */
 
 static void run(net *n, const double *x, const bp_dims *dims, double *y, size_t count) {
     bp_program *program;
@@ -366,8 +364,7 @@ static void reference_layers(void **unused) {
     }
 }
 
-/* ---- Sentences
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Sentences ---- */
 
 static void expect_error(const char *layers, bp_status status, const char *message, const char *hint) {
     net n = make(layers, BP_F32, bp_shape(2, BP_BATCH, 6), 0, true);

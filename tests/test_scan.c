@@ -135,8 +135,7 @@ static void test_cumulative(void **state) {
                 }
 }
 
-/* ---- A recurrent net
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- A recurrent net ---- */
 
 enum { B = 3, T = 4, IN = 5, H = 6 };
 
@@ -289,8 +288,7 @@ static void test_second_order(void **state) {
     }
 }
 
-/* ---- Training with sizes that change
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Training with sizes that change ---- */
 
 enum { MAX_B = 9, MAX_T = 7, WIDE = 24, CLASSES = 4, LENGTHS = 5, STEPS = 2 * LENGTHS };
 
@@ -450,8 +448,7 @@ static void test_random_turns(void **state) {
     bp_context_free(ctx);
 }
 
-/* ---- Scans in scans, no per-turn input, mistakes
- * --------------------------------------------------------------------------------- */
+/* ---- Scans in scans, no per-turn input, mistakes ---- */
 
 static void power_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
                        bp_value *out, void *user) {

@@ -123,8 +123,7 @@ static bp_value contract(builder *b, bp__ref r, int depth, bool *fits) {
     return BP_NONE;
 }
 
-/* ---- The node
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The node ---- */
 
 static bool make_room(builder *b) {
     bp__pool *pool = &b->body->pool;

@@ -133,8 +133,7 @@ void bp__ew_convert(void *to, bp_dtype to_type, int64_t to_stride, const void *f
 
 void bp__ew_fill(void *to, bp_dtype type, double value, int64_t n) { bp__ew_convert(to, type, 1, &value, BP_F64, 0, n); }
 
-/* ---- Tiles
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Tiles ---- */
 
 void *bp__ew_in_place(const bp__ew_view *v, bp_dtype type, int64_t start, int64_t n) {
     if (v->dtype != type) return NULL;

@@ -4,8 +4,7 @@
 #include "kernel/walk.h"
 #include <string.h>
 
-/* ---- Conversion of a run
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Conversion of a run ---- */
 /* Truncates; what does not fit is clamped, NaN is 0 (C leaves both undefined). */
 static int64_t to_integer(double x) {
     if (x != x) return 0;
@@ -44,8 +43,7 @@ static void convert(bp_dtype to_dtype, void *to, int64_t to_step, bp_dtype from_
 #undef LOOP
 #undef TO
 
-/* ---- Strided copy
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Strided copy ---- */
 typedef struct axis {
     int64_t n, to, from;
 } axis;
@@ -149,8 +147,7 @@ void bp__copy(const bp__env *env, const bp__tensor *out, const bp__tensor *in) {
     bp__walk_run(env, j.n_runs, run->n, &j.per_piece, runs_piece, &j);
 }
 
-/* ---- Panels
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Panels ---- */
 /* Everything is seen as the matrix X [rows, columns] whose panels run over columns: a tensor with panels 1 is its transpose. */
 typedef struct side {
     void *data;
@@ -241,8 +238,7 @@ void bp__relayout(const bp__env *env, const bp__tensor *to, const bp__tensor *fr
     bp__walk_run(env, (x.cols + BP__PANEL - 1) / BP__PANEL, x.rows * BP__PANEL, &x.per_piece, strip_piece, &x);
 }
 
-/* ---- Random numbers
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Random numbers ---- */
 typedef struct fill {
     const bp__env *env;
     const bp__reduce_kernels *kernels;

@@ -178,8 +178,7 @@ static void BP__TN(bp__softmax_row_run)(const bp__softmax_row *r) {
     }
 }
 
-/* ---- Moving
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Moving ---- */
 static void BP__TN(bp__from_u8)(void *out, const uint8_t *in, int64_t n) {
     T *d = out;
     int64_t i = 0;

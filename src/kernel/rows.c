@@ -124,8 +124,7 @@ void bp__scatter_add_rows(const bp__env *env, const bp__tensor *out, const bp__t
         bp__team_run(env->team, n_pieces, scatter_rows_piece, &j);
 }
 
-/* ---- Along an axis
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Along an axis ---- */
 static void take_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
     const job *j = arg;

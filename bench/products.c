@@ -1,5 +1,5 @@
 /* Matrix products of training, one thread: GFLOP/s and % of the peak of multiply-adds measured in the same run.
-   bench_gemm [instruction set] */
+   bench_products [instruction set] */
 #include "kernel/isa.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static void measure(const bp__isa *isa, const shape *s, bp_dtype type) {
 int main(int argc, char **argv) {
     const bp__isa *isa = bp__isa_find(argc > 1 ? argv[1] : NULL);
     if (!isa) {
-        fprintf(stderr, "bench_gemm: no instruction set %s here\n", argv[1]);
+        fprintf(stderr, "bench_products: no instruction set %s here\n", argv[1]);
         return 1;
     }
     static const shape shapes[] = {

@@ -23,8 +23,7 @@ typedef struct hoister {
 
 static bool is(const bp__node *node, enum bp__op_id id) { return node->op == bp__op_id(id); }
 
-/* ---- What can leave
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- What can leave ---- */
 
 static int64_t rank(const hoister *h, bp__ref r) { return bp__ref_info(h->body, r)->dims.n; }
 static uint8_t kind_of(const hoister *h, bp__ref r) { return r.node < 0 ? CONSTANT : h->kind[r.node]; }
@@ -117,8 +116,7 @@ static bool plan(hoister *h) {
     return any;
 }
 
-/* ---- Building outside
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Building outside ---- */
 
 static bp_value add(const hoister *h, const bp__node *node, const void *attrs, const bp_value *in) {
     return bp__graph_add(h->w->p->g, node->op, attrs, in, node->n_in);
@@ -278,7 +276,7 @@ static bp_status hoist(bp__rewrite *w, int64_t old) {
     return status;
 }
 
-bp_status bp__pass_scan(bp_program *p) {
+bp_status bp__pass_hoist(bp_program *p) {
     bool any = false;
     for (int64_t i = 0; i < p->g->n_nodes; i++) any |= p->g->nodes[i].op == &bp__op_scan;
     if (!any) return BP_OK;

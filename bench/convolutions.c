@@ -1,5 +1,5 @@
 /* Convolutions of training: GFLOP/s of the three kernels and % of the peak of multiply-adds measured in the same run, one thread.
-   bench_conv [instruction set] */
+   bench_convolutions [instruction set] */
 #include "kernel/conv.h"
 #include "kernel/isa.h"
 #include <stdio.h>
@@ -75,7 +75,7 @@ static void measure(const bp__isa *isa, const char *name, int64_t images, int64_
 int main(int argc, char **argv) {
     const bp__isa *isa = bp__isa_find(argc > 1 ? argv[1] : NULL);
     if (!isa) {
-        fprintf(stderr, "bench_conv: no such instruction set here\n");
+        fprintf(stderr, "bench_convolutions: no such instruction set here\n");
         return 1;
     }
     printf("instruction set %s, one thread, f32\n", bp__isa_name(isa));
