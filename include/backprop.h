@@ -365,6 +365,8 @@ typedef struct bp_program_options {
     size_t size;
     int commit;  /* non-zero: the assignments of the graph are part of it */
     bp_value ok; /* scalar; assignments happen only when it is non-zero. BP_NONE: always */
+    const bp_value *variables; /* [n_variables] with commit: only these are assigned; NULL: all that the graph assigns */
+    int n_variables;
 } bp_program_options;
 BP_API bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs, int n, const bp_program_options *options);
 BP_API void bp_program_free(bp_program *program);

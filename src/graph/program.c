@@ -164,10 +164,20 @@ static bp_status run_passes(bp_program *p) {
     return BP_OK;
 }
 
+/* Does the program assign this variable? */
+static bool assigns(const bp_program_options *o, const bp__variable *v) {
+    if (v->assigned.node < 0) return false;
+    for (int i = 0; i < o->n_variables; i++)
+        if (o->variables[i].node == v->value.node) return true;
+    return !o->variables;
+}
+
 bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs, int n, const bp_program_options *options) {
     bp_context *ctx = g->ctx;
     *out = NULL;
     if (g->status != BP_OK) return g->status;
+    if (options && options->size < sizeof *options)
+        return bp__fail(ctx, BP_INVALID, "bp_program_options.size is %zu, not sizeof(bp_program_options)", options->size);
     bool commit = options && options->commit;
     for (int i = 0; i < n; i++)
         if (outputs[i].graph != g || outputs[i].node < 0)
@@ -185,8 +195,8 @@ bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs,
     if (status == BP_OK) {
         for (int i = 0; i < n; i++) p->outputs[i] = root_of(outputs[i]);
         for (int64_t i = 0; i < g->n_variables && commit; i++)
-            if (g->variables[i].assigned.node >= 0) p->assigns[p->n_assigns++] = (bp__root){i, g->variables[i].assigned};
-        if (options && options->size >= sizeof *options && options->ok.graph) p->ok = root_of(options->ok);
+            if (assigns(options, &g->variables[i])) p->assigns[p->n_assigns++] = (bp__root){i, g->variables[i].assigned};
+        if (options && options->ok.graph) p->ok = root_of(options->ok);
         status = extract(p, g);
     }
     if (status == BP_OK) status = bp__scan_trim(p);

@@ -150,6 +150,7 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
     if (s->has_time) BP_TRY(bp__put_number(ctx, train, "max_time", s->max_time));
     bp__tree *batch = s->batch_size ? bp__tree_int(ctx, s->batch_size) : bp__tree_text(ctx, "full");
     BP_TRY(bp__put(ctx, train, "batch_size", batch, s->has_batch ? NULL : "the default"));
+    if (s->accumulate > 1) BP_TRY(bp__put_int(ctx, train, "accumulate", s->accumulate));
     BP_TRY(bp__put(ctx, train, "shuffle", bp__tree_bool(ctx, s->shuffle), NULL));
     if (s->clip_norm > 0) BP_TRY(bp__put_number(ctx, train, "clip_norm", s->clip_norm));
     if (s->clip_value > 0) BP_TRY(bp__put_number(ctx, train, "clip_value", s->clip_value));
@@ -310,7 +311,8 @@ static bp_status set_rate(bp__decided *d) {
     const bp__settings *s = &d->s;
     int64_t n = d->data->train.n_rows;
     d->batch = s->batch_size && s->batch_size < n ? s->batch_size : n;
-    d->steps_per_epoch = (n + d->batch - 1) / d->batch;
+    d->step_rows = d->batch > n / s->accumulate ? n : d->batch * s->accumulate;
+    d->steps_per_epoch = (n + d->step_rows - 1) / d->step_rows;
     d->n_steps = s->epochs >= 0 ? s->epochs * d->steps_per_epoch : -1;
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;
     BP_TRY(bp__schedule_new(&d->rate, d->ctx, s->file, s->schedule, s->lr));
@@ -396,6 +398,7 @@ bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, b
                          .dtype = dtype,
                          .clip_norm = d->s.clip_norm,
                          .clip_value = d->s.clip_value,
+                         .accumulate = d->s.accumulate,
                          .training = training,
                          .weighted = training && d->weight,
                          .seed = d->s.seed};

@@ -165,19 +165,37 @@ static bp_progress progress(const loop *l, const bp__epoch *e) {
     return p;
 }
 
+/* What the step's losses are divided by: known before any shard of it. */
+static double normalizer(const loop *l, const int64_t *rows, int64_t n) {
+    const bp__dataset *data = l->d->data;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (l->d->weight)
+            sum += (double)l->d->weight[rows[i]];
+        else
+            sum += !data->label || data->label[rows[i]] >= 0;
+    }
+    return sum;
+}
+
+/* Forward, backward and update for these rows; in shards where there are more than one holds. */
 static bp_status one_step(loop *l, const int64_t *rows, int64_t n) {
-    double begin = bp__now(), lr = rate(l);
-    bp__batch b = gather(&l->staging, rows, n);
+    double begin = bp__now();
+    int64_t k = bp__net_columns(l->net), first = l->n_seen;
     bp__step out;
-    BP_TRY(bp__net_train(l->net, &b, lr, l->step, &out));
+    bp__net_begin(l->net, rate(l), l->step, normalizer(l, rows, n));
+    for (int64_t at = 0; at < n; at += l->d->batch) {
+        bp__batch b = gather(&l->staging, rows + at, BP__MIN(l->d->batch, n - at));
+        const void *y;
+        BP_TRY(bp__net_shard(l->net, &b, at, &y));
+        probabilities(l, y, b.n, l->all_p + l->n_seen * k);
+        memcpy(l->seen + l->n_seen, rows + at, sizeof(int64_t) * (size_t)b.n);
+        l->n_seen += b.n;
+    }
+    BP_TRY(bp__net_end(l->net, &out));
+    for (int64_t i = first; i < l->n_seen; i++) l->all_loss[i] = out.loss;
     l->step++;
     l->run->steps = l->step;
-    int64_t k = bp__net_columns(l->net);
-    probabilities(l, out.y, n, l->all_p + l->n_seen * k);
-    for (int64_t i = 0; i < n; i++) {
-        l->seen[l->n_seen] = rows[i];
-        l->all_loss[l->n_seen++] = out.loss;
-    }
     l->epoch_loss += out.loss * (double)n;
     l->run->n_samples += n;
     l->run->train_seconds += bp__now() - begin;
@@ -276,14 +294,14 @@ static bp_status one_epoch(loop *l) {
     l->epoch++;
     l->n_seen = 0;
     l->epoch_loss = 0;
-    if (d->s.shuffle && d->batch < n) { /* one batch of everything needs no order */
+    if (d->s.shuffle && d->step_rows < n) { /* one batch of everything needs no order */
         bp__stream stream = {.seed = d->s.seed, .stream = bp__stream_id("order"), .step = (uint32_t)l->epoch};
         bp__permutation(l->order, stream, n);
         for (int64_t i = 0; i < n; i++) l->order[i] = d->data->train.rows[l->order[i]];
     } else
         memcpy(l->order, d->data->train.rows, sizeof(int64_t) * (size_t)n);
-    for (int64_t i = 0; i < n && !l->stop; i += d->batch) {
-        BP_TRY(one_step(l, l->order + i, BP__MIN(d->batch, n - i)));
+    for (int64_t i = 0; i < n && !l->stop; i += d->step_rows) {
+        BP_TRY(one_step(l, l->order + i, BP__MIN(d->step_rows, n - i)));
         if (!l->stop) check_stop(l);
     }
     return end_epoch(l);

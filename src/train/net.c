@@ -13,6 +13,9 @@ typedef struct parts {
     bp_value y, rows, mean;         /* of the training path */
     bp_value eval_y, eval_p, eval_rows, eval_mean;
     bp_value norm, ok, loss64;
+    bp_value *grads;               /* [n_grads] of a step made of shards: what the shard program gives; pool of the net */
+    bp_value *updated, *per_shard; /* variables that the update, and a shard, assign */
+    int n_grads, n_updated, n_per_shard;
 } parts;
 
 /* The samples as the network takes them. Bytes become numbers inside the plan: a quarter of the memory traffic. */
@@ -51,8 +54,56 @@ static bp_status build_path(bp__net *net, const bp__net_spec *spec, bool trainin
                        (long long)net->n_outputs);
 }
 
-/* The chain rule, clipping and the update; all or nothing, guarded by `ok`. */
-static bp_status build_update(bp__net *net, const bp__net_spec *spec, parts *p) {
+/* A step of several shards: the shard program gives gradients, the update takes their sums as inputs. */
+static bp_status cut_at_gradients(bp__net *net, const bp_value *parameters, bp_value *grads, int m, parts *p) {
+    int64_t *sizes = bp__zalloc(net->ctx, sizeof(int64_t) * (size_t)(m + 1));
+    net->gradients = bp__zalloc(net->ctx, sizeof(void *) * (size_t)(m + 1));
+    net->gradient_names = bp__zalloc(net->ctx, sizeof(char *) * (size_t)(m + 1));
+    p->grads = bp__zalloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
+    bp_status status = sizes && net->gradients && net->gradient_names && p->grads ? BP_OK : bp__out_of_memory(net->ctx, 0);
+    for (int i = 0; i < m && status == BP_OK; i++) {
+        char name[600];
+        bp_dims d = bp_value_dims(parameters[i]);
+        snprintf(name, sizeof name, "gradient/%s", net->g->nodes[parameters[i].node].name);
+        sizes[i] = 1;
+        for (int64_t k = 0; k < d.n; k++) sizes[i] *= d.dim[k];
+        p->grads[i] = bp_broadcast_to(grads[i], d); /* a gradient that is zero everywhere may be a scalar */
+        grads[i] = bp_input(net->g, name, bp_value_dtype(parameters[i]), d);
+        if (bp_graph_status(net->g) == BP_OK) net->gradient_names[i] = net->g->nodes[grads[i].node].name;
+    }
+    p->n_grads = net->n_gradients = m;
+    if (status == BP_OK) status = bp_graph_status(net->g);
+    if (status == BP_OK) status = bp__shards_new(&net->shards, net->ctx, net->dtype, sizes, m);
+    bp__free(net->ctx, sizes);
+    return status;
+}
+
+/* The variables assigned so far, but for those marked. */
+static bp_status assigned(bp__net *net, const bool *but, bp_value **out, int *n) {
+    const bp_graph *g = net->g;
+    *n = 0;
+    *out = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(g->n_variables + 1));
+    if (!*out) return bp__out_of_memory(net->ctx, 0);
+    for (int64_t i = 0; i < g->n_variables; i++)
+        if (g->variables[i].assigned.node >= 0 && !(but && but[i])) (*out)[(*n)++] = bp__value(net->g, g->variables[i].value);
+    return BP_OK;
+}
+
+/* Clipping and the update; all or nothing, guarded by `ok`. */
+static bp_status build_update(bp__net *net, const bp__net_spec *spec, const bp_value *parameters, bp_value *grads, int m,
+                              parts *p) {
+    bp_value clip_norm = spec->clip_norm > 0 ? bp_number(net->g, BP_F64, spec->clip_norm) : BP_NONE;
+    bp_value clip_value = spec->clip_value > 0 ? bp_number(net->g, BP_F64, spec->clip_value) : BP_NONE;
+    p->norm = bp_number(net->g, BP_F64, 0);
+    if (m > 0) BP_TRY(bp__clip_grads(net->g, grads, m, clip_norm, clip_value, &p->norm));
+    if (m > 0) BP_TRY(bp__optimizer_build(net->g, spec->optimizer, p->lr, parameters, grads, m));
+    bp_value loss = net->shards ? bp_input(net->g, "loss", BP_F64, bp_shape(0)) : p->loss64;
+    p->ok = bp_logical_and(bp_is_finite(loss), bp_is_finite(p->norm));
+    return bp_graph_status(net->g);
+}
+
+/* The chain rule and what follows from it. */
+static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p) {
     int64_t n = bp__nn_n_parameters(net->nn), m = 0;
     bp_value *lists = bp__zalloc(net->ctx, sizeof(bp_value) * (size_t)(2 * n + 1)), *grads = lists + n;
     if (!lists) return bp__out_of_memory(net->ctx, 0);
@@ -61,17 +112,23 @@ static bp_status build_update(bp__net *net, const bp__net_spec *spec, parts *p) 
         if (q->trainable) lists[m++] = q->value;
     }
     p->lr = bp_input(net->g, "lr", BP_F64, bp_shape(0));
-    bp_gradients(grads, &p->mean, NULL, 1, lists, (int)m);
-    bp_value clip_norm = spec->clip_norm > 0 ? bp_number(net->g, BP_F64, spec->clip_norm) : BP_NONE;
-    bp_value clip_value = spec->clip_value > 0 ? bp_number(net->g, BP_F64, spec->clip_value) : BP_NONE;
-    bp_status status = bp_graph_status(net->g);
     p->loss64 = bp_cast(p->mean, BP_F64);
-    p->norm = bp_number(net->g, BP_F64, 0);
-    if (status == BP_OK && m > 0) status = bp__clip_grads(net->g, grads, (int)m, clip_norm, clip_value, &p->norm);
-    if (status == BP_OK && m > 0) status = bp__optimizer_build(net->g, spec->optimizer, p->lr, lists, grads, (int)m);
-    p->ok = bp_logical_and(bp_is_finite(p->loss64), bp_is_finite(p->norm));
+    bp_gradients(grads, &p->mean, NULL, 1, lists, (int)m);
+    bp_status status = bp_graph_status(net->g);
+    bool *seen = NULL;
+    if (status == BP_OK && spec->accumulate > 1) {
+        status = cut_at_gradients(net, lists, grads, (int)m, p);
+        if (status == BP_OK) status = assigned(net, NULL, &p->per_shard, &p->n_per_shard);
+        net->shard_assigns = p->n_per_shard > 0;
+        seen = bp__zalloc(net->ctx, (size_t)net->g->n_variables + 1);
+        if (!seen) status = bp__out_of_memory(net->ctx, 0);
+        for (int64_t i = 0; seen && i < net->g->n_variables; i++) seen[i] = net->g->variables[i].assigned.node >= 0;
+    }
+    if (status == BP_OK) status = build_update(net, spec, lists, grads, (int)m, p);
+    if (status == BP_OK && seen) status = assigned(net, seen, &p->updated, &p->n_updated);
+    bp__free(net->ctx, seen);
     bp__free(net->ctx, lists);
-    return status == BP_OK ? bp_graph_status(net->g) : status;
+    return status;
 }
 
 static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
@@ -84,12 +141,42 @@ static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
     if (spec->training) {
         BP_TRY(build_path(net, spec, true, x, &p->y));
         bp__loss_build(&spec->loss, p->y, p->target, p->weight, &training_rows, &p->mean);
-        BP_TRY(build_update(net, spec, p));
+        if (spec->accumulate > 1) { /* each shard's part of the step's loss */
+            bp_value sum = bp__sum_all(p->weight.graph ? bp_mul(training_rows, p->weight) : training_rows);
+            p->mean = bp_div(sum, bp_cast(bp_input(g, "normalizer", BP_F64, bp_shape(0)), spec->dtype));
+        }
+        BP_TRY(build_backward(net, spec, p));
     }
     BP_TRY(build_path(net, spec, false, x, &p->eval_y));
     bp__loss_build(&spec->loss, p->eval_y, p->target, BP_NONE, &p->eval_rows, &p->eval_mean);
     p->eval_p = net->binary ? bp_sigmoid(p->eval_y) : net->classification ? bp_softmax(p->eval_y, 1) : p->eval_y;
     return bp_graph_status(g);
+}
+
+static bp_status compile_training(bp__net *net, const parts *p) {
+    bp_value out[] = {p->y, p->loss64, p->norm};
+    bp_program_options o = {.size = sizeof o, .commit = 1, .ok = p->ok};
+    if (!net->shards) {
+        BP_TRY(bp_program_new(&net->train, net->g, out, 3, &o));
+        return bp_session_new(&net->train_session, net->train, net->state);
+    }
+    o.variables = p->updated;
+    o.n_variables = p->n_updated;
+    BP_TRY(bp_program_new(&net->update, net->g, &p->norm, 1, &o));
+    BP_TRY(bp_session_new(&net->update_session, net->update, net->state));
+    net->before = bp__alloc(net->ctx, net->state->bytes + 1);
+    bp_value *all = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(p->n_grads + 2));
+    bp_status status = all && net->before ? BP_OK : bp__out_of_memory(net->ctx, net->state->bytes);
+    if (status == BP_OK) {
+        all[0] = p->y;
+        all[1] = p->loss64;
+        memcpy(all + 2, p->grads, sizeof(bp_value) * (size_t)p->n_grads);
+        o = (bp_program_options){
+            .size = sizeof o, .commit = 1, .ok = BP_NONE, .variables = p->per_shard, .n_variables = p->n_per_shard};
+        status = bp_program_new(&net->train, net->g, all, p->n_grads + 2, &o);
+    }
+    bp__free(net->ctx, all);
+    return status == BP_OK ? bp_session_new(&net->train_session, net->train, net->state) : status;
 }
 
 static bp_status compile(bp__net *net, const bp__net_spec *spec, const parts *p) {
@@ -98,12 +185,7 @@ static bp_status compile(bp__net *net, const bp__net_spec *spec, const parts *p)
     bp_status status = bp_state_new(&net->state, net->g);
     bp__context_set_seed(net->ctx, before);
     BP_TRY(status);
-    if (spec->training) {
-        bp_value out[] = {p->loss64, p->norm, p->y};
-        bp_program_options o = {.size = sizeof o, .commit = 1, .ok = p->ok};
-        BP_TRY(bp_program_new(&net->train, net->g, out, 3, &o));
-        BP_TRY(bp_session_new(&net->train_session, net->train, net->state));
-    }
+    if (spec->training) BP_TRY(compile_training(net, p));
     bp_value out[] = {p->eval_p, p->eval_rows};
     BP_TRY(bp_program_new(&net->eval, net->g, out, 2, NULL));
     BP_TRY(bp_session_new(&net->eval_session, net->eval, net->state));
@@ -115,7 +197,7 @@ static bp_status make(bp__net *net, const bp__net_spec *spec) {
     parts p = {.x = BP_NONE};
     BP_TRY(bp_graph_new(&net->g, net->ctx));
     BP_TRY(bp__nn_new(&net->nn, net->g));
-    BP_TRY(build(net, spec, &p));
+    bp_status status = build(net, spec, &p);
     for (int64_t i = 0; i < bp__nn_n_parameters(net->nn); i++) {
         const bp__nn_parameter *q = bp__nn_parameter_at(net->nn, i);
         bp_dims d = bp_value_dims(q->value);
@@ -123,7 +205,11 @@ static bp_status make(bp__net *net, const bp__net_spec *spec) {
         for (int64_t k = 0; k < d.n; k++) n *= d.dim[k];
         net->n_parameters += n;
     }
-    return compile(net, spec, &p);
+    if (status == BP_OK) status = compile(net, spec, &p);
+    bp__free(net->ctx, p.grads);
+    bp__free(net->ctx, p.updated);
+    bp__free(net->ctx, p.per_shard);
+    return status;
 }
 
 bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec) {
@@ -151,11 +237,17 @@ bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec) 
 void bp__net_free(bp__net *net) {
     if (!net) return;
     bp_session_free(net->train_session);
+    bp_session_free(net->update_session);
     bp_session_free(net->eval_session);
     bp_session_free(net->predict_session);
     bp_program_free(net->train);
+    bp_program_free(net->update);
     bp_program_free(net->eval);
     bp_program_free(net->predict);
+    bp__shards_free(net->shards);
+    bp__free(net->ctx, net->gradients);
+    bp__free(net->ctx, net->gradient_names);
+    bp__free(net->ctx, net->before);
     bp_state_free(net->state);
     bp__nn_free(net->nn);
     bp_graph_free(net->g);
@@ -174,20 +266,47 @@ static bp_status feed(const bp__net *net, bp_session *s, const bp__batch *b) {
     return b->weight ? bp_session_set(s, "weight", b->weight, &rows) : BP_OK;
 }
 
-bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out) {
-    bp_session *s = net->train_session;
+void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer) {
     net->lr = lr;
+    net->step = step;
+    net->normalizer = normalizer;
+    if (net->shards) bp__shards_begin(net->shards);
+    if (net->shard_assigns) memcpy(net->before, net->state->block, net->state->bytes);
+}
+
+static double scalar_output(bp_session *s, int k) {
+    const void *value = NULL;
+    return bp_session_output(s, k, &value, NULL, NULL) == BP_OK ? *(const double *)value : 0;
+}
+
+bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, const void **y) {
+    bp_session *s = net->train_session;
     BP_TRY(feed(net, s, b));
-    BP_TRY(bp_session_set(s, "lr", &net->lr, NULL));
-    bp_session_set_step(s, net->seed, (uint32_t)step, 0);
+    BP_TRY(bp_session_set(s, net->shards ? "normalizer" : "lr", net->shards ? &net->normalizer : &net->lr, NULL));
+    bp_session_set_step(s, net->seed, (uint32_t)net->step, first_row);
     BP_TRY(bp_session_run(s));
-    const void *value;
-    BP_TRY(bp_session_output(s, 0, &value, NULL, NULL));
-    out->loss = *(const double *)value;
-    BP_TRY(bp_session_output(s, 1, &value, NULL, NULL));
-    out->norm = *(const double *)value;
-    BP_TRY(bp_session_output(s, 2, &out->y, NULL, NULL));
+    BP_TRY(bp_session_output(s, 0, y, NULL, NULL));
+    if (!net->shards) return BP_OK;
+    for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_output(s, k + 2, &net->gradients[k], NULL, NULL));
+    return bp__shards_add(net->shards, net->gradients, scalar_output(s, 1));
+}
+
+bp_status bp__net_end(bp__net *net, bp__step *out) {
+    bp_session *s = net->shards ? net->update_session : net->train_session;
+    out->loss = net->shards ? 0 : scalar_output(s, 1);
+    if (net->shards) {
+        bp__shards_end(net->shards, net->gradients, &net->step_loss);
+        out->loss = net->step_loss;
+        s->env.team = bp__context_team(net->ctx);
+        for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_set(s, net->gradient_names[k], net->gradients[k], NULL));
+        BP_TRY(bp_session_set(s, "loss", &net->step_loss, NULL));
+        BP_TRY(bp_session_set(s, "lr", &net->lr, NULL));
+        bp_session_set_step(s, net->seed, (uint32_t)net->step, 0);
+        BP_TRY(bp_session_run(s));
+    }
+    out->norm = scalar_output(s, net->shards ? 0 : 2);
     out->committed = bp_session_committed(s) != 0;
+    if (net->shard_assigns && !out->committed) memcpy(net->state->block, net->before, net->state->bytes);
     return BP_OK;
 }
 
@@ -233,7 +352,12 @@ bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **te
         bp__step step;
         status = saved ? BP_OK : bp__out_of_memory(net->ctx, net->state->bytes);
         if (saved) memcpy(saved, net->state->block, net->state->bytes);
-        if (status == BP_OK) status = bp__net_train(net, &b, 0, 0, &step);
+        if (status == BP_OK) {
+            const void *y;
+            bp__net_begin(net, 0, 0, 1);
+            status = bp__net_shard(net, &b, 0, &y);
+            if (status == BP_OK) status = bp__net_end(net, &step);
+        }
         if (saved) memcpy(net->state->block, saved, net->state->bytes);
         bp__free(net->ctx, saved);
         if (status == BP_OK) status = bp_session_describe(net->train_session, text);

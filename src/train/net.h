@@ -4,6 +4,7 @@
 #include "data/data.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
+#include "train/shards.h"
 
 /* ---- Losses ---- */
 
@@ -29,6 +30,7 @@ typedef struct bp__net_spec {
     const bp__prep *prep; /* borrowed while it is made */
     bp_dtype dtype;
     double clip_norm, clip_value;
+    int64_t accumulate; /* shards of a step; 0 or 1: the step is one batch and one program */
     bool training, weighted;
     uint64_t seed;
 } bp__net_spec;
@@ -46,24 +48,35 @@ typedef struct bp__net {
     bp_graph *g;
     bp__nn *nn;
     bp_state *state;
-    bp_program *train, *eval, *predict;
-    bp_session *train_session, *eval_session, *predict_session;
+    bp_program *train, *update, *eval, *predict; /* update: of a step that is made of shards; else NULL, train does all */
+    bp_session *train_session, *update_session, *eval_session, *predict_session;
+    bp__shards *shards;     /* with update */
+    const void **gradients; /* [n_gradients]: of a shard, and their sums */
+    const char **gradient_names;
+    int n_gradients;
+    bool shard_assigns; /* a shard changes state itself (running statistics): taken back when the step is not committed */
+    unsigned char *before;
     bp_dtype dtype, x_dtype;
     bp_dims x_dims;
     int64_t n_outputs, n_targets, n_parameters; /* n_parameters: numbers that are trained or frozen, buffers not */
     bool classification, binary, weighted;
     uint64_t seed;
     bp__loss loss;
-    double lr;
+    double lr, normalizer, step_loss;
+    int64_t step;
 } bp__net;
 bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec);
 void bp__net_free(bp__net *net);
 typedef struct bp__step {
     double loss, norm;
-    const void *y;  /* [n, outputs] of the net's dtype: before any softmax */
     bool committed; /* loss and gradients were finite */
 } bp__step;
-bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out);
+/* One step: begin, its shards in order of index, end. normalizer: what the step's sum of losses is divided by, the number of its
+   known labels or the sum of its rows' weights. first_row: the shard's first row within the step. *y [n, outputs] of the net's
+   dtype, before any softmax; borrowed until the next call. */
+void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer);
+bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, const void **y);
+bp_status bp__net_end(bp__net *net, bp__step *out);
 /* p [n, columns]: probabilities of all classes, or the targets as trained on; rows [n]: losses, NULL: not wanted (no target is
    needed then). columns = max(outputs, 2 for a binary net). */
 bp_status bp__net_eval(bp__net *net, const bp__batch *b, double *p, double *rows);

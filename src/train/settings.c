@@ -322,12 +322,12 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
-    int64_t accumulate = 1;
-    BP_TRY(get_int(s, given(train, "accumulate"), "train.accumulate", 1, INT32_MAX, &accumulate));
-    if (accumulate > 1)
+    s->accumulate = 1;
+    BP_TRY(get_int(s, given(train, "accumulate"), "train.accumulate", 1, INT32_MAX, &s->accumulate));
+    if (s->accumulate > 1 && s->batch_size == 0)
         return bp__config_fail(
             s, given(train, "accumulate"),
-            "train.accumulate must be 1: this version makes every step from one shard; use a larger batch_size");
+            "train.accumulate cuts a step into shards of batch_size rows, and batch_size is full: give its rows");
     s->clip_norm = s->clip_value = -1;
     BP_TRY(get_number(s, given(train, "clip_norm"), "train.clip_norm", 0, false, &s->clip_norm));
     BP_TRY(get_number(s, given(train, "clip_value"), "train.clip_value", 0, false, &s->clip_value));

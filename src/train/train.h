@@ -46,7 +46,8 @@ typedef struct bp__settings {
     bool has_epochs, has_steps, has_time, has_batch, has_stopping, has_threads, has_seed, has_metrics, has_weights;
     int64_t epochs, steps; /* -1: not bounded */
     double max_time;       /* seconds; < 0: not bounded */
-    int64_t batch_size;    /* 0: full */
+    int64_t batch_size;    /* of a shard; 0: full */
+    int64_t accumulate;    /* shards of a step */
     bool shuffle;
     double clip_norm, clip_value; /* < 0: none */
     bool stop_early, restore_best;
@@ -108,11 +109,11 @@ typedef struct bp__decided {
     bp__settings s;
     bp__dataset *data;
     bp__loss loss;
-    bp__tree *resolved;                      /* the complete configuration, reasons as comments */
-    const bp__tree *model, *optimizer;       /* in `resolved` */
-    const bp__tree *schedule;                /* or NULL */
-    float *weight;                           /* [data rows]: class weight times row weight; NULL: all 1 */
-    int64_t batch, steps_per_epoch, n_steps; /* n_steps -1: not bounded */
+    bp__tree *resolved;                                 /* the complete configuration, reasons as comments */
+    const bp__tree *model, *optimizer;                  /* in `resolved` */
+    const bp__tree *schedule;                           /* or NULL */
+    float *weight;                                      /* [data rows]: class weight times row weight; NULL: all 1 */
+    int64_t batch, step_rows, steps_per_epoch, n_steps; /* rows of a shard, of a step; n_steps -1: not bounded */
     bp__schedule *rate;
     char *text; /* the decisions, a line each */
 } bp__decided;
