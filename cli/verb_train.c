@@ -14,6 +14,11 @@ static void suggest_next(cli *c, const char *path, const char *data) {
     cli_say(c, "next: backprop predict %s%s%s %s -o predictions.csv", quote, path, quote, example);
 }
 
+static void suggest_resume(cli *c, const char *path) {
+    const char *quote = path && plain_word(path) ? "" : "'";
+    if (path) cli_say(c, "next: backprop train --resume %s%s%s", quote, path, quote);
+}
+
 static int dry(cli *c, bp_config *cfg) {
     char *text = NULL, *json = NULL;
     bp_status status = bp_config_resolve(cfg, &text, &json);
@@ -30,6 +35,7 @@ static bp_status prepare(cli *c, bp_config *cfg) {
                         .out = out ? out : "",
                         .force = cli_has(c, OPT_force),
                         .from = cli_value(c, OPT_from),
+                        .resume = cli_value(c, OPT_resume),
                         .command = c->command,
                         .n_command = c->n_command};
     BP_TRY(bp_config_set_run(cfg, &o));
@@ -37,7 +43,13 @@ static bp_status prepare(cli *c, bp_config *cfg) {
 }
 
 int verb_train(cli *c) {
-    const char *file = cli_value(c, OPT_config);
+    const char *file = cli_value(c, OPT_config), *resume = cli_value(c, OPT_resume);
+    if (resume && (file || c->n_arguments || cli_has(c, OPT_out) || cli_has(c, OPT_from) || cli_has(c, OPT_force)))
+        return cli_usage(
+            c, "train --resume RUN needs nothing else",
+            "--resume goes on with RUN's own data, configuration and directory: give no DATA, --config, --out, --from "
+            "or --force with it");
+    if (resume) file = resume;
     if (!file && !c->n_arguments && !cli_has(c, OPT_set))
         return cli_usage(c, NULL, "train needs DATA, or --config FILE that names it: `backprop train -h` shows examples");
     bp_config *cfg = NULL;
@@ -56,7 +68,10 @@ int verb_train(cli *c) {
         status = cli_train(&p, c, &run, cfg);
         if (run && (status == BP_OK || status == BP_STOPPED)) {
             cli_summary(&p, run, status == BP_STOPPED);
-            suggest_next(c, bp_run_path(run), c->n_arguments ? c->arguments[0] : NULL);
+            if (status == BP_STOPPED)
+                suggest_resume(c, bp_run_path(run));
+            else
+                suggest_next(c, bp_run_path(run), c->n_arguments ? c->arguments[0] : NULL);
         }
         code = cli_train_end(&p, status, run);
         bp_run_free(run);

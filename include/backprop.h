@@ -142,6 +142,9 @@ typedef struct bp_run_options {
     const char *from;           /* a model file whose names and shapes must fit, or NULL */
     const char *const *command; /* the command line, kept in the record; or NULL */
     int n_command;
+    const char *resume; /* an interrupted run's directory: goes on with it, to the bits it would have had; then `out` and `from` are
+                           not used, and the configuration is the run's own (bp_config_open) but for threads, epochs, steps,
+                           max_time and checkpoint, and what bp_config_assign named. NULL: a new run */
 } bp_run_options;
 BP_API bp_status bp_config_set_run(bp_config *cfg, const bp_run_options *options);
 /* Names, types and bounds of all sections, without reading data: BP_CONFIG with line and nearest name. bp_train does it too. */
@@ -367,6 +370,7 @@ typedef struct bp_program_options {
     bp_value ok; /* scalar; assignments happen only when it is non-zero. BP_NONE: always */
     const bp_value *variables; /* [n_variables] with commit: only these are assigned; NULL: all that the graph assigns */
     int n_variables;
+    int plain; /* non-zero: operations stay as they were built, whatever the context says; slower */
 } bp_program_options;
 BP_API bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs, int n, const bp_program_options *options);
 BP_API void bp_program_free(bp_program *program);

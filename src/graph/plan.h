@@ -19,6 +19,7 @@ struct bp_program {
     int64_t n_outputs, n_assigns;
     bp_program **nested; /* of the graphs that nodes hold */
     int64_t n_nested, cap_nested;
+    bool plain;          /* nothing is rewritten but for the layout of variables */
     int64_t commit_from; /* nodes from here on only feed assignments: they run after `ok` is known */
 };
 
@@ -147,6 +148,9 @@ struct bp_session {
 /* For the owner of a nested session whose symbols are set: binds and makes the arena; then one run, which allocates nothing. */
 bp_status bp__session_prepare(bp_session *s);
 void bp__session_turn(bp_session *s);
+/* Runs without committing and looks at every value: the operation and the layer (or NULL) of the first that is not finite though
+   its inputs are; NULL where there is none. Borrowed from the program. */
+bp_status bp__session_first_bad(bp_session *s, const char **operation, const char **layer);
 bp_status bp__bind(bp_session *s, bp__binding *b);
 void bp__binding_free(bp_context *ctx, bp__binding *b);
 #endif

@@ -148,19 +148,18 @@ static bp__ref root_of(bp_value v) { return (bp__ref){v.node, v.output}; }
 static bp_status run_passes(bp_program *p) {
     static const struct {
         bp__pass run;
-        bool needed;
     } passes[] = {
-#define PASS(name, reorders, text) {bp__pass_##name, false},
+#define PASS(name, reorders, text) {bp__pass_##name},
 #include "graph/passes/passes.def"
 #undef PASS
     };
     p->commit_from = p->g->n_nodes;
     for (int64_t i = 0; i < BP__COUNT(passes); i++)
-        if (passes[i].needed || bp__context_passes(p->ctx)) {
+        if (bp__context_passes(p->ctx) && (!p->plain || passes[i].run == bp__pass_layout)) {
             BP_TRY(passes[i].run(p));
             if (p->g->status != BP_OK) return p->g->status;
         }
-    if (!bp__context_passes(p->ctx)) p->commit_from = p->g->n_nodes;
+    if (!bp__context_passes(p->ctx) || p->plain) p->commit_from = p->g->n_nodes;
     return BP_OK;
 }
 
@@ -188,6 +187,7 @@ bp_status bp_program_new(bp_program **out, bp_graph *g, const bp_value *outputs,
     p->source = g;
     p->g = bp__graph_copy_empty(g);
     p->n_outputs = n;
+    p->plain = options && options->plain;
     p->ok = (bp__ref){-1, 0};
     p->outputs = bp__alloc(ctx, sizeof(bp__ref) * (size_t)(n + 1));
     p->assigns = bp__alloc(ctx, sizeof(bp__root) * (size_t)(g->n_variables + 1));

@@ -2,6 +2,7 @@
 #include "core/cpu.h"
 #include "graph/plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -189,20 +190,59 @@ static bool is_true(const void *p, bp_dtype type) {
     }
 }
 
-bp_status bp_session_run(bp_session *s) {
+static bp_status get_ready(bp_session *s) {
     for (int64_t i = 0; i < s->n_inputs; i++)
         if (!s->inputs[i].set)
             return bp__fail(s->ctx, BP_INVALID, "input \"%s\" has no data: call bp_session_set first", s->inputs[i].name);
     if (s->dirty || !s->current) BP_TRY(find_binding(s));
     s->dirty = false;
     BP_TRY(resolve(s));
+    s->current->used = ++s->clock;
+    return BP_OK;
+}
+
+bp_status bp_session_run(bp_session *s) {
+    BP_TRY(get_ready(s));
     bp__binding *b = s->current;
-    b->used = ++s->clock;
     bp__fpenv fp = bp__fpenv_enter();
     for (int64_t i = 0; i < b->commit_from; i++) b->entries[i].run(&b->entries[i].call);
     s->committed = s->program->ok.node < 0 || is_true(address(s, &b->ok), (bp_dtype)b->ok.t.dtype);
     if (s->committed)
         for (int64_t i = b->commit_from; i < b->n_entries; i++) b->entries[i].run(&b->entries[i].call);
+    bp__fpenv_leave(fp);
+    return BP_OK;
+}
+
+/* Elements as stored, pads too: they are zero. */
+static bool all_finite(const bp__tensor *t, int64_t axis, const unsigned char *at) {
+    if (axis < t->n_dims) {
+        for (int64_t i = 0; i < t->dim[axis]; i++)
+            if (!all_finite(t, axis + 1, at + (size_t)(i * t->stride[axis]) * bp_dtype_size((bp_dtype)t->dtype))) return false;
+        return true;
+    }
+    return t->dtype == BP_F64 ? isfinite(*(const double *)(const void *)at) : isfinite(*(const float *)(const void *)at);
+}
+static bool is_finite(const bp__tensor *t) {
+    if ((t->dtype != BP_F32 && t->dtype != BP_F64) || !t->data || t->panels) return true;
+    for (int32_t k = 0; k < t->n_dims; k++)
+        if (t->dim[k] == 0) return true;
+    return all_finite(t, 0, t->data);
+}
+
+bp_status bp__session_first_bad(bp_session *s, const char **operation, const char **layer) {
+    *operation = *layer = NULL;
+    BP_TRY(get_ready(s));
+    bp__binding *b = s->current;
+    bp__fpenv fp = bp__fpenv_enter();
+    for (int64_t i = 0; i < b->commit_from && !*operation; i++) {
+        const bp__entry *e = &b->entries[i];
+        bool bad = false;
+        e->run(&e->call);
+        for (int32_t k = 0; k < e->call.n_out; k++) bad |= !is_finite(&e->call.out[k]);
+        if (!bad) continue;
+        *operation = e->op->name;
+        *layer = e->name;
+    }
     bp__fpenv_leave(fp);
     return BP_OK;
 }

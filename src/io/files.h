@@ -34,6 +34,8 @@ bp_status bp__dir_make(bp_context *ctx, const char *path);
 /* Makes runs/NAME-0001 or the next free number (taken by mkdir, so two processes never get the same) and turns the link
    runs/latest to it. *path is freed with bp__free. */
 bp_status bp__dir_number(bp_context *ctx, const char *folder, const char *name, char **path);
+/* Deletes temporary files that writers killed in this folder have left; for who holds its lock. */
+void bp__dir_sweep(bp_context *ctx, const char *path);
 /* Makes the symbolic link `folder/link` point at `target`, replacing an older link at once; a real file of that name stays. */
 bp_status bp__dir_link(bp_context *ctx, const char *folder, const char *link, const char *target);
 

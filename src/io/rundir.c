@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bp_status fail_dir(bp_context *ctx, const char *path, int number) {
@@ -64,6 +65,22 @@ bp_status bp__dir_link(bp_context *ctx, const char *folder, const char *link, co
     bp__free(ctx, temporary);
     bp__free(ctx, path);
     return status;
+}
+
+void bp__dir_sweep(bp_context *ctx, const char *path) {
+    static const char begin[] = ".backprop-", end[] = ".tmp"; /* as bp__file_write_parts names them */
+    DIR *dir = opendir(path);
+    if (dir == NULL) return;
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        size_t n = strlen(e->d_name);
+        if (n < sizeof begin + sizeof end || strncmp(e->d_name, begin, sizeof begin - 1) != 0 ||
+            strcmp(e->d_name + n - (sizeof end - 1), end) != 0)
+            continue;
+        char *file = bp__path_join(ctx, path, e->d_name);
+        if (file) (void)unlink(file);
+        bp__free(ctx, file);
+    }
+    (void)closedir(dir);
 }
 
 /* The largest number among the entries NAME-digits of the folder, 0 when there is none. */
@@ -137,7 +154,7 @@ bp_status bp__dir_number(bp_context *ctx, const char *folder, const char *name, 
 /* ---- Lock --------------------------------------------------------------------------------------------------------- */
 
 /* Field 22 of /proc/PID/stat, which follows the name in parentheses; 0 where the system has no such file. */
-static unsigned long long process_start(long pid) {
+static unsigned long long process_start(long pid, char *state) {
     char path[64], text[1024];
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     FILE *f = fopen(path, "r");
@@ -146,6 +163,7 @@ static unsigned long long process_start(long pid) {
     (void)fclose(f);
     text[n] = '\0';
     char *p = strrchr(text, ')');
+    if (state && p && p[1]) *state = p[2];
     for (int field = 2; p != NULL && field < 22; field++) p = strchr(p + 1, ' ');
     return p == NULL ? 0 : strtoull(p + 1, NULL, 10);
 }
@@ -182,8 +200,9 @@ static bool read_owner(int fd, owner *o) {
 static bool owner_lives(const owner *o, const char *host) {
     if (strcmp(o->host, host) != 0) return true; /* nobody here can tell; the sentence says what to do */
     if (kill((pid_t)o->pid, 0) != 0 && errno == ESRCH) return false;
-    unsigned long long start = process_start(o->pid);
-    return o->start == 0 || start == 0 || o->start == start;
+    char state = 0;
+    unsigned long long start = process_start(o->pid, &state);
+    return state != 'Z' && state != 'X' && (o->start == 0 || start == 0 || o->start == start); /* Z: dead, nobody has asked yet */
 }
 
 static bp_status fail_locked(bp_context *ctx, const char *dir, const char *path, const owner *o) {
@@ -220,7 +239,7 @@ static bp_status try_lock(bp_context *ctx, const char *dir, const char *path, in
         (void)close(fd);
         return status;
     }
-    int n = snprintf(line, sizeof line, "%ld %s %llu\n", (long)getpid(), host, process_start((long)getpid()));
+    int n = snprintf(line, sizeof line, "%ld %s %llu\n", (long)getpid(), host, process_start((long)getpid(), NULL));
     if (ftruncate(fd, 0) != 0 || pwrite(fd, line, (size_t)n, 0) != n) {
         bp_status status =
             bp__fail_at(ctx, BP_IO, (bp__where){.code = "cannot_lock", .file = path}, "cannot write the lock of the run '%s': %s",
@@ -232,6 +251,12 @@ static bp_status try_lock(bp_context *ctx, const char *dir, const char *path, in
     return BP_OK;
 }
 
+static const char *ctx_code(const bp_context *ctx) {
+    bp_error e = {.size = sizeof e};
+    bp_context_get_error(ctx, &e);
+    return e.code ? e.code : "";
+}
+
 bp_status bp__lock_take(bp_context *ctx, const char *dir, bp__lock *out) {
     *out = (bp__lock){NULL, -1};
     char *path = bp__path_join(ctx, dir, "lock");
@@ -239,6 +264,11 @@ bp_status bp__lock_take(bp_context *ctx, const char *dir, bp__lock *out) {
     bp_status status = BP_OK;
     bool again = true;
     for (int k = 0; k < 100 && again && status == BP_OK; k++) status = try_lock(ctx, dir, path, &out->fd, &again);
+    for (int k = 0; k < 10 && status == BP_IO && strcmp(ctx_code(ctx), "run_in_use") == 0;
+         k++) { /* killed just now: it takes a moment */
+        (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        status = try_lock(ctx, dir, path, &out->fd, &again);
+    }
     if (status == BP_OK && again)
         status = bp__fail_at(ctx, BP_IO, (bp__where){.code = "cannot_lock", .file = path},
                              "cannot lock the run '%s': others keep doing so", bp__show(dir).text);

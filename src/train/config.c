@@ -58,6 +58,9 @@ void bp_config_free(bp_config *cfg) {
     bp__free(cfg->ctx, cfg->file);
     bp__free(cfg->ctx, cfg->out);
     bp__free(cfg->ctx, cfg->from);
+    bp__free(cfg->ctx, cfg->resume);
+    for (int64_t i = 0; i < cfg->n_assigned; i++) bp__free(cfg->ctx, cfg->assigned[i]);
+    bp__free(cfg->ctx, cfg->assigned);
     bp__free(cfg->ctx, cfg);
 }
 
@@ -185,6 +188,13 @@ bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text) 
 
 bp_status bp_config_assign(bp_config *cfg, const char *assignment) {
     static const char rate[] = "optimizer.lr=";
+    BP_TRY(BP__GROW(cfg->ctx, cfg->assigned, cfg->n_assigned, cfg->cap_assigned));
+    size_t n = strcspn(assignment, "=");
+    char *key = bp__alloc(cfg->ctx, n + 1);
+    if (!key) return bp__out_of_memory(cfg->ctx, n + 1);
+    memcpy(key, assignment, n);
+    key[n] = 0;
+    cfg->assigned[cfg->n_assigned++] = key;
     if (strncmp(assignment, rate, sizeof rate - 1) == 0) return bp_config_set(cfg, "optimizer.lr", assignment + sizeof rate - 1);
     return bp__tree_set(cfg->ctx, cfg->tree, assignment);
 }
@@ -217,6 +227,7 @@ bp_status bp_config_set_run(bp_config *cfg, const bp_run_options *options) {
         return bp__fail(cfg->ctx, BP_INVALID, "bp_run_options.size is %zu, not sizeof(bp_run_options)", options->size);
     BP_TRY(copy(cfg->ctx, &cfg->out, options->out));
     BP_TRY(copy(cfg->ctx, &cfg->from, options->from));
+    BP_TRY(copy(cfg->ctx, &cfg->resume, options->resume));
     cfg->force = options->force != 0;
     free_command(cfg);
     if (options->n_command <= 0) return BP_OK;
@@ -231,6 +242,7 @@ bp_status bp_config_set_run(bp_config *cfg, const bp_run_options *options) {
 
 bp_status bp_config_check(bp_config *cfg) {
     bp__settings s;
+    if (cfg->resume) BP_TRY(bp__resume_check(cfg));
     return bp__settings_read(&s, cfg);
 }
 

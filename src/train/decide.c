@@ -134,6 +134,20 @@ static bp_status fill_data(bp__decided *d, bp__tree *data) {
 
 /* ---- train ---- */
 
+static bp_status fill_checkpoint(bp__decided *d, bp__tree *train) {
+    bp_context *ctx = d->ctx;
+    const bp__settings *s = &d->s;
+    bp__tree *t = bp__tree_new(ctx, BP__MAP);
+    if (!t) return bp__out_of_memory(ctx, 0);
+    t->flow = true;
+    BP_TRY(bp__put(ctx, train, "checkpoint", t, NULL));
+    BP_TRY(bp__put(ctx, t, "every_steps",
+                   s->checkpoint_steps ? bp__tree_int(ctx, s->checkpoint_steps) : bp__tree_new(ctx, BP__NULL), NULL));
+    BP_TRY(bp__put(ctx, t, "every",
+                   s->checkpoint_seconds >= 0 ? bp__tree_number(ctx, s->checkpoint_seconds) : bp__tree_new(ctx, BP__NULL), NULL));
+    return bp__put_int(ctx, t, "keep", s->checkpoint_keep);
+}
+
 static bp_status fill_train(bp__decided *d, bp__tree *train) {
     bp_context *ctx = d->ctx;
     bp__settings *s = &d->s;
@@ -165,9 +179,15 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
         BP_TRY(
             bp__put(ctx, stop, "patience", s->stop_early ? bp__tree_int(ctx, s->patience) : bp__tree_new(ctx, BP__NULL), NULL));
         BP_TRY(bp__put_number(ctx, stop, "min_delta", s->min_delta));
+        if (s->has_baseline) BP_TRY(bp__put_number(ctx, stop, "baseline", s->baseline));
+        if (s->has_target) BP_TRY(bp__put_number(ctx, stop, "target", s->target));
         BP_TRY(bp__put(ctx, stop, "restore_best", bp__tree_bool(ctx, s->restore_best), NULL));
     }
-    BP_TRY(bp__put_text(ctx, train, "on_divergence", s->on_divergence == BP__DIVERGENCE_STOP ? "stop" : "continue"));
+    BP_TRY(fill_checkpoint(d, train));
+    static const char *const divergence[] = {"rollback", "stop", "continue"};
+    BP_TRY(bp__put_text(ctx, train, "on_divergence", divergence[s->on_divergence]));
+    BP_TRY(bp__put(ctx, train, "outlier_z", s->outlier_z > 0 ? bp__tree_number(ctx, s->outlier_z) : bp__tree_new(ctx, BP__NULL),
+                   NULL));
     BP_TRY(bp__put_int(ctx, train, "seed", (int64_t)s->seed));
     BP_TRY(bp__put(ctx, train, "threads", bp__tree_int(ctx, s->threads), "never changes a result"));
     BP_TRY(bp__put_text(ctx, train, "dtype", s->dtype == BP_F64 ? "float64" : "float32"));
@@ -323,7 +343,8 @@ static bp_status set_rate(bp__decided *d) {
             "the schedule's length follows the run's, which is bounded by time only: give train.epochs or train.steps");
     int64_t ticks = d->n_steps;
     if (bp__schedule_per_epoch(d->rate)) ticks = (d->n_steps + d->steps_per_epoch - 1) / d->steps_per_epoch;
-    bp__schedule_set_length(d->rate, BP__MAX(ticks, 1));
+    d->schedule_ticks = BP__MAX(ticks, 1);
+    bp__schedule_set_length(d->rate, d->schedule_ticks);
     return BP_OK;
 }
 

@@ -21,7 +21,8 @@ char *bp__absolute_path(bp_context *ctx, const char *path) {
     return bp__path_join(ctx, here, path);
 }
 
-static const char *const names[] = {"config.yaml", "model.safetensors", "metrics.csv", "decisions.jsonl", "record.json"};
+static const char *const names[] = {"config.yaml", "model.safetensors", "checkpoint.safetensors",
+                                    "metrics.csv", "decisions.jsonl",   "record.json"};
 
 /* runs/NAME-0001: the data's name without its folder and ending. */
 static bp_status counted(bp_context *ctx, const char *data, char **path) {
@@ -35,6 +36,13 @@ static bp_status counted(bp_context *ctx, const char *data, char **path) {
 
 static bp_status claim(bp__folder *f, bp_run *run, const bp_config *cfg) {
     bp_context *ctx = run->ctx;
+    if (cfg->resume) {
+        f->path = bp__strdup(ctx, cfg->resume);
+        if (!f->path) return bp__out_of_memory(ctx, 0);
+        BP_TRY(bp__lock_take(ctx, f->path, &f->lock));
+        bp__dir_sweep(ctx, f->path);
+        return BP_OK;
+    }
     if (cfg->out[0] == 0)
         BP_TRY(counted(ctx, run->d->s.data.train.path, &f->path));
     else {
@@ -43,6 +51,7 @@ static bp_status claim(bp__folder *f, bp_run *run, const bp_config *cfg) {
         BP_TRY(bp__dir_make(ctx, f->path));
     }
     BP_TRY(bp__lock_take(ctx, f->path, &f->lock));
+    bp__dir_sweep(ctx, f->path);
     for (int64_t i = 0; i < BP__COUNT(names); i++) {
         char *file = bp__path_join(ctx, f->path, names[i]);
         if (!file) return bp__out_of_memory(ctx, 0);
@@ -55,6 +64,14 @@ static bp_status claim(bp__folder *f, bp_run *run, const bp_config *cfg) {
                                            .file = f->path,
                                            .hint = "choose another directory, or replace it with --force"},
                                "%s holds a run already", f->path);
+    }
+    for (int64_t k = 1; k <= 100 && cfg->force; k++) { /* older checkpoints */
+        char name[60];
+        snprintf(name, sizeof name, "checkpoint.%lld.safetensors", (long long)k);
+        char *file = bp__path_join(ctx, f->path, name);
+        if (!file) return bp__out_of_memory(ctx, 0);
+        unlink(file);
+        bp__free(ctx, file);
     }
     return BP_OK;
 }
@@ -144,11 +161,6 @@ bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights) {
         bp_status status = path ? bp_model_save(run->model, path) : bp__out_of_memory(ctx, 0);
         bp__free(ctx, path);
         BP_TRY(status);
-    } else {
-        BP_TRY(bp__yaml_write(ctx, run->d->resolved, &text));
-        bp_status status = write_text(ctx, f->path, "config.yaml", text, strlen(text));
-        bp__free(ctx, text);
-        BP_TRY(status);
     }
     BP_TRY(bp__folder_metrics(f, run));
     BP_TRY(bp__json_write(ctx, run->record, 2, &text));
@@ -158,5 +170,10 @@ bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights) {
     bp__free(ctx, text);
     bp_status status = b.failed ? bp__out_of_memory(ctx, b.size) : write_text(ctx, f->path, "record.json", b.data, b.size);
     bp__buffer_free(&b);
+    if (weights || status != BP_OK) return status;
+    /* Last: where there is a configuration, there is all that --resume needs. */
+    BP_TRY(bp__yaml_write(ctx, run->d->resolved, &text));
+    status = write_text(ctx, f->path, "config.yaml", text, strlen(text));
+    bp__free(ctx, text);
     return status;
 }

@@ -71,21 +71,25 @@ static bp_status cut_at_gradients(bp__net *net, const bp_value *parameters, bp_v
         grads[i] = bp_input(net->g, name, bp_value_dtype(parameters[i]), d);
         if (bp_graph_status(net->g) == BP_OK) net->gradient_names[i] = net->g->nodes[grads[i].node].name;
     }
-    p->n_grads = net->n_gradients = m;
+    net->n_gradients = m;
     if (status == BP_OK) status = bp_graph_status(net->g);
     if (status == BP_OK) status = bp__shards_new(&net->shards, net->ctx, net->dtype, sizes, m);
     bp__free(net->ctx, sizes);
     return status;
 }
 
-/* The variables assigned so far, but for those marked. */
-static bp_status assigned(bp__net *net, const bool *but, bp_value **out, int *n) {
+/* The variables assigned so far, but for the first n_but of the list. */
+static bp_status assigned(bp__net *net, const bp_value *but, int n_but, bp_value **out, int *n) {
     const bp_graph *g = net->g;
     *n = 0;
     *out = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(g->n_variables + 1));
     if (!*out) return bp__out_of_memory(net->ctx, 0);
-    for (int64_t i = 0; i < g->n_variables; i++)
-        if (g->variables[i].assigned.node >= 0 && !(but && but[i])) (*out)[(*n)++] = bp__value(net->g, g->variables[i].value);
+    for (int64_t i = 0; i < g->n_variables; i++) {
+        const bp__variable *v = &g->variables[i];
+        bool listed = false;
+        for (int k = 0; k < n_but; k++) listed |= but[k].node == v->value.node;
+        if (v->assigned.node >= 0 && !listed) (*out)[(*n)++] = bp__value(net->g, v->value);
+    }
     return BP_OK;
 }
 
@@ -98,7 +102,8 @@ static bp_status build_update(bp__net *net, const bp__net_spec *spec, const bp_v
     if (m > 0) BP_TRY(bp__clip_grads(net->g, grads, m, clip_norm, clip_value, &p->norm));
     if (m > 0) BP_TRY(bp__optimizer_build(net->g, spec->optimizer, p->lr, parameters, grads, m));
     bp_value loss = net->shards ? bp_input(net->g, "loss", BP_F64, bp_shape(0)) : p->loss64;
-    p->ok = bp_logical_and(bp_is_finite(loss), bp_is_finite(p->norm));
+    bp_value within = bp_le(p->norm, bp_input(net->g, "norm_limit", BP_F64, bp_shape(0)));
+    p->ok = bp_logical_and(bp_logical_and(bp_is_finite(loss), bp_is_finite(p->norm)), within);
     return bp_graph_status(net->g);
 }
 
@@ -115,18 +120,18 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
     p->loss64 = bp_cast(p->mean, BP_F64);
     bp_gradients(grads, &p->mean, NULL, 1, lists, (int)m);
     bp_status status = bp_graph_status(net->g);
-    bool *seen = NULL;
-    if (status == BP_OK && spec->accumulate > 1) {
+    p->grads = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
+    if (!p->grads && status == BP_OK) status = bp__out_of_memory(net->ctx, 0);
+    if (p->grads) memcpy(p->grads, grads, sizeof(bp_value) * (size_t)m);
+    p->n_grads = (int)m;
+    bool shards = spec->accumulate > 1;
+    if (status == BP_OK && shards) {
         status = cut_at_gradients(net, lists, grads, (int)m, p);
-        if (status == BP_OK) status = assigned(net, NULL, &p->per_shard, &p->n_per_shard);
+        if (status == BP_OK) status = assigned(net, NULL, 0, &p->per_shard, &p->n_per_shard);
         net->shard_assigns = p->n_per_shard > 0;
-        seen = bp__zalloc(net->ctx, (size_t)net->g->n_variables + 1);
-        if (!seen) status = bp__out_of_memory(net->ctx, 0);
-        for (int64_t i = 0; seen && i < net->g->n_variables; i++) seen[i] = net->g->variables[i].assigned.node >= 0;
     }
     if (status == BP_OK) status = build_update(net, spec, lists, grads, (int)m, p);
-    if (status == BP_OK && seen) status = assigned(net, seen, &p->updated, &p->n_updated);
-    bp__free(net->ctx, seen);
+    if (status == BP_OK && shards) status = assigned(net, p->per_shard, p->n_per_shard, &p->updated, &p->n_updated);
     bp__free(net->ctx, lists);
     return status;
 }
@@ -154,6 +159,11 @@ static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
 }
 
 static bp_status compile_training(bp__net *net, const parts *p) {
+    net->n_plain_outputs = p->n_grads + 1;
+    net->plain_outputs = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)net->n_plain_outputs);
+    if (!net->plain_outputs) return bp__out_of_memory(net->ctx, 0);
+    net->plain_outputs[0] = p->loss64;
+    memcpy(net->plain_outputs + 1, p->grads, sizeof(bp_value) * (size_t)p->n_grads);
     bp_value out[] = {p->y, p->loss64, p->norm};
     bp_program_options o = {.size = sizeof o, .commit = 1, .ok = p->ok};
     if (!net->shards) {
@@ -238,10 +248,13 @@ void bp__net_free(bp__net *net) {
     if (!net) return;
     bp_session_free(net->train_session);
     bp_session_free(net->update_session);
+    bp_session_free(net->plain_session);
     bp_session_free(net->eval_session);
     bp_session_free(net->predict_session);
     bp_program_free(net->train);
     bp_program_free(net->update);
+    bp_program_free(net->plain);
+    bp__free(net->ctx, net->plain_outputs);
     bp_program_free(net->eval);
     bp_program_free(net->predict);
     bp__shards_free(net->shards);
@@ -266,10 +279,11 @@ static bp_status feed(const bp__net *net, bp_session *s, const bp__batch *b) {
     return b->weight ? bp_session_set(s, "weight", b->weight, &rows) : BP_OK;
 }
 
-void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer) {
+void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer, double norm_limit) {
     net->lr = lr;
     net->step = step;
     net->normalizer = normalizer;
+    net->norm_limit = norm_limit;
     if (net->shards) bp__shards_begin(net->shards);
     if (net->shard_assigns) memcpy(net->before, net->state->block, net->state->bytes);
 }
@@ -279,11 +293,20 @@ static double scalar_output(bp_session *s, int k) {
     return bp_session_output(s, k, &value, NULL, NULL) == BP_OK ? *(const double *)value : 0;
 }
 
+/* The step's numbers; a program takes those that it uses. */
+static bp_status feed_step(bp__net *net, bp_session *s, int64_t first_row) {
+    BP_TRY(bp_session_set(s, "lr", &net->lr, NULL));
+    BP_TRY(bp_session_set(s, "normalizer", &net->normalizer, NULL));
+    BP_TRY(bp_session_set(s, "norm_limit", &net->norm_limit, NULL));
+    BP_TRY(bp_session_set(s, "loss", &net->step_loss, NULL));
+    bp_session_set_step(s, net->seed, (uint32_t)net->step, first_row);
+    return BP_OK;
+}
+
 bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, const void **y) {
     bp_session *s = net->train_session;
     BP_TRY(feed(net, s, b));
-    BP_TRY(bp_session_set(s, net->shards ? "normalizer" : "lr", net->shards ? &net->normalizer : &net->lr, NULL));
-    bp_session_set_step(s, net->seed, (uint32_t)net->step, first_row);
+    BP_TRY(feed_step(net, s, first_row));
     BP_TRY(bp_session_run(s));
     BP_TRY(bp_session_output(s, 0, y, NULL, NULL));
     if (!net->shards) return BP_OK;
@@ -299,15 +322,26 @@ bp_status bp__net_end(bp__net *net, bp__step *out) {
         out->loss = net->step_loss;
         s->env.team = bp__context_team(net->ctx);
         for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_set(s, net->gradient_names[k], net->gradients[k], NULL));
-        BP_TRY(bp_session_set(s, "loss", &net->step_loss, NULL));
-        BP_TRY(bp_session_set(s, "lr", &net->lr, NULL));
-        bp_session_set_step(s, net->seed, (uint32_t)net->step, 0);
+        BP_TRY(feed_step(net, s, 0));
         BP_TRY(bp_session_run(s));
     }
     out->norm = scalar_output(s, net->shards ? 0 : 2);
     out->committed = bp_session_committed(s) != 0;
     if (net->shard_assigns && !out->committed) memcpy(net->state->block, net->before, net->state->bytes);
     return BP_OK;
+}
+
+bp_status bp__net_diagnose(bp__net *net, const bp__batch *b, int64_t first_row, bp__blame *out) {
+    *out = (bp__blame){0};
+    if (!net->plain) {
+        bp_program_options o = {.size = sizeof o, .plain = 1, .ok = BP_NONE};
+        BP_TRY(bp_program_new(&net->plain, net->g, net->plain_outputs, net->n_plain_outputs, &o));
+        BP_TRY(bp_session_new(&net->plain_session, net->plain, net->state));
+    }
+    bp_session *s = net->plain_session;
+    BP_TRY(feed(net, s, b));
+    BP_TRY(feed_step(net, s, first_row));
+    return bp__session_first_bad(s, &out->operation, &out->layer);
 }
 
 double bp__net_number(const bp__net *net, const void *values, int64_t i) {
@@ -354,7 +388,7 @@ bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **te
         if (saved) memcpy(saved, net->state->block, net->state->bytes);
         if (status == BP_OK) {
             const void *y;
-            bp__net_begin(net, 0, 0, 1);
+            bp__net_begin(net, 0, 0, 1, 0);
             status = bp__net_shard(net, &b, 0, &y);
             if (status == BP_OK) status = bp__net_end(net, &step);
         }

@@ -48,6 +48,10 @@ typedef struct bp__net {
     bp_graph *g;
     bp__nn *nn;
     bp_state *state;
+    bp_program *plain; /* the training without rewriting, made when a step goes wrong */
+    bp_session *plain_session;
+    bp_value *plain_outputs;
+    int n_plain_outputs;
     bp_program *train, *update, *eval, *predict; /* update: of a step that is made of shards; else NULL, train does all */
     bp_session *train_session, *update_session, *eval_session, *predict_session;
     bp__shards *shards;     /* with update */
@@ -62,21 +66,28 @@ typedef struct bp__net {
     bool classification, binary, weighted;
     uint64_t seed;
     bp__loss loss;
-    double lr, normalizer, step_loss;
+    double lr, normalizer, norm_limit, step_loss;
     int64_t step;
 } bp__net;
 bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec);
 void bp__net_free(bp__net *net);
 typedef struct bp__step {
     double loss, norm;
-    bool committed; /* loss and gradients were finite */
+    bool committed; /* loss and gradients were finite, the norm within the limit */
 } bp__step;
 /* One step: begin, its shards in order of index, end. normalizer: what the step's sum of losses is divided by, the number of its
    known labels or the sum of its rows' weights. first_row: the shard's first row within the step. *y [n, outputs] of the net's
    dtype, before any softmax; borrowed until the next call. */
-void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer);
+/* norm_limit: with a larger gradient norm the step is not committed. */
+void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer, double norm_limit);
 bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, const void **y);
 bp_status bp__net_end(bp__net *net, bp__step *out);
+/* Where a shard of the step that has just ended goes wrong: runs it again, operation by operation, from the unchanged state.
+   Members are NULL where every value is finite. Borrowed from the net. */
+typedef struct bp__blame {
+    const char *operation, *layer;
+} bp__blame;
+bp_status bp__net_diagnose(bp__net *net, const bp__batch *b, int64_t first_row, bp__blame *out);
 /* p [n, columns]: probabilities of all classes, or the targets as trained on; rows [n]: losses, NULL: not wanted (no target is
    needed then). columns = max(outputs, 2 for a binary net). */
 bp_status bp__net_eval(bp__net *net, const bp__batch *b, double *p, double *rows);

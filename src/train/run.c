@@ -9,37 +9,6 @@
 #include "io/safetensors.h"
 #include "train/train.h"
 
-bp_status bp__event_line(bp_run *run, const char *event, const char *text) {
-    bp__tree *t = bp__tree_new(run->ctx, BP__MAP);
-    if (!t) return bp__out_of_memory(run->ctx, 0);
-    bp_status status = bp__put_text(run->ctx, t, "event", event);
-    if (status == BP_OK) status = bp__put_int(run->ctx, t, "step", run->steps);
-    if (status == BP_OK) status = bp__put_text(run->ctx, t, "why", text);
-    if (status == BP_OK) {
-        bp__json_add(&run->events, t, 0);
-        bp__buffer_text(&run->events, "\n");
-    }
-    bp__tree_free(run->ctx, t);
-    return status;
-}
-
-/* A line for every value that was inferred. */
-static bp_status tell_decisions(bp_run *run, const bp__tree *t, const char *path) {
-    for (const bp__tree *c = t->kind == BP__MAP ? t->child : NULL; c; c = c->next) {
-        char where[300], text[700];
-        snprintf(where, sizeof where, "%.200s%s%.90s", path, path[0] ? "." : "", c->key);
-        if (c->comment) {
-            char *value = NULL;
-            BP_TRY(bp__json_write(run->ctx, c, 0, &value));
-            snprintf(text, sizeof text, "%s = %.200s: %.180s", where, value, c->comment);
-            bp__free(run->ctx, value);
-            BP_TRY(bp__event_line(run, "decision", text));
-        }
-        BP_TRY(tell_decisions(run, c, where));
-    }
-    return BP_OK;
-}
-
 /* ---- The record: section by section ---- */
 
 bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted) {
@@ -73,7 +42,7 @@ static bp_status put_data(bp_run *run) {
 
 static bp_status put_head(bp_run *run) {
     bp_context *ctx = run->ctx;
-    bp__tree *r = run->record, *command = bp__tree_new(ctx, BP__LIST);
+    bp__tree *r = run->record;
     BP_TRY(bp__put_int(ctx, r, "format", 1));
     BP_TRY(bp__put_text(ctx, r, "status", run->status));
     if (run->stopped_by) BP_TRY(bp__put_text(ctx, r, "stopped_by", run->stopped_by));
@@ -81,8 +50,8 @@ static bp_status put_head(bp_run *run) {
     if (run->path) BP_TRY(bp__put_text(ctx, r, "run", run->path));
     BP_TRY(bp__put_text(ctx, r, "version", BP_VERSION));
     BP_TRY(bp__put_text(ctx, r, "isa", bp_context_isa(ctx)));
-    BP_TRY(bp__put(ctx, r, "command", command, NULL));
-    for (int i = 0; i < run->cfg->n_command; i++) BP_TRY(bp__tree_append(ctx, command, bp__tree_text(ctx, run->cfg->command[i])));
+    BP_TRY(bp__put_copy(ctx, r, "command", run->command, NULL));
+    if (run->from) BP_TRY(bp__put_text(ctx, r, "from", run->from));
     BP_TRY(bp__put_text(ctx, r, "start_time", run->start_time));
     const bp__prep *p = run->d->data->prep;
     if (p->n_targets == 1) return bp__put_text(ctx, r, "target", p->targets[0].name);
@@ -107,6 +76,7 @@ bp_status bp__record_make(bp_run *run) {
         BP_TRY(bp__put_int(ctx, r, "epochs", run->n_epochs ? run->epochs[run->n_epochs - 1].epoch : 0));
         BP_TRY(bp__put_int(ctx, r, "steps", run->steps));
         if (run->n_skipped) BP_TRY(bp__put_int(ctx, r, "skipped_steps", run->n_skipped));
+        if (run->n_rollbacks) BP_TRY(bp__put_int(ctx, r, "rollbacks", run->n_rollbacks));
         BP_TRY(bp__put_int(ctx, r, "best_epoch", best ? best->epoch : 0));
         if (best && best->train.n) BP_TRY(put_scores(run, "train", &best->train));
         if (run->has_validation) BP_TRY(put_scores(run, "validation", &run->validation));
@@ -158,18 +128,24 @@ static bp_status make_model(bp_run *run, const bp__st_file *weights) {
 }
 
 static bp_status prepare(bp_run *run, const bp_config *cfg) {
+    bp_context *ctx = run->ctx;
     bp__st_file *file = NULL;
     bp_model *from = NULL;
     bp_status status = BP_OK;
     bp__settings s;
+    if (cfg->resume) BP_TRY(bp__resume_check(cfg));
     BP_TRY(bp__settings_read(&s, cfg)); /* what is wrong with the text comes before any file */
-    if (cfg->from) {
-        status = bp__model_open_file(&file, run->ctx, cfg->from);
-        if (status == BP_OK && bp__safetensors_meta(file, "backprop")) status = bp_model_open(&from, run->ctx, cfg->from);
+    if (cfg->resume)
+        BP_TRY(bp__resume_from(cfg, &run->from));
+    else if (cfg->from && !(run->from = bp__absolute_path(ctx, cfg->from)))
+        return bp__out_of_memory(ctx, 0);
+    if (run->from) {
+        status = bp__model_open_file(&file, ctx, cfg->resume ? run->from : cfg->from);
+        if (status == BP_OK && bp__safetensors_meta(file, "backprop")) status = bp_model_open(&from, ctx, run->from);
     }
     if (status == BP_OK) status = bp__decide(&run->d, cfg, from);
-    if (status == BP_OK) status = make_model(run, file);
-    if (status == BP_OK) status = tell_decisions(run, run->d->resolved, "");
+    if (status == BP_OK) status = make_model(run, cfg->resume ? NULL : file);
+    if (status == BP_OK && !cfg->resume) status = bp__tell_decisions(run, run->d->resolved, "");
     bp_model_free(from);
     bp__safetensors_close(file);
     return status;
@@ -178,18 +154,23 @@ static bp_status prepare(bp_run *run, const bp_config *cfg) {
 static bp_status train(bp_run *run, bp_config *cfg, const bp_callbacks *cb, bp__folder **folder) {
     double begin = bp__now();
     BP_TRY(prepare(run, cfg));
-    if (cfg->out) BP_TRY(bp__folder_open(folder, run, cfg));
-    BP_TRY(bp__record_make(run));
-    if (*folder) BP_TRY(bp__folder_save(*folder, run, false));
-    if (cb && cb->on_start && cb->on_start(run->d->text, run->path, cb->user)) {
-        run->d->s.epochs = 0;
-        run->stopped_by = "signal";
-    }
+    if (cfg->out || cfg->resume) BP_TRY(bp__folder_open(folder, run, cfg));
     run->folder = *folder;
-    BP_TRY(bp__loop(run, cb));
-    run->seconds = bp__now() - begin;
+    BP_TRY(bp__record_make(run));
+    if (cb && cb->on_start && cb->on_start(run->d->text, run->path, cb->user)) run->stopped_by = "signal";
+    BP_TRY(bp__loop_run(run, cb));
+    run->seconds = run->before_seconds + bp__now() - begin;
     BP_TRY(bp__record_make(run));
     return *folder ? bp__folder_save(*folder, run, true) : BP_OK;
+}
+
+static bp_status copy_command(bp_run *run, const bp_config *cfg) {
+    run->command = bp__tree_new(run->ctx, BP__LIST);
+    if (!run->command) return bp__out_of_memory(run->ctx, 0);
+    for (int i = 0; i < cfg->n_command; i++)
+        BP_TRY(bp__tree_append(run->ctx, run->command, bp__tree_text(run->ctx, cfg->command[i])));
+    if (cfg->resume && !(run->resume = bp__strdup(run->ctx, cfg->resume))) return bp__out_of_memory(run->ctx, 0);
+    return BP_OK;
 }
 
 bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) {
@@ -199,15 +180,15 @@ bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) 
         return bp__fail(ctx, BP_INVALID, "bp_callbacks.size is %zu, not sizeof(bp_callbacks)", callbacks->size);
     bp_run *run = bp__zalloc(ctx, sizeof *run);
     if (!run) return bp__out_of_memory(ctx, sizeof *run);
-    *run = (bp_run){.ctx = ctx, .cfg = cfg, .status = "running", .best = -1};
+    *run = (bp_run){.ctx = ctx, .status = "running", .best = -1};
     bp__buffer_init(&run->events, ctx);
     time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc)) strftime(run->start_time, sizeof run->start_time, "%Y-%m-%dT%H:%M:%SZ", &utc);
     bp__folder *folder = NULL;
-    bp_status status = train(run, cfg, callbacks, &folder);
+    bp_status status = copy_command(run, cfg);
+    if (status == BP_OK) status = train(run, cfg, callbacks, &folder);
     bp__folder_close(folder, ctx);
-    run->cfg = NULL;
     run->folder = NULL;
     if (status != BP_OK) {
         bp_run_free(run);
@@ -215,10 +196,9 @@ bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) 
     }
     *out = run;
     if (strcmp(run->status, "failed") == 0)
-        return bp__fail_at(ctx, BP_DIVERGED,
-                           (bp__where){.code = "diverged", .hint = "use a smaller learning rate or train.clip_norm"},
-                           "training diverged at step %lld: loss or gradients were not finite; the last good weights are kept",
-                           (long long)run->steps);
+        return bp__fail_at(
+            ctx, BP_DIVERGED, (bp__where){.code = "diverged", .hint = "use a smaller learning rate or train.clip_norm"},
+            "training diverged at step %lld: %s; the last good weights are kept", (long long)run->steps, run->divergence);
     if (strcmp(run->status, "interrupted") == 0)
         return bp__fail(ctx, BP_STOPPED, "the training was interrupted after step %lld", (long long)run->steps);
     return BP_OK;
@@ -238,6 +218,9 @@ void bp_run_free(bp_run *run) {
     bp__scores_free(ctx, &run->test);
     bp__buffer_free(&run->events);
     bp__tree_free(ctx, run->record);
+    bp__tree_free(ctx, run->command);
+    bp__free(ctx, run->from);
+    bp__free(ctx, run->resume);
     bp__free(ctx, run->path);
     bp__decided_free(run->d);
     bp__free(ctx, run);

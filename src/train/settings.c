@@ -1,4 +1,5 @@
 /* What a configuration says, section by section: names, types and bounds are checked here, before any data is read. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -265,7 +266,7 @@ static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
         on = t->boolean;
         set = NULL;
     }
-    CHECK_KEYS(s, set, "train.early_stopping", "metric", "patience", "min_delta", "restore_best");
+    CHECK_KEYS(s, set, "train.early_stopping", "metric", "patience", "min_delta", "baseline", "target", "restore_best");
     s->has_stopping = t != NULL;
     s->stop_early = t != NULL && on;
     BP_TRY(get_text(s, given(set, "metric"), "train.early_stopping.metric", &s->stop_metric));
@@ -273,6 +274,10 @@ static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
         s->stop_early = false; /* patience: null keeps the best only */
     BP_TRY(get_int(s, given(set, "patience"), "train.early_stopping.patience", 1, INT64_MAX, &s->patience));
     BP_TRY(get_number(s, given(set, "min_delta"), "train.early_stopping.min_delta", 0, true, &s->min_delta));
+    s->has_baseline = given(set, "baseline") != NULL;
+    s->has_target = given(set, "target") != NULL;
+    BP_TRY(get_number(s, given(set, "baseline"), "train.early_stopping.baseline", -DBL_MAX, true, &s->baseline));
+    BP_TRY(get_number(s, given(set, "target"), "train.early_stopping.target", -DBL_MAX, true, &s->target));
     BP_TRY(get_bool(s, given(set, "restore_best"), "train.early_stopping.restore_best", &s->restore_best));
     bool validation;
     BP_TRY(check_metric(s, given(set, "metric"), s->stop_metric, &validation));
@@ -316,9 +321,21 @@ static bp_status read_class_weight(bp__settings *s, const bp__tree *t) {
     return BP_OK;
 }
 
+static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
+    s->checkpoint_steps = 0;
+    s->checkpoint_seconds = 60;
+    s->checkpoint_keep = 2;
+    CHECK_KEYS(s, t, "train.checkpoint", "every_steps", "every", "keep");
+    BP_TRY(get_int(s, given(t, "every_steps"), "train.checkpoint.every_steps", 1, INT64_MAX, &s->checkpoint_steps));
+    if (t && bp__tree_get(t, "every") && !given(t, "every")) s->checkpoint_seconds = -1;
+    if (given(t, "every")) BP_TRY(bp__duration(s, given(t, "every"), "train.checkpoint.every", &s->checkpoint_seconds));
+    return get_int(s, given(t, "keep"), "train.checkpoint.keep", 1, 100, &s->checkpoint_keep);
+}
+
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
     CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "batch_size", "shuffle", "accumulate", "clip_norm", "clip_value",
-               "early_stopping", "on_divergence", "seed", "threads", "dtype", "class_weight", "weight_column");
+               "early_stopping", "checkpoint", "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight",
+               "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
@@ -332,10 +349,15 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     BP_TRY(get_number(s, given(train, "clip_norm"), "train.clip_norm", 0, false, &s->clip_norm));
     BP_TRY(get_number(s, given(train, "clip_value"), "train.clip_value", 0, false, &s->clip_value));
     BP_TRY(read_stopping(s, given(train, "early_stopping")));
-    static const char *const divergence[] = {"stop", "continue"}, *const types[] = {"float32", "float64"};
+    BP_TRY(read_checkpoint(s, given(train, "checkpoint")));
+    s->outlier_z = 8;
+    const bp__tree *z = train ? bp__tree_get(train, "outlier_z") : NULL;
+    if (z && z->kind == BP__NULL) s->outlier_z = 0;
+    BP_TRY(get_number(s, given(train, "outlier_z"), "train.outlier_z", 0, true, &s->outlier_z));
+    static const char *const divergence[] = {"rollback", "stop", "continue"}, *const types[] = {"float32", "float64"};
     int64_t word;
-    BP_TRY(get_word(s, given(train, "on_divergence"), "train.on_divergence", divergence, 2, &word));
-    s->on_divergence = word == 1 ? BP__DIVERGENCE_CONTINUE : BP__DIVERGENCE_STOP;
+    BP_TRY(get_word(s, given(train, "on_divergence"), "train.on_divergence", divergence, 3, &word));
+    s->on_divergence = word < 0 ? BP__DIVERGENCE_ROLLBACK : (bp__divergence)word;
     BP_TRY(get_word(s, given(train, "dtype"), "train.dtype", types, 2, &word));
     s->dtype = word == 1 ? BP_F64 : BP_F32;
     s->data.f64 = s->dtype == BP_F64;

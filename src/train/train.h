@@ -15,9 +15,11 @@ struct bp_config {
     char *file;     /* named in errors; NULL */
     char *out;      /* run directory, "" = counted up; NULL: no files */
     bool force;
-    char *from;
+    char *from, *resume;
     char **command;
     int n_command;
+    char **assigned; /* keys that bp_config_assign named, owned: a continued run may change them */
+    int64_t n_assigned, cap_assigned;
 };
 
 enum { BP__N_METRICS = 8 };
@@ -35,7 +37,7 @@ const char *bp__metric_name(int metric, const char **help); /* NULL: out of rang
 bool bp__metric_of(int metric, bp__task task);              /* does it belong to the task? */
 bool bp__metric_higher_better(int metric);
 
-typedef enum bp__divergence { BP__DIVERGENCE_STOP, BP__DIVERGENCE_CONTINUE } bp__divergence;
+typedef enum bp__divergence { BP__DIVERGENCE_ROLLBACK, BP__DIVERGENCE_STOP, BP__DIVERGENCE_CONTINUE } bp__divergence;
 
 /* What the sections say, checked; the defaults of numbers filled in. Texts and trees are borrowed from the configuration. */
 typedef struct bp__settings {
@@ -53,8 +55,12 @@ typedef struct bp__settings {
     bool stop_early, restore_best;
     const char *stop_metric; /* "validation.loss" */
     int64_t patience;
-    double min_delta;
+    double min_delta, baseline, target;
+    bool has_baseline, has_target;
+    int64_t checkpoint_steps, checkpoint_keep; /* steps 0: not by steps */
+    double checkpoint_seconds;                 /* < 0: not by time */
     bp__divergence on_divergence;
+    double outlier_z; /* deviations above which a gradient's norm is skipped; 0: none is */
     uint64_t seed;
     int threads;
     bp_dtype dtype;
@@ -114,6 +120,7 @@ typedef struct bp__decided {
     const bp__tree *schedule;                           /* or NULL */
     float *weight;                                      /* [data rows]: class weight times row weight; NULL: all 1 */
     int64_t batch, step_rows, steps_per_epoch, n_steps; /* rows of a shard, of a step; n_steps -1: not bounded */
+    int64_t schedule_ticks;                             /* the length the schedule was given; 0: its own */
     bp__schedule *rate;
     char *text; /* the decisions, a line each */
 } bp__decided;
@@ -152,26 +159,37 @@ struct bp_run {
     bp__decided *d;
     bp_model *model;
     bp__tree *record;
-    char *path; /* run directory, or NULL */
-    const bp_config *cfg;
-    bp__folder *folder; /* while it trains; or NULL */
+    char *path;          /* run directory, or NULL */
+    bp__tree *command;   /* the command line, of the run's beginning */
+    char *from, *resume; /* absolute path of the model it started from; the directory it goes on with; or NULL */
+    bp__folder *folder;  /* while it trains; or NULL */
     bp__epoch *epochs;
     int64_t n_epochs, cap_epochs, steps, best; /* best: index in epochs, -1 none */
-    int64_t n_skipped, n_samples;
-    double seconds, train_seconds;
+    int64_t n_skipped, n_rollbacks, n_samples;
+    char blame[160];                               /* where the first value of a streak of skipped steps was not finite */
+    double seconds, before_seconds, train_seconds; /* before: in earlier processes, where it was resumed */
     const char *stopped_by, *status;
+    char divergence[400]; /* stopped_by divergence: what happened */
     bp__scores validation, test;
     bool has_validation, has_test;
     bp__buffer events; /* lines of decisions.jsonl */
     char start_time[32];
 };
 /* Trains run->model->net; what happened is in the run. */
-bp_status bp__loop(bp_run *run, const bp_callbacks *callbacks);
+bp_status bp__loop_run(bp_run *run, const bp_callbacks *callbacks);
 double bp__now(void); /* seconds of a clock that only goes forward; never reaches weights */
 bp_status bp__event(bp_run *run, const char *event, const char *format, ...) BP__PRINTF(3, 4);
 bp_status bp__event_line(bp_run *run, const char *event, const char *text);
+/* The same with members of its own: begin makes *t, end adds it to the events where status is BP_OK, and frees it. */
+bp_status bp__event_begin(bp_run *run, const char *event, bp__tree **t);
+bp_status bp__event_end(bp_run *run, bp__tree *t, bp_status status);
+bp_status bp__tell_decisions(bp_run *run, const bp__tree *t, const char *path); /* a line for every value that was inferred */
 bp_status bp__record_make(bp_run *run);
 bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted);
+
+/* BP_CONFIG where the configuration differs from that of the run it goes on with in what may not differ. */
+bp_status bp__resume_check(const bp_config *cfg);
+bp_status bp__resume_from(const bp_config *cfg, char **from); /* the model the run started from; *from NULL: none */
 
 /* Run directory. */
 bp_status bp__folder_open(bp__folder **out, bp_run *run, const bp_config *cfg);

@@ -1,0 +1,75 @@
+/* Inside the training loop: what loop.c (epochs), step.c (batches and steps), health.c (steps that go wrong) and checkpoint.c
+   (everything to go on from) share. */
+#ifndef BP__LOOP_H
+#define BP__LOOP_H
+#include "train/train.h"
+
+/* The rows of one batch, gathered. */
+typedef struct bp__staging {
+    bp_context *ctx;
+    const bp__dataset *d;
+    const float *row_weight;
+    size_t x_bytes, y_bytes; /* of one row */
+    unsigned char *x, *y;
+    int64_t *label;
+    float *weight;
+} bp__staging;
+bp_status bp__staging_new(bp__staging *s, const bp__dataset *d, const float *row_weight, int64_t rows);
+void bp__staging_free(bp__staging *s);
+bp__batch bp__gather(bp__staging *s, const int64_t *rows, int64_t n);
+
+/* How the last steps went. A gradient norm is an outlier when its logarithm lies too many deviations above those of the window;
+   gradients spread over orders of magnitude, so their logarithms are what is compared. */
+enum { BP__WINDOW = 100 };
+typedef struct bp__health {
+    double window[BP__WINDOW];          /* logarithms of the norms of committed steps, a ring */
+    int64_t n_window;                   /* written so far */
+    int64_t n_bad, n_far;               /* skipped steps in a row; committed ones with a loss far above the first */
+    int64_t n_rollbacks, last_rollback; /* the step of the last one */
+    double first_loss;                  /* of the run's first committed step; NaN: none yet */
+    double lr_factor;                   /* what rollbacks have left of the learning rate */
+} bp__health;
+void bp__health_start(bp__health *h);
+double bp__health_limit(const bp__health *h, double z); /* the largest norm that is no outlier; infinite: no limit yet */
+bool bp__health_far(const bp__health *h, double loss);  /* is this loss nowhere near where training began? */
+
+typedef struct bp__loop {
+    bp_run *run;
+    const bp__decided *d;
+    bp__net *net;
+    const bp_callbacks *cb;
+    bp__staging staging;
+    int64_t *order;           /* [train rows] rows of this epoch */
+    int64_t position;         /* rows of the epoch that are done */
+    double *all_p, *all_loss; /* of the rows that were trained on, in their order */
+    int64_t *seen;
+    int64_t n_seen;
+    double epoch_loss;                      /* their losses' sum */
+    unsigned char *best_state, *good_state; /* good: what a rollback goes back to */
+    double best_value;
+    bp__health health;
+    bp__plateau plateau;
+    int64_t step, epoch, waited; /* epoch: the one begun last; waited: evaluations since the best */
+    bool in_epoch, higher_better;
+    bool stop, interrupted, diverged;
+    double started, before; /* clock of this process's start; seconds of earlier ones, where the run was resumed */
+    double last_report, last_saved, last_checkpoint;
+    int64_t last_checkpoint_step;
+} bp__loop;
+
+double bp__loop_seconds(const bp__loop *l);
+double bp__loop_rate(const bp__loop *l); /* the learning rate of the step to come */
+/* Forward, backward and update for rows [position, position + n) of the epoch's order. */
+bp_status bp__loop_step(bp__loop *l, int64_t n);
+/* After a step that was committed: learns from it. */
+bp_status bp__health_note(bp__loop *l, const int64_t *rows, int64_t n, const bp__step *out);
+/* Names a step that was not committed and its reason in decisions.jsonl; too many in a row are a divergence. */
+bp_status bp__health_skipped(bp__loop *l, const int64_t *rows, int64_t n, const bp__step *out);
+void bp__loop_stop(bp__loop *l, const char *why);
+/* The last good state comes back with a lower rate, or the run stops, as train.on_divergence says. */
+bp_status bp__loop_diverged(bp__loop *l, const char *what, const int64_t *rows, int64_t n);
+
+/* What a run goes on from: weights, best and good weights, optimiser, random state, position, early stopping, scores so far. */
+bp_status bp__checkpoint_write(bp__loop *l);
+bp_status bp__checkpoint_read(bp__loop *l, const char *folder);
+#endif
