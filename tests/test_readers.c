@@ -1,5 +1,5 @@
 /* The readers: small files with every trap that the shared sets have, then mutations of them by the thousand. */
-#include "data_help.h"
+#include "support/data_help.h"
 
 static bp__source *parse(const char *text, const bp__read_options *o) {
     bp__source *s = NULL;
