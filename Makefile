@@ -41,13 +41,16 @@ install: all
 format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | sh tools/not_generated.sh | xargs clang-format -i
 
-# After a change of src/op/ops.def or src/kernel/elementwise.def: writes again what is generated from them.
+# After a change of a table (operations, element-wise formulas, optimisers, verbs, options): writes again what is generated from it.
 tables:
 	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
 	@$(compile) --target gen_ops
 	@$(BUILD)/gen_ops
 	@$(compile) --target gen_chains
 	@$(BUILD)/gen_chains
+	@$(compile) --target backprop_program
+	@sh tools/man_page.sh $(BUILD)/backprop docs/backprop.1 >$(BUILD)/backprop.1 && cmp -s $(BUILD)/backprop.1 docs/backprop.1 || \
+	  cp $(BUILD)/backprop.1 docs/backprop.1
 
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPTIONS='-DBP_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug' fuzz-run

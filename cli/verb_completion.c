@@ -1,5 +1,4 @@
-/* backprop completion SHELL: what a shell needs to complete verbs and options. `man` gives the manual page's section of options.
- */
+/* backprop completion SHELL: what a shell needs to complete verbs and options. `man` gives the lists of the manual page. */
 #include "cli.h"
 
 #include <string.h>
@@ -113,7 +112,32 @@ static void roff(FILE *to, const char *text) {
             fputc(*text, to);
 }
 
+/* "RUN|MODEL" with its words in italics: what is written in capitals stands for something else. */
+static void roff_arguments(FILE *to, const char *text) {
+    for (bool italic = false; *text || italic; text += *text != 0) {
+        bool capital = *text >= 'A' && *text <= 'Z';
+        if (capital != italic) fputs(capital ? "\\fI" : "\\fR", to);
+        italic = capital;
+        char one[2] = {*text, 0};
+        roff(to, one);
+    }
+}
+
 static void man(FILE *to) {
+    fputs(".SH VERBS\n", to);
+    for (int v = 0; v < N_VERBS; v++) {
+        fputs(".TP\n\\fB", to);
+        roff(to, verbs[v].name);
+        fputs("\\fR", to);
+        if (verbs[v].arguments[0]) {
+            fputc(' ', to);
+            roff_arguments(to, verbs[v].arguments);
+        }
+        fputc('\n', to);
+        roff(to, verbs[v].help);
+        fputc('\n', to);
+    }
+    fputs(".SH OPTIONS\n", to);
     for (int i = 0; i < N_OPTIONS; i++) {
         const option *o = &options[i];
         fputs(".TP\n", to);

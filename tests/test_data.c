@@ -1,5 +1,5 @@
 /* Splits, preprocessing and whole data sets: made ones, then the shared ones. */
-#include "data_help.h"
+#include "support/data_help.h"
 
 /* ---- Splits ---- */
 

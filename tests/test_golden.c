@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "golden_cases.h"
+#include "support/golden_cases.h"
 
 /* Both sides are rounded a few times on the way, sums of some ten terms among them: 1e-12 of a number, or of the largest one of
    its tensor where terms cancel, is some thousand roundings. */

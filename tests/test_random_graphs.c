@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "random_graph_draw.h"
+#include "support/random_graph_draw.h"
 
 enum { ROUNDS = 3, MAX_CONFIGS = 16 };
 

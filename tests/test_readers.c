@@ -1,5 +1,5 @@
 /* The readers: small files with every trap that the shared sets have, then mutations of them by the thousand. */
-#include "data_help.h"
+#include "support/data_help.h"
 
 static bp__source *parse(const char *text, const bp__read_options *o) {
     bp__source *s = NULL;
@@ -358,11 +358,37 @@ static void fuzz_npz(void **state) {
     fuzz(file, end + 22, 4);
 }
 
+/* Every reader of the table has a seed in tests/fuzz/seeds/data (named as the reader), which it reads and which is mutated here.
+ */
+static void fuzz_seeds(void **state) {
+    (void)state;
+    static const char *const names[][2] = {
+#define BP__READER(name, title) {#name, title},
+#include "data/readers.def"
+#undef BP__READER
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i][0], "foreign") == 0) continue; /* it refuses whatever it gets */
+        char path[100], bytes[4096];
+        snprintf(path, sizeof path, "tests/fuzz/seeds/data/%s", names[i][0]);
+        FILE *f = fopen(path, "rb");
+        if (!f) fail_msg("%s is missing: a small file that the reader %s takes", path, names[i][0]);
+        size_t n = fread(bytes, 1, sizeof bytes, f);
+        assert_int_equal(fclose(f), 0);
+        assert_true(n > 1); /* the first byte chooses the fuzzer's options */
+        bp__source *s = NULL;
+        if (bp__source_parse(&s, ctx, path, bytes + 1, n - 1, NULL) != BP_OK) fail_msg("%s", bp_context_error(ctx));
+        assert_string_equal(s->kind, names[i][1]);
+        bp__source_free(s);
+        fuzz(bytes + 1, n - 1, 5 + i);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(csv_traps), cmocka_unit_test(csv_errors), cmocka_unit_test(gzip_files),   cmocka_unit_test(npy_types),
         cmocka_unit_test(idx_files), cmocka_unit_test(types),      cmocka_unit_test(deflated_npz), cmocka_unit_test(fuzz_csv),
-        cmocka_unit_test(fuzz_npy),  cmocka_unit_test(fuzz_idx),   cmocka_unit_test(fuzz_npz),
+        cmocka_unit_test(fuzz_npy),  cmocka_unit_test(fuzz_idx),   cmocka_unit_test(fuzz_npz),     cmocka_unit_test(fuzz_seeds),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,69 +1,6 @@
 /* scan: values against loops by hand, gradients against the unrolled network and against differences, lengths, direction, trip
    counts, sizes that change, and the same bits with and without passes, for every instruction set and number of threads. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "core/core.h"
-
-static int64_t n_allocations, fails_at = INT64_MAX; /* the allocation from which on there is no memory */
-static void *count_alloc(size_t n, void *user) { return (void)user, ++n_allocations >= fails_at ? NULL : malloc(n); }
-static void *count_resize(void *p, size_t n, void *user) {
-    return (void)user, ++n_allocations >= fails_at ? NULL : realloc(p, n);
-}
-static void count_free(void *p, void *user) { (void)user, free(p); }
-
-static bp_context *context(const char *isa, int threads, int no_passes) {
-    bp_context *ctx;
-    bp_context_options o = {.size = sizeof o,
-                            .isa = isa,
-                            .threads = threads,
-                            .no_passes = no_passes,
-                            .allocate = count_alloc,
-                            .resize = count_resize,
-                            .release = count_free};
-    assert_int_equal(bp_context_new(&ctx, &o), BP_OK);
-    return ctx;
-}
-
-#define OK(ctx, e)                                                       \
-    do {                                                                 \
-        if ((e) != BP_OK) fail_msg("%s: %s", #e, bp_context_error(ctx)); \
-    } while (0)
-
-typedef struct run {
-    bp_program *p;
-    bp_session *s;
-} run;
-
-static run open_run(bp_context *ctx, bp_graph *g, const bp_value *outputs, int n) {
-    run r;
-    OK(ctx, bp_program_new(&r.p, g, outputs, n, NULL));
-    OK(ctx, bp_session_new(&r.s, r.p, NULL));
-    return r;
-}
-
-static void close_run(run *r) {
-    bp_session_free(r->s);
-    bp_program_free(r->p);
-}
-
-static const double *output(bp_context *ctx, run *r, int k, bp_dims *dims) {
-    const void *data;
-    bp_dtype type;
-    OK(ctx, bp_session_output(r->s, k, &data, &type, dims));
-    assert_int_equal(type, BP_F64);
-    return data;
-}
-
-static double wave(int i, double k) { return sin(i * k + 0.3); }
+#include "support/scan_help.h"
 
 /* ---- Cumulative sums ----------------------------------------------------------------------------------------------------------
  */
@@ -76,7 +13,7 @@ static void add_body(bp_graph *body, const bp_value *carry, const bp_value *x, c
 
 static void test_cumulative(void **state) {
     (void)state;
-    enum { B = 3, T = 5, D = 4 };
+    enum { ROWS = 3, TURNS = 5, D = 4 };
     for (int none = 0; none <= 1; none++)
         for (int axis = 0; axis <= 1; axis++)
             for (int reverse = 0; reverse <= 1; reverse++)
@@ -102,26 +39,26 @@ static void test_cumulative(void **state) {
                     bp_scan(y, y + 1, &spec);
                     OK(ctx, bp_graph_status(g));
                     run r = open_run(ctx, g, y, 2);
-                    double xs[B * T * D], hs[B * D];
-                    int64_t lengths[B] = {5, 0, 3};
-                    const int trips[] = {0, 1, T, 1};
-                    for (int i = 0; i < B * D; i++) hs[i] = wave(i, 2.1);
-                    for (int i = 0; i < B * T * D; i++) xs[i] = wave(i, 0.7);
+                    double xs[ROWS * TURNS * D], hs[ROWS * D];
+                    int64_t lengths[ROWS] = {5, 0, 3};
+                    const int trips[] = {0, 1, TURNS, 1};
+                    for (int i = 0; i < ROWS * D; i++) hs[i] = wave(i, 2.1);
+                    for (int i = 0; i < ROWS * TURNS * D; i++) xs[i] = wave(i, 0.7);
                     for (int trip = 0; trip < 4; trip++) {
                         int turns = trips[trip];
-                        bp_dims dx = axis ? bp_shape(3, B, turns, D) : bp_shape(3, turns, B, D), df, ds;
+                        bp_dims dx = axis ? bp_shape(3, ROWS, turns, D) : bp_shape(3, turns, ROWS, D), df, ds;
                         OK(ctx, bp_session_set(r.s, "x", xs, &dx));
-                        OK(ctx, bp_session_set(r.s, "h", hs, &bp_shape(2, B, D)));
-                        OK(ctx, bp_session_set(r.s, "n", lengths, &bp_shape(1, B)));
+                        OK(ctx, bp_session_set(r.s, "h", hs, &bp_shape(2, ROWS, D)));
+                        OK(ctx, bp_session_set(r.s, "n", lengths, &bp_shape(1, ROWS)));
                         OK(ctx, bp_session_run(r.s));
                         const double *final = output(ctx, &r, 0, &df), *stacked = output(ctx, &r, 1, &ds);
                         assert_int_equal(ds.dim[axis], turns);
-                        for (int b = 0; b < B; b++)
+                        for (int b = 0; b < ROWS; b++)
                             for (int d = 0; d < D; d++) {
                                 double sum = hs[b * D + d];
                                 for (int i = 0; i < turns; i++) {
                                     int t = reverse ? turns - 1 - i : i,
-                                        at = axis ? (b * turns + t) * D + d : (t * B + b) * D + d;
+                                        at = axis ? (b * turns + t) * D + d : (t * ROWS + b) * D + d;
                                     bool finished = with_lengths && t >= lengths[b];
                                     if (!finished) sum += xs[at];
                                     assert_true(stacked[at] == (finished ? 0 : sum));
@@ -136,83 +73,6 @@ static void test_cumulative(void **state) {
 }
 
 /* ---- A recurrent net ---- */
-
-enum { B = 3, T = 4, IN = 5, H = 6 };
-
-static bp_value cell(bp_value h, bp_value x, const bp_value *p) {
-    return bp_tanh(bp_add(bp_add(bp_linear(x, p[0], BP_NONE), bp_linear(h, p[1], BP_NONE)), p[2]));
-}
-
-static void rnn_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
-                     bp_value *out, void *user) {
-    (void)body, (void)user;
-    next[0] = cell(carry[0], x[0], captured);
-    if (out) out[0] = bp_square(next[0]);
-}
-
-typedef struct rnn {
-    bp_graph *g;
-    bp_value in[5]; /* x, W, U, b, h0 */
-    bp_value loss;
-} rnn;
-
-static const char *const names[] = {"x", "W", "U", "b", "h"};
-static const int64_t counts[] = {B * T * IN, H *IN, H *H, H, B *H};
-
-static rnn build_rnn(bp_context *ctx, bool scanned, bool reverse, bool lengths) {
-    rnn r;
-    OK(ctx, bp_graph_new(&r.g, ctx));
-    bp_dims dims[] = {bp_shape(3, B, T, IN), bp_shape(2, H, IN), bp_shape(2, H, H), bp_shape(1, H), bp_shape(2, B, H)};
-    for (int i = 0; i < 5; i++) r.in[i] = bp_input(r.g, names[i], BP_F64, dims[i]);
-    static const int64_t n[] = {4, 1, 2};
-    bp_value h = r.in[4], y[T], rows = bp_constant(r.g, BP_I64, bp_shape(1, B), n);
-    if (scanned) {
-        bp_scan_spec spec = {.size = sizeof spec,
-                             .inits = &h,
-                             .n_carry = 1,
-                             .xs = r.in,
-                             .n_x = 1,
-                             .captured = r.in + 1,
-                             .n_captured = 3,
-                             .n_stacked = 1,
-                             .axis = 1,
-                             .reverse = reverse,
-                             .lengths = lengths ? rows : BP_NONE,
-                             .body = rnn_body};
-        bp_value final;
-        bp_scan(&final, y, &spec);
-        h = final;
-    } else {
-        for (int i = 0; i < T; i++) {
-            int t = reverse ? T - 1 - i : i;
-            bp_value x = bp_reshape(bp_slice(r.in[0], 1, t, 1, NULL), bp_shape(2, B, IN));
-            bp_value next = cell(h, x, r.in + 1), out = bp_square(next);
-            if (lengths) {
-                bp_value active = bp_reshape(bp_lt(bp_number(r.g, BP_I64, t), rows), bp_shape(2, B, 1));
-                next = bp_where(active, next, h);
-                out = bp_where(active, out, bp_number(r.g, BP_F64, 0));
-            }
-            h = next;
-            y[t] = bp_reshape(out, bp_shape(3, B, 1, H));
-        }
-        y[0] = bp_concat(y, T, 1);
-    }
-    double weights[B * T * H];
-    for (int i = 0; i < B * T * H; i++) weights[i] = wave(i, 1.3);
-    bp_value w = bp_constant(r.g, BP_F64, bp_shape(3, B, T, H), weights);
-    r.loss = bp_add(bp_sum(bp_mul(y[0], w), NULL), bp_sum(bp_square(bp_add(h, bp_number(r.g, BP_F64, 0.3))), NULL));
-    return r;
-}
-
-static double data[5][B * T * IN];
-static void fill_data(void) {
-    for (int i = 0; i < 5; i++)
-        for (int k = 0; k < counts[i]; k++) data[i][k] = 0.6 * wave(k + 17 * i, 0.9 + i * 0.21);
-}
-
-static void set_data(bp_context *ctx, run *r) {
-    for (int i = 0; i < 5; i++) OK(ctx, bp_session_set(r->s, names[i], data[i], NULL));
-}
 
 static void test_unrolled(void **state) {
     (void)state;
@@ -548,131 +408,6 @@ static void test_mistakes(void **state) {
     }
 }
 
-/* The product x Wᵀ and everything that a gradient computes again run once for all turns; the loop of the forward scan keeps one
-   product, the loop of the gradient one, and the weights' gradients are one product each. */
-static void test_leaves_loop(void **state) {
-    (void)state;
-    fill_data();
-    bp_context *ctx = context(NULL, 1, 0);
-    rnn r = build_rnn(ctx, true, false, false);
-    bp_value outputs[4] = {r.loss};
-    bp_gradients(outputs + 1, &r.loss, NULL, 1, r.in + 1, 3);
-    run p = open_run(ctx, r.g, outputs, 4);
-    set_data(ctx, &p);
-    OK(ctx, bp_session_run(p.s));
-    char *text;
-    OK(ctx, bp_session_describe(p.s, &text));
-    int products = 0, scans = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        double flops;
-        char name[32];
-        if (sscanf(line, "%*d %31s %lf", name, &flops) != 2) continue;
-        if (strcmp(name, "gemm") == 0) products++;
-        if (strcmp(name, "scan") == 0) {
-            scans++;
-            assert_true(flops >= 2.0 * B * H * H * T && flops < 2.0 * B * H * (H + IN) * T); /* h Uᵀ or d U, not x Wᵀ */
-        }
-    }
-    assert_int_equal(scans, 2);
-    assert_int_equal(products, 4); /* x Wᵀ, all saved h Uᵀ, dW, dU */
-    bp_free(ctx, text);
-    close_run(&p);
-    bp_graph_free(r.g);
-    bp_context_free(ctx);
-}
-
-/* Every kind of operation that the pass moves out of the loop, along both time axes: the bits of the loop. */
-static void mixed_body(bp_graph *body, const bp_value *carry, const bp_value *x, const bp_value *captured, bp_value *next,
-                       bp_value *out, void *user) {
-    (void)user;
-    bp_dims last = bp_shape(1, 2);
-    bp_sum_options sum = bp_sum_defaults();
-    sum.axes = last;
-    bp_value turned = bp_permute(x[0], bp_shape(3, 0, 2, 1));                                    /* [batch, 6, 4] */
-    bp_value part = bp_sum(bp_exp(bp_slice(turned, 1, 1, 4, NULL)), &sum);                       /* [batch, 4] */
-    bp_value flat = bp_reshape(bp_mul(x[0], bp_square(captured[2])), bp_shape(2, BP_BATCH, 24)); /* captured [4, 6] */
-    bp_value product = bp_linear(flat, captured[1], BP_NONE);                                    /* captured [4, 24] */
-    bp_value cubes = bp_matmul(bp_tanh(turned), bp_reshape(captured[2], bp_shape(2, 4, 6)));     /* [batch, 6, 6] */
-    bp_value wide = bp_broadcast_to(bp_reshape(part, bp_shape(3, BP_BATCH, 4, 1)), bp_shape(3, BP_BATCH, 4, 3));
-    bp_value token = bp_embedding(captured[0], x[1]);
-    bp_value scale = bp_add(bp_cast(bp_cast(part, BP_F32), BP_F64), captured[3]); /* captured [batch, 4] */
-    bp_value all = bp_add(bp_add(product, token), bp_add(scale, bp_sum(bp_sin(wide), &sum)));
-    next[0] = bp_mul(bp_number(body, BP_F64, 0.1), bp_add(carry[0], all));
-    out[0] = bp_square(next[0]);
-    out[1] = cubes;
-}
-
-static void test_moved_operations(void **state) {
-    (void)state;
-    enum { ROWS = 3, TURNS = 4 };
-    for (int axis = 0; axis <= 1; axis++) {
-        static double kept[8][ROWS * TURNS * 36];
-        for (int none = 1; none >= 0; none--) {
-            bp_context *ctx = context(NULL, 2, none);
-            bp_graph *g;
-            OK(ctx, bp_graph_new(&g, ctx));
-            bp_value x[] = {
-                bp_input(g, "x", BP_F64, axis ? bp_shape(4, BP_BATCH, BP_TIME, 4, 6) : bp_shape(4, BP_TIME, BP_BATCH, 4, 6)),
-                bp_input(g, "token", BP_I64, axis ? bp_shape(2, BP_BATCH, BP_TIME) : bp_shape(2, BP_TIME, BP_BATCH))};
-            bp_value c[] = {bp_input(g, "table", BP_F64, bp_shape(2, 7, 4)), bp_input(g, "W", BP_F64, bp_shape(2, 4, 24)),
-                            bp_input(g, "V", BP_F64, bp_shape(2, 4, 6)), bp_input(g, "s", BP_F64, bp_shape(2, BP_BATCH, 4))};
-            bp_value h = bp_input(g, "h", BP_F64, bp_shape(2, BP_BATCH, 4)), final, y[2], outputs[8];
-            bp_scan_spec spec = {.size = sizeof spec,
-                                 .inits = &h,
-                                 .n_carry = 1,
-                                 .xs = x,
-                                 .n_x = 2,
-                                 .captured = c,
-                                 .n_captured = 4,
-                                 .n_stacked = 2,
-                                 .axis = axis,
-                                 .body = mixed_body};
-            bp_scan(&final, y, &spec);
-            bp_value loss = bp_add(bp_sum(bp_square(final), NULL), bp_add(bp_sum(y[0], NULL), bp_sum(bp_square(y[1]), NULL)));
-            bp_value wrt[] = {c[0], c[1], c[2], c[3], x[0]};
-            outputs[0] = y[0], outputs[1] = y[1], outputs[2] = final;
-            bp_gradients(outputs + 3, &loss, NULL, 1, wrt, 5);
-            OK(ctx, bp_graph_status(g));
-            run r = open_run(ctx, g, outputs, 8);
-            static double numbers[ROWS * TURNS * 24];
-            int64_t tokens[ROWS * TURNS];
-            for (int i = 0; i < ROWS * TURNS * 24; i++) numbers[i] = 0.5 * wave(i, 0.83);
-            for (int i = 0; i < ROWS * TURNS; i++) tokens[i] = (i * 5) % 7;
-            OK(ctx, bp_session_set(r.s, "x", numbers, axis ? &bp_shape(4, ROWS, TURNS, 4, 6) : &bp_shape(4, TURNS, ROWS, 4, 6)));
-            OK(ctx, bp_session_set(r.s, "token", tokens, axis ? &bp_shape(2, ROWS, TURNS) : &bp_shape(2, TURNS, ROWS)));
-            OK(ctx, bp_session_set(r.s, "table", numbers + 3, NULL));
-            OK(ctx, bp_session_set(r.s, "W", numbers + 40, NULL));
-            OK(ctx, bp_session_set(r.s, "V", numbers + 11, NULL));
-            OK(ctx, bp_session_set(r.s, "s", numbers + 60, &bp_shape(2, ROWS, 4)));
-            OK(ctx, bp_session_set(r.s, "h", numbers + 80, &bp_shape(2, ROWS, 4)));
-            OK(ctx, bp_session_run(r.s));
-            for (int k = 0; k < 8; k++) {
-                bp_dims d;
-                const double *got = output(ctx, &r, k, &d);
-                size_t n = 1;
-                for (int64_t i = 0; i < d.n; i++) n *= (size_t)d.dim[i];
-                if (none)
-                    memcpy(kept[k], got, n * sizeof *got);
-                else if (memcmp(kept[k], got, n * sizeof *got) != 0)
-                    fail_msg("axis %d, output %d: other bits with passes than without", axis, k);
-            }
-            if (!none) { /* nothing but the sum of the carried value is left in the loop */
-                char *text, *line;
-                OK(ctx, bp_session_describe(r.s, &text));
-                line = strstr(text, " scan ");
-                assert_non_null(line);
-                double flops;
-                assert_int_equal(sscanf(line, " scan %lf", &flops), 1);
-                assert_true(flops <= ROWS * TURNS * 4 * 4);
-                bp_free(ctx, text);
-            }
-            close_run(&r);
-            bp_graph_free(g);
-            bp_context_free(ctx);
-        }
-    }
-}
-
 /* Memory ends at every allocation in turn: an error each time, and nothing is lost. */
 static void test_no_memory(void **state) {
     (void)state;
@@ -720,7 +455,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cumulative),   cmocka_unit_test(test_unrolled),
                                        cmocka_unit_test(test_second_order), cmocka_unit_test(test_random_turns),
                                        cmocka_unit_test(test_nested),       cmocka_unit_test(test_mistakes),
-                                       cmocka_unit_test(test_leaves_loop),  cmocka_unit_test(test_moved_operations),
                                        cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

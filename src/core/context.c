@@ -207,7 +207,7 @@ void bp_context_set_log(bp_context *ctx, void (*log)(bp_log_level, const char *,
 
 /* The usable names, best first; the caller gives room for MAX_ISAS. */
 static int list_isas(const char *names[MAX_ISAS]) {
-    bp__cpu cpu = bp__cpu_detect();
+    bp__cpu cpu = bp__cpu_features();
     int n = 0;
     if (cpu.avx512) names[n++] = "avx512";
     if (cpu.avx2 && cpu.fma) names[n++] = "avx2";

@@ -87,9 +87,15 @@ static void detect_name(bp__cpu *cpu) {
 
 #endif
 
-bp__cpu bp__cpu_detect(void) {
-    bp__cpu cpu = {.n_cores = count_cores()};
+bp__cpu bp__cpu_features(void) {
+    bp__cpu cpu = {0};
     detect_features(&cpu);
+    return cpu;
+}
+
+bp__cpu bp__cpu_detect(void) {
+    bp__cpu cpu = bp__cpu_features();
+    cpu.n_cores = count_cores();
     detect_name(&cpu);
     if (!cpu.name[0]) strcpy(cpu.name, "unknown processor");
     return cpu;

@@ -8,6 +8,7 @@ typedef struct bp__cpu {
     char name[64];
 } bp__cpu;
 bp__cpu bp__cpu_detect(void);
+bp__cpu bp__cpu_features(void); /* the flags alone. Still some ten microseconds in a virtual machine, where the question traps */
 
 /* Round to nearest, subnormals flushed to zero; restored afterwards. Called on every thread that computes. */
 typedef struct bp__fpenv {

@@ -1,6 +1,10 @@
 /* The chain rule, as a transformation of the graph: walks the nodes backwards once, asks each operation's rule to build the
    cotangents of its inputs, adds what reaches one value from several consumers in the consumers' order, and undoes broadcasting
-   in this one place. */
+   in this one place.
+
+   The order of the consumers is the order of need, not of making: a walk from the differentiated values through inputs, first to
+   last. C leaves open in which order the arguments of bp_add(bp_exp(x), bp_tanh(x)) are evaluated, and compilers differ: numbers
+   of nodes must not reach the order of a sum, or the bits of weights would depend on the compiler. */
 #include "op/op.h"
 
 #include <stdlib.h>
@@ -8,13 +12,16 @@
 
 typedef struct contribution {
     bp_value value;
-    int32_t consumer, input; /* order of adding */
+    int32_t consumer, input; /* order of adding: the consumer's rank, -1 for a given cotangent */
     int64_t next;            /* in the list of its target, -1: last */
 } contribution;
 
 typedef struct walk {
     bp_graph *g;
-    int32_t n;         /* nodes that existed before */
+    int32_t n;      /* nodes that existed before */
+    int32_t *order; /* [n_order]: the nodes that the values need, inputs before consumers, in order of need */
+    int32_t *rank;  /* [n]: place in `order` */
+    int32_t n_order;
     int64_t *first_of; /* [n + 1]: number of node i's first output among all outputs */
     int64_t *head;     /* [outputs]: newest contribution, -1: none */
     bool *leads;       /* [outputs]: depends on something in wrt, or is it */
@@ -75,8 +82,9 @@ static bp_value adjoint(walk *w, int64_t slot) {
     }
 }
 
-static void visit(walk *w, int32_t index) {
+static void visit(walk *w, int32_t rank) {
     bp_graph *g = w->g;
+    int32_t index = w->order[rank];
     const bp__node node = g->nodes[index]; /* a copy: building moves the array */
     if (node.n_in == 0 || !node.op->gradient || (node.op->flags & BP__OP_NO_GRADIENT)) return;
     bool *wanted = bp__pool_alloc(&g->pool, sizeof(bool) * (size_t)node.n_in);
@@ -113,8 +121,35 @@ static void visit(walk *w, int32_t index) {
     g->scope = node.name;
     node.op->gradient(&c);
     for (int32_t i = 0; i < node.n_in; i++)
-        if (wanted[i] && c.d_in[i].graph && g->status == BP_OK) contribute(w, node.in[i], c.d_in[i], index, i);
+        if (wanted[i] && c.d_in[i].graph && g->status == BP_OK) contribute(w, node.in[i], c.d_in[i], rank, i);
     g->scope = scope;
+}
+
+/* Puts the nodes in order of need: depth first from each value, without recursion (graphs are deep). */
+static bp_status rank_nodes(walk *w, const bp_value *values, int n) {
+    bp_graph *g = w->g;
+    size_t room = (size_t)w->n + 1;
+    int32_t *memory = w->order = bp__zalloc(g->ctx, sizeof(int32_t) * room * 4);
+    if (!memory) return BP_MEMORY;
+    w->rank = memory + room;
+    int32_t *next = memory + 2 * room; /* [n]: input to follow next, counted from 1; 0: not seen */
+    int32_t *path = memory + 3 * room;
+    for (int i = 0; i < n; i++) {
+        int32_t depth = 0;
+        if (next[values[i].node] == 0) next[values[i].node] = 1, path[depth++] = values[i].node;
+        while (depth > 0) {
+            int32_t at = path[depth - 1];
+            if (next[at] > g->nodes[at].n_in) {
+                w->rank[at] = w->n_order;
+                w->order[w->n_order++] = at;
+                depth--;
+                continue;
+            }
+            int32_t in = g->nodes[at].in[next[at]++ - 1].node;
+            if (in >= 0 && next[in] == 0) next[in] = 1, path[depth++] = in;
+        }
+    }
+    return BP_OK;
 }
 
 static bp_status prepare(walk *w, const bp_value *wrt, int m) {
@@ -174,6 +209,7 @@ void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangent
     if (!g || g->status != BP_OK || !check_arguments(g, values, cotangents, n, wrt, m)) return;
     walk w = {.g = g, .n = (int32_t)g->n_nodes};
     bp_status status = prepare(&w, wrt, m);
+    if (status == BP_OK) status = rank_nodes(&w, values, n);
     if (status != BP_OK) {
         bp__graph_fail(g, BP_MEMORY, "out of memory while building a gradient");
     } else {
@@ -182,12 +218,13 @@ void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangent
             contribute(&w, (bp__ref){values[i].node, values[i].output}, cotangents ? cotangents[i] : filled(g, values[i], 1), -1,
                        i);
         }
-        for (int32_t i = w.n - 1; i >= 0 && g->status == BP_OK; i--) visit(&w, i);
+        for (int32_t i = w.n_order - 1; i >= 0 && g->status == BP_OK; i--) visit(&w, i);
         for (int j = 0; j < m && g->status == BP_OK; j++) {
             d[j] = adjoint(&w, w.first_of[wrt[j].node] + wrt[j].output);
             if (!d[j].graph) d[j] = filled(g, wrt[j], 0);
         }
     }
+    bp__free(g->ctx, w.order);
     bp__free(g->ctx, w.first_of);
     bp__free(g->ctx, w.head);
     bp__free(g->ctx, w.leads);

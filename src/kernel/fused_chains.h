@@ -77,248 +77,9 @@ static const bp__ew_instr chain_instr_sgd_clipped_2[] = {
 #elif defined BP__CHAIN_ENTRIES
 {"sgd_clipped_2", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_2, chain_instr_sgd_clipped_2, chain_sgd_clipped_2_f32, chain_sgd_clipped_2_f64},
 #endif
-/* sgd_3 */
+/* adam_3 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5;
-    V r6;
-    V r7;
-    r5 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r5, r1, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
-}
-static void BP__TN(chain_sgd_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_3)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_3)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_3[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_3[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_3[] = {
-    {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_3", 4, 1, 8, 2, 4, chain_constant_sgd_3, chain_out_sgd_3, chain_instr_sgd_3, chain_sgd_3_f32, chain_sgd_3_f64},
-#endif
-/* sgd_clipped_4 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6;
-    V r7;
-    V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
-}
-static void BP__TN(chain_sgd_clipped_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_4)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_4)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_4[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_4[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_4[] = {
-    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_4", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_4, chain_out_sgd_clipped_4, chain_instr_sgd_clipped_4, chain_sgd_clipped_4_f32, chain_sgd_clipped_4_f64},
-#endif
-/* sgd_5 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5;
-    V r6;
-    V r7;
-    r5 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r5, r1, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r6, r4, r6, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
-}
-static void BP__TN(chain_sgd_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_5)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_5)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_5[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_5[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_5[] = {
-    {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_5", 4, 1, 8, 2, 6, chain_constant_sgd_5, chain_out_sgd_5, chain_instr_sgd_5, chain_sgd_5_f32, chain_sgd_5_f64},
-#endif
-/* sgd_clipped_6 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6;
-    V r7;
-    V r8;
-    V r9;
-    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r8, r5, r8, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
-}
-static void BP__TN(chain_sgd_clipped_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_6)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_6)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_6[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_6[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_6[] = {
-    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {8, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {7, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_6", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_6, chain_out_sgd_clipped_6, chain_instr_sgd_clipped_6, chain_sgd_clipped_6_f32, chain_sgd_clipped_6_f64},
-#endif
-/* sgd_7 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5 = v_set(0x1.a36e2ep-14);
-    V r6;
-    V r7;
-    V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r7, i, m);
-    BP__TN(bp__chain_store)(out[1], r8, i, m);
-}
-static void BP__TN(chain_sgd_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_7)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_7)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_7[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_7[] = {7, 8};
-static const bp__ew_instr chain_instr_sgd_7[] = {
-    {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {3, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_7", 4, 2, 9, 2, 6, chain_constant_sgd_7, chain_out_sgd_7, chain_instr_sgd_7, chain_sgd_7_f32, chain_sgd_7_f64},
-#endif
-/* sgd_clipped_8 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6 = v_set(0x1.a36e2ep-14);
-    V r7;
-    V r8;
-    V r9;
-    V r10;
-    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r9, i, m);
-}
-static void BP__TN(chain_sgd_clipped_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_8)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_8)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_8[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_clipped_8[] = {8, 9};
-static const bp__ew_instr chain_instr_sgd_clipped_8[] = {
-    {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {4, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_8", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_8, chain_out_sgd_clipped_8, chain_instr_sgd_clipped_8, chain_sgd_clipped_8_f32, chain_sgd_clipped_8_f64},
-#endif
-/* adam_9 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -349,15 +110,15 @@ BP__INLINE void BP__TN(chain_step_adam_9)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_adam_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_9)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_9)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_3)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_3)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_9[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_9[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_adam_9[] = {
+static const double chain_constant_adam_3[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_3[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_adam_3[] = {
     {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
@@ -371,11 +132,11 @@ static const bp__ew_instr chain_instr_adam_9[] = {
     {BP__EW_add, 11, {5, 14, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_9", 6, 4, 15, 3, 11, chain_constant_adam_9, chain_out_adam_9, chain_instr_adam_9, chain_adam_9_f32, chain_adam_9_f64},
+{"adam_3", 6, 4, 15, 3, 11, chain_constant_adam_3, chain_out_adam_3, chain_instr_adam_3, chain_adam_3_f32, chain_adam_3_f64},
 #endif
-/* adam_clipped_10 */
+/* adam_clipped_4 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -408,15 +169,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_10)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_10)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_10)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_4)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_4)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_10[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_10[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_adam_clipped_10[] = {
+static const double chain_constant_adam_clipped_4[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_4[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_adam_clipped_4[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
@@ -431,265 +192,11 @@ static const bp__ew_instr chain_instr_adam_clipped_10[] = {
     {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_10", 7, 4, 16, 3, 12, chain_constant_adam_clipped_10, chain_out_adam_clipped_10, chain_instr_adam_clipped_10, chain_adam_clipped_10_f32, chain_adam_clipped_10_f64},
+{"adam_clipped_4", 7, 4, 16, 3, 12, chain_constant_adam_clipped_4, chain_out_adam_clipped_4, chain_instr_adam_clipped_4, chain_adam_clipped_4_f32, chain_adam_clipped_4_f64},
 #endif
-/* adam_11 */
+/* adamw_5 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.a36e2ep-14);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r1, r11, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(lerp)(r2, r12, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r0, r15, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
-}
-static void BP__TN(chain_adam_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_11)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_11)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_11[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_11[] = {11, 12, 13};
-static const bp__ew_instr chain_instr_adam_11[] = {
-    {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {14, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adam_11", 6, 5, 16, 3, 13, chain_constant_adam_11, chain_out_adam_11, chain_instr_adam_11, chain_adam_11_f32, chain_adam_11_f64},
-#endif
-/* adam_clipped_12 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.a36e2ep-14);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(lerp)(r3, r14, r8, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r14, r15, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r16, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r5, r12, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r6, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r2, r16, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
-}
-static void BP__TN(chain_adam_clipped_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_12)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_12)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_12[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_12[] = {12, 14, 13};
-static const bp__ew_instr chain_instr_adam_clipped_12[] = {
-    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 12, {3, 14, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {15, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {13, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {5, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {16, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_12", 7, 5, 17, 3, 14, chain_constant_adam_clipped_12, chain_out_adam_clipped_12, chain_instr_adam_clipped_12, chain_adam_clipped_12_f32, chain_adam_clipped_12_f64},
-#endif
-/* adam_13 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r3, r13, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r16, r10, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r14, r15, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
-    BP__TN(bp__chain_store)(out[3], r14, i, m);
-}
-static void BP__TN(chain_adam_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_13)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_13)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_13[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_13[] = {11, 13, 12, 14};
-static const bp__ew_instr chain_instr_adam_13[] = {
-    {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 12, {3, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {4, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 15, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {16, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {14, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adam_13", 7, 4, 17, 4, 12, chain_constant_adam_13, chain_out_adam_13, chain_instr_adam_13, chain_adam_13_f32, chain_adam_13_f64},
-#endif
-/* adam_clipped_14 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(maximum)(r4, r12, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r5, r13, r5, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r6, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r7, r17, r7, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
-    BP__TN(bp__chain_store)(out[3], r15, i, m);
-}
-static void BP__TN(chain_adam_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_14)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_14)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_14[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_14[] = {13, 12, 14, 15};
-static const bp__ew_instr chain_instr_adam_clipped_14[] = {
-    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {14, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 14, {4, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {5, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 16, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_14", 8, 4, 18, 4, 13, chain_constant_adam_clipped_14, chain_out_adam_clipped_14, chain_instr_adam_clipped_14, chain_adam_clipped_14_f32, chain_adam_clipped_14_f64},
-#endif
-/* adamw_15 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamw_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -723,15 +230,15 @@ BP__INLINE void BP__TN(chain_step_adamw_15)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r13, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_adamw_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_15)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_15)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_5)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamw_5)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_15[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_15[] = {11, 13, 14};
-static const bp__ew_instr chain_instr_adamw_15[] = {
+static const double chain_constant_adamw_5[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_5[] = {11, 13, 14};
+static const bp__ew_instr chain_instr_adamw_5[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -746,11 +253,11 @@ static const bp__ew_instr chain_instr_adamw_15[] = {
     {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_15", 7, 4, 17, 3, 12, chain_constant_adamw_15, chain_out_adamw_15, chain_instr_adamw_15, chain_adamw_15_f32, chain_adamw_15_f64},
+{"adamw_5", 7, 4, 17, 3, 12, chain_constant_adamw_5, chain_out_adamw_5, chain_instr_adamw_5, chain_adamw_5_f32, chain_adamw_5_f64},
 #endif
-/* adamw_clipped_16 */
+/* adamw_clipped_6 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamw_clipped_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -786,15 +293,15 @@ BP__INLINE void BP__TN(chain_step_adamw_clipped_16)(void *const *out, const void
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r15, i, m);
 }
-static void BP__TN(chain_adamw_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_clipped_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_16)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_clipped_16)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_6)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamw_clipped_6)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_16[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_16[] = {13, 12, 15};
-static const bp__ew_instr chain_instr_adamw_clipped_16[] = {
+static const double chain_constant_adamw_clipped_6[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_6[] = {13, 12, 15};
+static const bp__ew_instr chain_instr_adamw_clipped_6[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -810,11 +317,11 @@ static const bp__ew_instr chain_instr_adamw_clipped_16[] = {
     {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_clipped_16", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_16, chain_out_adamw_clipped_16, chain_instr_adamw_clipped_16, chain_adamw_clipped_16_f32, chain_adamw_clipped_16_f64},
+{"adamw_clipped_6", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_6, chain_out_adamw_clipped_6, chain_instr_adamw_clipped_6, chain_adamw_clipped_6_f32, chain_adamw_clipped_6_f64},
 #endif
-/* rmsprop_17 */
+/* rmsprop_7 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -838,15 +345,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_17)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_rmsprop_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_17)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_17)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_7)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_7)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_17[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_17[] = {8, 7};
-static const bp__ew_instr chain_instr_rmsprop_17[] = {
+static const double chain_constant_rmsprop_7[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_7[] = {8, 7};
+static const bp__ew_instr chain_instr_rmsprop_7[] = {
     {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {8, 1, 0}, 0x0p+0, 0x0p+0},
@@ -858,11 +365,11 @@ static const bp__ew_instr chain_instr_rmsprop_17[] = {
     {BP__EW_add, 7, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_17", 4, 3, 11, 2, 9, chain_constant_rmsprop_17, chain_out_rmsprop_17, chain_instr_rmsprop_17, chain_rmsprop_17_f32, chain_rmsprop_17_f64},
+{"rmsprop_7", 4, 3, 11, 2, 9, chain_constant_rmsprop_7, chain_out_rmsprop_7, chain_instr_rmsprop_7, chain_rmsprop_7_f32, chain_rmsprop_7_f64},
 #endif
-/* rmsprop_clipped_18 */
+/* rmsprop_clipped_8 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -888,15 +395,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_18)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[0], r10, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_18)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_18)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_8)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_8)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_18[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_18[] = {10, 8};
-static const bp__ew_instr chain_instr_rmsprop_clipped_18[] = {
+static const double chain_constant_rmsprop_clipped_8[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_8[] = {10, 8};
+static const bp__ew_instr chain_instr_rmsprop_clipped_8[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -909,125 +416,11 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_18[] = {
     {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_18", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_18, chain_out_rmsprop_clipped_18, chain_instr_rmsprop_clipped_18, chain_rmsprop_clipped_18_f32, chain_rmsprop_clipped_18_f64},
+{"rmsprop_clipped_8", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_8, chain_out_rmsprop_clipped_8, chain_instr_rmsprop_clipped_8, chain_rmsprop_clipped_8_f32, chain_rmsprop_clipped_8_f64},
 #endif
-/* rmsprop_19 */
+/* adagrad_9 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.fae148p-1);
-    V r6 = v_set(0x1.47ae14p-7);
-    V r7 = v_set(0x1.ccccccp-1);
-    V r8 = v_set(0x1.5798eep-27);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r9 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r1, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r1, r12, r1, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
-}
-static void BP__TN(chain_rmsprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_19)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_19)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_19[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_19[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rmsprop_19[] = {
-    {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {9, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {10, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 11, {1, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {9, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {3, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"rmsprop_19", 5, 4, 13, 3, 11, chain_constant_rmsprop_19, chain_out_rmsprop_19, chain_instr_rmsprop_19, chain_rmsprop_19_f32, chain_rmsprop_19_f64},
-#endif
-/* rmsprop_clipped_20 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.fae148p-1);
-    V r7 = v_set(0x1.47ae14p-7);
-    V r8 = v_set(0x1.ccccccp-1);
-    V r9 = v_set(0x1.5798eep-27);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    r10 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r11, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r9, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r11, r14, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
-}
-static void BP__TN(chain_rmsprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_20)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_20)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_20[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_20[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_rmsprop_clipped_20[] = {
-    {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {12, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {13, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {11, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {10, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {4, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_20", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_20, chain_out_rmsprop_clipped_20, chain_instr_rmsprop_clipped_20, chain_rmsprop_clipped_20_f32, chain_rmsprop_clipped_20_f64},
-#endif
-/* adagrad_21 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adagrad_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adagrad_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1047,15 +440,15 @@ BP__INLINE void BP__TN(chain_step_adagrad_21)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r5, i, m);
 }
-static void BP__TN(chain_adagrad_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adagrad_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_21)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adagrad_21)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_9)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adagrad_9)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adagrad_21[] = {0x1.b7cdfep-34};
-static const uint16_t chain_out_adagrad_21[] = {6, 5};
-static const bp__ew_instr chain_instr_adagrad_21[] = {
+static const double chain_constant_adagrad_9[] = {0x1.b7cdfep-34};
+static const uint16_t chain_out_adagrad_9[] = {6, 5};
+static const bp__ew_instr chain_instr_adagrad_9[] = {
     {BP__EW_mul, 5, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 0, 0}, 0x0p+0, 0x0p+0},
@@ -1065,11 +458,11 @@ static const bp__ew_instr chain_instr_adagrad_21[] = {
     {BP__EW_add, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adagrad_21", 4, 1, 9, 2, 7, chain_constant_adagrad_21, chain_out_adagrad_21, chain_instr_adagrad_21, chain_adagrad_21_f32, chain_adagrad_21_f64},
+{"adagrad_9", 4, 1, 9, 2, 7, chain_constant_adagrad_9, chain_out_adagrad_9, chain_instr_adagrad_9, chain_adagrad_9_f32, chain_adagrad_9_f64},
 #endif
-/* adagrad_clipped_22 */
+/* adagrad_clipped_10 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adagrad_clipped_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adagrad_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1091,15 +484,15 @@ BP__INLINE void BP__TN(chain_step_adagrad_clipped_22)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_adagrad_clipped_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adagrad_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_clipped_22)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adagrad_clipped_22)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_clipped_10)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adagrad_clipped_10)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adagrad_clipped_22[] = {0x1.b7cdfep-34};
-static const uint16_t chain_out_adagrad_clipped_22[] = {8, 7};
-static const bp__ew_instr chain_instr_adagrad_clipped_22[] = {
+static const double chain_constant_adagrad_clipped_10[] = {0x1.b7cdfep-34};
+static const uint16_t chain_out_adagrad_clipped_10[] = {8, 7};
+static const bp__ew_instr chain_instr_adagrad_clipped_10[] = {
     {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {6, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1110,11 +503,11 @@ static const bp__ew_instr chain_instr_adagrad_clipped_22[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adagrad_clipped_22", 5, 1, 10, 2, 8, chain_constant_adagrad_clipped_22, chain_out_adagrad_clipped_22, chain_instr_adagrad_clipped_22, chain_adagrad_clipped_22_f32, chain_adagrad_clipped_22_f64},
+{"adagrad_clipped_10", 5, 1, 10, 2, 8, chain_constant_adagrad_clipped_10, chain_out_adagrad_clipped_10, chain_instr_adagrad_clipped_10, chain_adagrad_clipped_10_f32, chain_adagrad_clipped_10_f64},
 #endif
-/* adadelta_23 */
+/* adadelta_11 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adadelta_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adadelta_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1148,15 +541,15 @@ BP__INLINE void BP__TN(chain_step_adadelta_23)(void *const *out, const void *con
     BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_adadelta_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adadelta_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_23)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adadelta_23)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_11)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adadelta_11)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adadelta_23[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_adadelta_23[] = {9, 10, 11};
-static const bp__ew_instr chain_instr_adadelta_23[] = {
+static const double chain_constant_adadelta_11[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_adadelta_11[] = {9, 10, 11};
+static const bp__ew_instr chain_instr_adadelta_11[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 1, 0}, 0x0p+0, 0x0p+0},
@@ -1175,11 +568,11 @@ static const bp__ew_instr chain_instr_adadelta_23[] = {
     {BP__EW_add, 11, {4, 8, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adadelta_23", 5, 3, 13, 3, 16, chain_constant_adadelta_23, chain_out_adadelta_23, chain_instr_adadelta_23, chain_adadelta_23_f32, chain_adadelta_23_f64},
+{"adadelta_11", 5, 3, 13, 3, 16, chain_constant_adadelta_11, chain_out_adadelta_11, chain_instr_adadelta_11, chain_adadelta_11_f32, chain_adadelta_11_f64},
 #endif
-/* adadelta_clipped_24 */
+/* adadelta_clipped_12 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adadelta_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adadelta_clipped_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1216,15 +609,15 @@ BP__INLINE void BP__TN(chain_step_adadelta_clipped_24)(void *const *out, const v
     BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r12, i, m);
 }
-static void BP__TN(chain_adadelta_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adadelta_clipped_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_clipped_24)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adadelta_clipped_24)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_clipped_12)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adadelta_clipped_12)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adadelta_clipped_24[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_adadelta_clipped_24[] = {11, 10, 12};
-static const bp__ew_instr chain_instr_adadelta_clipped_24[] = {
+static const double chain_constant_adadelta_clipped_12[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_adadelta_clipped_12[] = {11, 10, 12};
+static const bp__ew_instr chain_instr_adadelta_clipped_12[] = {
     {BP__EW_mul, 9, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {10, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1244,11 +637,11 @@ static const bp__ew_instr chain_instr_adadelta_clipped_24[] = {
     {BP__EW_add, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adadelta_clipped_24", 6, 3, 15, 3, 17, chain_constant_adadelta_clipped_24, chain_out_adadelta_clipped_24, chain_instr_adadelta_clipped_24, chain_adadelta_clipped_24_f32, chain_adadelta_clipped_24_f64},
+{"adadelta_clipped_12", 6, 3, 15, 3, 17, chain_constant_adadelta_clipped_12, chain_out_adadelta_clipped_12, chain_instr_adadelta_clipped_12, chain_adadelta_clipped_12_f32, chain_adadelta_clipped_12_f64},
 #endif
-/* adamax_25 */
+/* adamax_13 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamax_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamax_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1273,15 +666,15 @@ BP__INLINE void BP__TN(chain_step_adamax_25)(void *const *out, const void *const
     BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r9, i, m);
 }
-static void BP__TN(chain_adamax_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamax_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_25)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamax_25)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_13)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamax_13)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamax_25[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adamax_25[] = {8, 10, 9};
-static const bp__ew_instr chain_instr_adamax_25[] = {
+static const double chain_constant_adamax_13[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
+static const uint16_t chain_out_adamax_13[] = {8, 10, 9};
+static const bp__ew_instr chain_instr_adamax_13[] = {
     {BP__EW_lerp, 8, {0, 1, 5}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_abs, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
@@ -1292,11 +685,11 @@ static const bp__ew_instr chain_instr_adamax_25[] = {
     {BP__EW_add, 9, {4, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamax_25", 5, 3, 12, 3, 8, chain_constant_adamax_25, chain_out_adamax_25, chain_instr_adamax_25, chain_adamax_25_f32, chain_adamax_25_f64},
+{"adamax_13", 5, 3, 12, 3, 8, chain_constant_adamax_13, chain_out_adamax_13, chain_instr_adamax_13, chain_adamax_13_f32, chain_adamax_13_f64},
 #endif
-/* adamax_clipped_26 */
+/* adamax_clipped_14 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamax_clipped_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamax_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1323,15 +716,15 @@ BP__INLINE void BP__TN(chain_step_adamax_clipped_26)(void *const *out, const voi
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r9, i, m);
 }
-static void BP__TN(chain_adamax_clipped_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamax_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_clipped_26)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamax_clipped_26)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_clipped_14)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamax_clipped_14)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamax_clipped_26[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adamax_clipped_26[] = {10, 12, 9};
-static const bp__ew_instr chain_instr_adamax_clipped_26[] = {
+static const double chain_constant_adamax_clipped_14[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
+static const uint16_t chain_out_adamax_clipped_14[] = {10, 12, 9};
+static const bp__ew_instr chain_instr_adamax_clipped_14[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 10, {2, 9, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {3, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1343,11 +736,11 @@ static const bp__ew_instr chain_instr_adamax_clipped_26[] = {
     {BP__EW_add, 9, {5, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamax_clipped_26", 6, 3, 13, 3, 9, chain_constant_adamax_clipped_26, chain_out_adamax_clipped_26, chain_instr_adamax_clipped_26, chain_adamax_clipped_26_f32, chain_adamax_clipped_26_f64},
+{"adamax_clipped_14", 6, 3, 13, 3, 9, chain_constant_adamax_clipped_14, chain_out_adamax_clipped_14, chain_instr_adamax_clipped_14, chain_adamax_clipped_14_f32, chain_adamax_clipped_14_f64},
 #endif
-/* nadam_27 */
+/* nadam_15 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_nadam_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_nadam_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1383,15 +776,15 @@ BP__INLINE void BP__TN(chain_step_nadam_27)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r13, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_nadam_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_nadam_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_27)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_nadam_27)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_15)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_nadam_15)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_nadam_27[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_nadam_27[] = {11, 13, 14};
-static const bp__ew_instr chain_instr_nadam_27[] = {
+static const double chain_constant_nadam_15[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_nadam_15[] = {11, 13, 14};
+static const bp__ew_instr chain_instr_nadam_15[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -1408,11 +801,11 @@ static const bp__ew_instr chain_instr_nadam_27[] = {
     {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"nadam_27", 7, 4, 17, 3, 14, chain_constant_nadam_27, chain_out_nadam_27, chain_instr_nadam_27, chain_nadam_27_f32, chain_nadam_27_f64},
+{"nadam_15", 7, 4, 17, 3, 14, chain_constant_nadam_15, chain_out_nadam_15, chain_instr_nadam_15, chain_nadam_15_f32, chain_nadam_15_f64},
 #endif
-/* nadam_clipped_28 */
+/* nadam_clipped_16 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_nadam_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_nadam_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1450,15 +843,15 @@ BP__INLINE void BP__TN(chain_step_nadam_clipped_28)(void *const *out, const void
     BP__TN(bp__chain_store)(out[1], r15, i, m);
     BP__TN(bp__chain_store)(out[2], r12, i, m);
 }
-static void BP__TN(chain_nadam_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_nadam_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_clipped_28)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_nadam_clipped_28)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_clipped_16)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_nadam_clipped_16)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_nadam_clipped_28[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_nadam_clipped_28[] = {13, 15, 12};
-static const bp__ew_instr chain_instr_nadam_clipped_28[] = {
+static const double chain_constant_nadam_clipped_16[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_nadam_clipped_16[] = {13, 15, 12};
+static const bp__ew_instr chain_instr_nadam_clipped_16[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -1476,11 +869,11 @@ static const bp__ew_instr chain_instr_nadam_clipped_28[] = {
     {BP__EW_add, 12, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"nadam_clipped_28", 8, 4, 18, 3, 15, chain_constant_nadam_clipped_28, chain_out_nadam_clipped_28, chain_instr_nadam_clipped_28, chain_nadam_clipped_28_f32, chain_nadam_clipped_28_f64},
+{"nadam_clipped_16", 8, 4, 18, 3, 15, chain_constant_nadam_clipped_16, chain_out_nadam_clipped_16, chain_instr_nadam_clipped_16, chain_nadam_clipped_16_f32, chain_nadam_clipped_16_f64},
 #endif
-/* radam_29 */
+/* radam_17 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_radam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_radam_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1517,15 +910,15 @@ BP__INLINE void BP__TN(chain_step_radam_29)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r15, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_radam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_radam_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_radam_29)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_radam_29)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_radam_17)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_radam_17)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_radam_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_29[] = {13, 15, 14};
-static const bp__ew_instr chain_instr_radam_29[] = {
+static const double chain_constant_radam_17[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_radam_17[] = {13, 15, 14};
+static const bp__ew_instr chain_instr_radam_17[] = {
     {BP__EW_lerp, 13, {0, 1, 9}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 15, {1, 11, 0}, 0x0p+0, 0x0p+0},
@@ -1542,11 +935,11 @@ static const bp__ew_instr chain_instr_radam_29[] = {
     {BP__EW_sub, 14, {8, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"radam_29", 9, 4, 18, 3, 14, chain_constant_radam_29, chain_out_radam_29, chain_instr_radam_29, chain_radam_29_f32, chain_radam_29_f64},
+{"radam_17", 9, 4, 18, 3, 14, chain_constant_radam_17, chain_out_radam_17, chain_instr_radam_17, chain_radam_17_f32, chain_radam_17_f64},
 #endif
-/* radam_clipped_30 */
+/* radam_clipped_18 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_radam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_radam_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1585,15 +978,15 @@ BP__INLINE void BP__TN(chain_step_radam_clipped_30)(void *const *out, const void
     BP__TN(bp__chain_store)(out[1], r14, i, m);
     BP__TN(bp__chain_store)(out[2], r16, i, m);
 }
-static void BP__TN(chain_radam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_radam_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_radam_clipped_30)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_radam_clipped_30)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_radam_clipped_18)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_radam_clipped_18)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_radam_clipped_30[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_clipped_30[] = {15, 14, 16};
-static const bp__ew_instr chain_instr_radam_clipped_30[] = {
+static const double chain_constant_radam_clipped_18[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_radam_clipped_18[] = {15, 14, 16};
+static const bp__ew_instr chain_instr_radam_clipped_18[] = {
     {BP__EW_mul, 14, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 15, {2, 14, 10}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 16, {3, 11, 0}, 0x0p+0, 0x0p+0},
@@ -1611,11 +1004,11 @@ static const bp__ew_instr chain_instr_radam_clipped_30[] = {
     {BP__EW_sub, 16, {9, 18, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"radam_clipped_30", 10, 4, 19, 3, 15, chain_constant_radam_clipped_30, chain_out_radam_clipped_30, chain_instr_radam_clipped_30, chain_radam_clipped_30_f32, chain_radam_clipped_30_f64},
+{"radam_clipped_18", 10, 4, 19, 3, 15, chain_constant_radam_clipped_18, chain_out_radam_clipped_18, chain_instr_radam_clipped_18, chain_radam_clipped_18_f32, chain_radam_clipped_18_f64},
 #endif
-/* rprop_31 */
+/* rprop_19 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rprop_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1646,15 +1039,15 @@ BP__INLINE void BP__TN(chain_step_rprop_31)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_rprop_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_31)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rprop_31)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_19)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rprop_19)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rprop_31[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
-static const uint16_t chain_out_rprop_31[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rprop_31[] = {
+static const double chain_constant_rprop_19[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
+static const uint16_t chain_out_rprop_19[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rprop_19[] = {
     {BP__EW_mul, 10, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 11, {10, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_gt, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
@@ -1669,11 +1062,11 @@ static const bp__ew_instr chain_instr_rprop_31[] = {
     {BP__EW_sub, 11, {3, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rprop_31", 4, 6, 14, 3, 12, chain_constant_rprop_31, chain_out_rprop_31, chain_instr_rprop_31, chain_rprop_31_f32, chain_rprop_31_f64},
+{"rprop_19", 4, 6, 14, 3, 12, chain_constant_rprop_19, chain_out_rprop_19, chain_instr_rprop_19, chain_rprop_19_f32, chain_rprop_19_f64},
 #endif
-/* rprop_clipped_32 */
+/* rprop_clipped_20 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rprop_clipped_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1706,15 +1099,15 @@ BP__INLINE void BP__TN(chain_step_rprop_clipped_32)(void *const *out, const void
     BP__TN(bp__chain_store)(out[1], r14, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_rprop_clipped_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_clipped_32)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rprop_clipped_32)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_clipped_20)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rprop_clipped_20)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rprop_clipped_32[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
-static const uint16_t chain_out_rprop_clipped_32[] = {12, 14, 11};
-static const bp__ew_instr chain_instr_rprop_clipped_32[] = {
+static const double chain_constant_rprop_clipped_20[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
+static const uint16_t chain_out_rprop_clipped_20[] = {12, 14, 11};
+static const bp__ew_instr chain_instr_rprop_clipped_20[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 13, {12, 5, 0}, 0x0p+0, 0x0p+0},
@@ -1730,5 +1123,699 @@ static const bp__ew_instr chain_instr_rprop_clipped_32[] = {
     {BP__EW_sub, 11, {4, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rprop_clipped_32", 5, 6, 15, 3, 13, chain_constant_rprop_clipped_32, chain_out_rprop_clipped_32, chain_instr_rprop_clipped_32, chain_rprop_clipped_32_f32, chain_rprop_clipped_32_f64},
+{"rprop_clipped_20", 5, 6, 15, 3, 13, chain_constant_rprop_clipped_20, chain_out_rprop_clipped_20, chain_instr_rprop_clipped_20, chain_rprop_clipped_20_f32, chain_rprop_clipped_20_f64},
+#endif
+/* asgd_21 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_asgd_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7;
+    V r8;
+    V r9;
+    r7 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(sub)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r7, r5, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(where)(r6, r9, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r8, i, m);
+}
+static void BP__TN(chain_asgd_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_21)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_asgd_21)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_asgd_21[] = {9, 8};
+static const bp__ew_instr chain_instr_asgd_21[] = {
+    {BP__EW_mul, 7, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {2, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 7, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {7, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {4, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 8, {6, 9, 7}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"asgd_21", 7, 0, 10, 2, 7, NULL, chain_out_asgd_21, chain_instr_asgd_21, chain_asgd_21_f32, chain_asgd_21_f64},
+#endif
+/* asgd_clipped_22 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_asgd_clipped_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8;
+    V r9;
+    V r10;
+    r8 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r8, r10, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(sub)(r9, r5, r9, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r8, r6, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(where)(r7, r9, r8, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+}
+static void BP__TN(chain_asgd_clipped_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_clipped_22)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_asgd_clipped_22)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_asgd_clipped_22[] = {9, 10};
+static const bp__ew_instr chain_instr_asgd_clipped_22[] = {
+    {BP__EW_mul, 8, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {4, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {8, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 8, {9, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {8, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 10, {7, 9, 8}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"asgd_clipped_22", 8, 0, 11, 2, 8, NULL, chain_out_asgd_clipped_22, chain_instr_asgd_clipped_22, chain_asgd_clipped_22_f32, chain_asgd_clipped_22_f64},
+#endif
+/* sgd_23 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.ccccccp-1);
+    V r5;
+    V r6;
+    V r7;
+    r5 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r5, r1, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+    BP__TN(bp__chain_store)(out[1], r7, i, m);
+}
+static void BP__TN(chain_sgd_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_23)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_23)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sgd_23[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_23[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_23[] = {
+    {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_23", 4, 1, 8, 2, 4, chain_constant_sgd_23, chain_out_sgd_23, chain_instr_sgd_23, chain_sgd_23_f32, chain_sgd_23_f64},
+#endif
+/* sgd_clipped_24 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6;
+    V r7;
+    V r8;
+    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+    BP__TN(bp__chain_store)(out[1], r7, i, m);
+}
+static void BP__TN(chain_sgd_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_24)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_24)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sgd_clipped_24[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_24[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_24[] = {
+    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_clipped_24", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_24, chain_out_sgd_clipped_24, chain_instr_sgd_clipped_24, chain_sgd_clipped_24_f32, chain_sgd_clipped_24_f64},
+#endif
+/* sgd_25 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.ccccccp-1);
+    V r5;
+    V r6;
+    V r7;
+    r5 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r5, r1, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r6, r4, r6, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+    BP__TN(bp__chain_store)(out[1], r7, i, m);
+}
+static void BP__TN(chain_sgd_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_25)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_25)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sgd_25[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_25[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_25[] = {
+    {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_25", 4, 1, 8, 2, 6, chain_constant_sgd_25, chain_out_sgd_25, chain_instr_sgd_25, chain_sgd_25_f32, chain_sgd_25_f64},
+#endif
+/* sgd_clipped_26 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_clipped_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6;
+    V r7;
+    V r8;
+    V r9;
+    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r8, r5, r8, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+    BP__TN(bp__chain_store)(out[1], r7, i, m);
+}
+static void BP__TN(chain_sgd_clipped_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_26)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_26)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sgd_clipped_26[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_26[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_26[] = {
+    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {8, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_clipped_26", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_26, chain_out_sgd_clipped_26, chain_instr_sgd_clipped_26, chain_sgd_clipped_26_f32, chain_sgd_clipped_26_f64},
+#endif
+/* sgd_27 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.ccccccp-1);
+    V r5 = v_set(0x1.a36e2ep-14);
+    V r6;
+    V r7;
+    V r8;
+    r6 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r7, i, m);
+    BP__TN(bp__chain_store)(out[1], r8, i, m);
+}
+static void BP__TN(chain_sgd_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_27)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_27)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sgd_27[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_27[] = {7, 8};
+static const bp__ew_instr chain_instr_sgd_27[] = {
+    {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_27", 4, 2, 9, 2, 6, chain_constant_sgd_27, chain_out_sgd_27, chain_instr_sgd_27, chain_sgd_27_f32, chain_sgd_27_f64},
+#endif
+/* sgd_clipped_28 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.a36e2ep-14);
+    V r7;
+    V r8;
+    V r9;
+    V r10;
+    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r4, r8, r4, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+    BP__TN(bp__chain_store)(out[1], r9, i, m);
+}
+static void BP__TN(chain_sgd_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_28)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_28)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sgd_clipped_28[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_clipped_28[] = {8, 9};
+static const bp__ew_instr chain_instr_sgd_clipped_28[] = {
+    {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {4, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_clipped_28", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_28, chain_out_sgd_clipped_28, chain_instr_sgd_clipped_28, chain_sgd_clipped_28_f32, chain_sgd_clipped_28_f64},
+#endif
+/* adam_29 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.a36e2ep-14);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x1.5798eep-27);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(lerp)(r2, r12, r7, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r0, r15, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_adam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_29)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_29)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adam_29[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_29[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_adam_29[] = {
+    {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {14, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adam_29", 6, 5, 16, 3, 13, chain_constant_adam_29, chain_out_adam_29, chain_instr_adam_29, chain_adam_29_f32, chain_adam_29_f64},
+#endif
+/* adam_clipped_30 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.a36e2ep-14);
+    V r8 = v_set(0x1.99999ap-4);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(lerp)(r3, r14, r8, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r10, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r14, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r16, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r5, r12, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r6, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r2, r16, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r14, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_adam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_30)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_30)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adam_clipped_30[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_30[] = {12, 14, 13};
+static const bp__ew_instr chain_instr_adam_clipped_30[] = {
+    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 12, {3, 14, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {5, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adam_clipped_30", 7, 5, 17, 3, 14, chain_constant_adam_clipped_30, chain_out_adam_clipped_30, chain_instr_adam_clipped_30, chain_adam_clipped_30_f32, chain_adam_clipped_30_f64},
+#endif
+/* adam_31 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adam_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x1.5798eep-27);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(maximum)(r3, r13, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r16, r10, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(div)(r14, r15, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r12, i, m);
+    BP__TN(bp__chain_store)(out[3], r14, i, m);
+}
+static void BP__TN(chain_adam_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_31)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_31)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adam_31[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_31[] = {11, 13, 12, 14};
+static const bp__ew_instr chain_instr_adam_31[] = {
+    {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 12, {3, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 16, {14, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adam_31", 7, 4, 17, 4, 12, chain_constant_adam_31, chain_out_adam_31, chain_instr_adam_31, chain_adam_31_f32, chain_adam_31_f64},
+#endif
+/* adam_clipped_32 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adam_clipped_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = v_set(0x1.99999ap-4);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(maximum)(r4, r12, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r6, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r7, r17, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r13, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
+    BP__TN(bp__chain_store)(out[3], r15, i, m);
+}
+static void BP__TN(chain_adam_clipped_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_32)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_32)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adam_clipped_32[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_32[] = {13, 12, 14, 15};
+static const bp__ew_instr chain_instr_adam_clipped_32[] = {
+    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {14, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 14, {4, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adam_clipped_32", 8, 4, 18, 4, 13, chain_constant_adam_clipped_32, chain_out_adam_clipped_32, chain_instr_adam_clipped_32, chain_adam_clipped_32_f32, chain_adam_clipped_32_f64},
+#endif
+/* rmsprop_33 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_rmsprop_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.fae148p-1);
+    V r6 = v_set(0x1.47ae14p-7);
+    V r7 = v_set(0x1.ccccccp-1);
+    V r8 = v_set(0x1.5798eep-27);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r10, r1, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r1, r12, r1, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r11, i, m);
+}
+static void BP__TN(chain_rmsprop_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_33)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_33)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_rmsprop_33[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_33[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rmsprop_33[] = {
+    {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {9, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 11, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {1, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"rmsprop_33", 5, 4, 13, 3, 11, chain_constant_rmsprop_33, chain_out_rmsprop_33, chain_instr_rmsprop_33, chain_rmsprop_33_f32, chain_rmsprop_33_f64},
+#endif
+/* rmsprop_clipped_34 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.fae148p-1);
+    V r7 = v_set(0x1.47ae14p-7);
+    V r8 = v_set(0x1.ccccccp-1);
+    V r9 = v_set(0x1.5798eep-27);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    r10 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r11, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r9, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r11, r14, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_rmsprop_clipped_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_34)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_34)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_rmsprop_clipped_34[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_34[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_rmsprop_clipped_34[] = {
+    {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {11, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"rmsprop_clipped_34", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_34, chain_out_rmsprop_clipped_34, chain_instr_rmsprop_clipped_34, chain_rmsprop_clipped_34_f32, chain_rmsprop_clipped_34_f64},
 #endif

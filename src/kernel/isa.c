@@ -8,7 +8,7 @@ const char *bp__isa_name(const bp__isa *isa) { return isa->name; }
 /* The usable ones, best first; the plain version always is. */
 static int usable(const bp__isa *list[4]) {
     int n = 0;
-    bp__cpu cpu = bp__cpu_detect();
+    bp__cpu cpu = bp__cpu_features();
     (void)cpu;
 #ifdef BP_HAVE_ISA_AVX512
     if (cpu.avx512 && cpu.avx2 && cpu.fma) list[n++] = &bp__isa_avx512;
@@ -27,6 +27,7 @@ const char *bp__isa_list(int index) {
 }
 
 const bp__isa *bp__isa_find(const char *name) {
+    if (name && !strcmp(name, bp__isa_scalar.name)) return &bp__isa_scalar; /* nothing to ask the processor */
     const bp__isa *list[4];
     int n = usable(list);
     if (!name) return list[0];

@@ -84,9 +84,8 @@ for shell in bash zsh fish; do
 done
 "$BACKPROP" completion bash >complete.sh
 if command -v bash >/dev/null 2>&1; then bash -n complete.sh || fail 'the completion for bash is no script'; fi
-"$BACKPROP" completion man >options.man
-sed -n '/^\.SH OPTIONS/,/^\.SH/p' "$root/docs/backprop.1" | sed '1d;$d' >page.man
-cmp -s options.man page.man || fail 'docs/backprop.1: the section OPTIONS is not what `backprop completion man` prints'
+sh "$root/tools/man_page.sh" "$BACKPROP" "$root/docs/backprop.1" >page.1 || fail 'tools/man_page.sh makes no page'
+cmp -s page.1 "$root/docs/backprop.1" || fail 'docs/backprop.1: its verbs or options are not the program'"'"'s; run make tables'
 
 # Colour and the live line
 FORCE_COLOR=1 "$BACKPROP" nothing 2>err >out

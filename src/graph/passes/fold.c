@@ -33,13 +33,13 @@ static bp__tensor dense(const bp__info *info, void *data) {
     return t;
 }
 
-static bp_status fold(bp_program *p, bp__node *node) {
+static bp_status fold(bp_program *p, const bp__isa *isa, bp__node *node) {
     bp_graph *g = p->g;
     bp__tensor out = dense(&node->out[0], bp__pool_alloc(&g->pool, bp__info_bytes(&node->out[0])));
     bp__tensor *in = bp__pool_alloc(&g->pool, sizeof *in * (size_t)node->n_in);
     if (!out.data || !in) return bp__out_of_memory(p->ctx, 0);
     for (int32_t i = 0; i < node->n_in; i++) in[i] = dense(&g->nodes[node->in[i].node].out[0], g->nodes[node->in[i].node].attrs);
-    bp__env env = {.isa = bp__isa_find(bp_context_isa(p->ctx)), .team = bp__context_team(p->ctx)};
+    bp__env env = {.isa = isa, .team = bp__context_team(p->ctx)};
     bp__call call = {.env = &env, .in = in, .out = &out, .n_in = node->n_in, .n_out = 1, .attrs = node->attrs};
     env.scratch_bytes = node->op->scratch ? node->op->scratch(&call, bp__team_size(env.team)) : 0;
     env.scratch = bp__alloc(p->ctx, env.scratch_bytes + 64);
@@ -54,10 +54,11 @@ static bp_status fold(bp_program *p, bp__node *node) {
 
 bp_status bp__pass_fold(bp_program *p) {
     bp_graph *g = p->g;
+    const bp__isa *isa = bp__isa_find(bp_context_isa(p->ctx));
     bp__fpenv fp = bp__fpenv_enter();
     bp_status status = BP_OK;
     for (int64_t i = 0; i < g->n_nodes && status == BP_OK; i++)
-        if (foldable(g, &g->nodes[i])) status = fold(p, &g->nodes[i]);
+        if (foldable(g, &g->nodes[i])) status = fold(p, isa, &g->nodes[i]);
     bp__fpenv_leave(fp);
     return status;
 }

@@ -40,6 +40,7 @@ typedef struct fuser {
     int32_t search;
     int32_t *stack;
     bp__uses uses;
+    const bp__isa *isa;
 } fuser;
 
 static bool is_float(bp_dtype t) { return t == BP_F32 || t == BP_F64; }
@@ -305,7 +306,7 @@ static bp_status emit_group(fuser *f, int32_t g) {
                                       .out = out,
                                       .instr = instr};
     attrs->n_segments = 1;
-    attrs->program.compiled = bp__ew_find(bp__isa_find(bp_context_isa(p->ctx)), &attrs->program);
+    attrs->program.compiled = bp__ew_find(f->isa, &attrs->program);
     return bp__graph_push(p->g, &node);
 }
 
@@ -334,7 +335,7 @@ static bp_status emit_all(fuser *f) {
 
 bp_status bp__pass_fuse(bp_program *p) {
     size_t n = (size_t)p->g->n_nodes + 1;
-    fuser f = {0};
+    fuser f = {.isa = bp__isa_find(bp_context_isa(p->ctx))};
     BP_TRY(bp__uses_count(p, &f.uses));
     int32_t *memory = bp__alloc(p->ctx, sizeof(int32_t) * n * 5);
     f.done = bp__zalloc(p->ctx, n);

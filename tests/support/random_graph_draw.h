@@ -2,7 +2,7 @@
 #ifndef BP__RANDOM_GRAPH_DRAW_H
 #define BP__RANDOM_GRAPH_DRAW_H
 #include "kernel/ew_move.h"
-#include "random_graph.h"
+#include "support/random_graph.h"
 
 #define ID(name) BP__OP_ID_##name
 #define ATTRS(name, ...) (&(const struct bp__##name##_attrs){__VA_ARGS__})

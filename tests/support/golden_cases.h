@@ -245,7 +245,7 @@ static void own_topk(golden *k) {
 /* ---- Tables ------------------------------------------------------------------------------------------------------------------
  */
 
-#include "golden_layers.h"
+#include "support/golden_layers.h"
 
 static const golden_case golden_cases[] = {
     {"activations", "relu", act_relu},
