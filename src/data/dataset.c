@@ -259,29 +259,33 @@ static bp_status apply_table(bp__dataset *d, const piece *p, void *x, bool repor
     return status;
 }
 
-/* Makes x. A lone array that is stored as it is wanted is taken over rather than copied. */
+/* Makes x. Where the first array is stored as it is wanted, it grows to hold the others rather than being copied. */
 static bp_status apply_pieces(bp__dataset *d, piece *pieces, int n_pieces, int64_t n_trained) {
     const bp__prep *p = d->prep;
     d->rank = p->rank;
     memcpy(d->shape, p->shape, sizeof d->shape);
     d->sample_size = p->sample_size;
     d->x_dtype = p->input_dtype;
-    bp__array *lone = n_pieces == 1 && !p->table ? &pieces[0].source->array : NULL;
-    if (lone && lone->dtype == p->input_dtype && !p->center) {
-        BP_TRY(bp__array_apply(lone->data, p, pieces[0].source));
-        d->x = lone->data;
-        lone->data = NULL;
-        return BP_OK;
-    }
     size_t item = bp_dtype_size(d->x_dtype) * (size_t)d->sample_size;
     if (d->n_rows > INT64_MAX / 16 / BP__MAX(d->sample_size, 1)) return bp__out_of_memory(d->ctx, SIZE_MAX / 2);
-    d->x = bp__alloc(d->ctx, item * (size_t)d->n_rows);
-    if (!d->x) return bp__out_of_memory(d->ctx, item * (size_t)d->n_rows);
+    bp__array *first = &pieces[0].source->array;
+    int done = 0;
+    if (!p->table && first->dtype == p->input_dtype && !p->center) {
+        BP_TRY(bp__array_apply(first->data, p, pieces[0].source));
+        d->x = first->data;
+        first->data = NULL;
+        done = 1;
+    }
+    if (done < n_pieces) {
+        void *x = bp__resize(d->ctx, d->x, item * (size_t)pieces[0].n_rows, item * (size_t)d->n_rows);
+        if (!x) return bp__out_of_memory(d->ctx, item * (size_t)d->n_rows);
+        d->x = x;
+    }
     if (p->table) {
         d->reports = bp__zalloc(d->ctx, (size_t)p->n_inputs * sizeof *d->reports);
         if (!d->reports) return bp__out_of_memory(d->ctx, (size_t)p->n_inputs * sizeof *d->reports);
     }
-    for (int i = 0; i < n_pieces; i++) {
+    for (int i = done; i < n_pieces; i++) {
         void *x = (char *)d->x + item * (size_t)pieces[i].first;
         BP_TRY(p->table ? apply_table(d, &pieces[i], x, i >= n_trained) : bp__array_apply(x, p, pieces[i].source));
     }
