@@ -220,12 +220,19 @@ static void check_stop(loop *l) {
     }
 }
 
+/* A run that stops at divergence may not end amid it: neither in steps that were not finite, nor with such a loss. */
+static bool ends_badly(const loop *l) {
+    if (l->d->s.on_divergence != BP__DIVERGENCE_STOP || l->interrupted || l->step == 0) return false;
+    const bp__scores *v = &l->run->epochs[l->run->n_epochs - 1].validation;
+    return l->n_bad > 0 || (v->n > v->n_unknown && !isfinite(v->loss));
+}
+
 static void keep_best(loop *l, bp__epoch *e) {
     const bp__settings *s = &l->d->s;
     bool watches = validates(l) || strncmp(s->stop_metric, "train.", 6) == 0;
     double v = watches ? watched(l, e) : (double)NAN;
     double gain = l->higher_better ? v - l->best_value : l->best_value - v;
-    bool better = watches && (v == v) && (l->run->best < 0 || gain > s->min_delta);
+    bool better = watches && isfinite(v) && (l->run->best < 0 || gain > s->min_delta);
     if (better) {
         l->best_value = v;
         l->run->best = l->run->n_epochs - 1;
@@ -311,9 +318,15 @@ static bp_status go(loop *l) {
         l->run->stopped_by = s->epochs == 0 ? "epochs" : "steps";
         return end_epoch(l);
     }
+    memcpy(l->best_state, l->net->state->block, l->net->state->bytes); /* good, if no epoch is */
     while (!l->stop && (s->epochs < 0 || l->epoch < s->epochs)) BP_TRY(one_epoch(l));
+    if (!l->diverged && ends_badly(l)) {
+        l->diverged = true;
+        l->run->stopped_by = "divergence";
+        BP_TRY(bp__event(l->run, "divergence", "the last step or evaluation was not finite; the last good weights are kept"));
+    }
     if (!l->run->stopped_by) l->run->stopped_by = "epochs";
-    if (s->restore_best && l->run->best >= 0) {
+    if (l->diverged || (s->restore_best && l->run->best >= 0)) {
         memcpy(l->net->state->block, l->best_state, l->net->state->bytes);
         return BP_OK;
     }
