@@ -94,15 +94,6 @@ static bp_status rebase_data(bp_context *ctx, const char *folder, bp__tree *data
     return BP_OK;
 }
 
-static bool is_safetensors(const char *path) {
-    FILE *f = fopen(path, "rb");
-    if (!f) return false;
-    unsigned char head[9] = {0};
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return n == sizeof head && head[8] == '{' && head[7] == 0 && head[6] == 0 && head[5] == 0;
-}
-
 /* The configuration inside a model file. */
 static bp_status open_model(bp_config **out, bp_context *ctx, const char *path) {
     bp__st_file *file = NULL;
@@ -136,7 +127,7 @@ bp_status bp_config_open(bp_config **out, bp_context *ctx, const char *path) {
     }
     bp__tree *tree = NULL;
     bp_status status;
-    if (is_safetensors(path)) {
+    if (bp__safetensors_named(path)) {
         status = open_model(out, ctx, path);
     } else {
         status = bp__yaml_parse_file(ctx, path, &tree);
@@ -168,8 +159,29 @@ static bp_status set_rate(bp_config *cfg, bp__tree *value) {
     return bp__tree_set_path(ctx, cfg->tree, path, value);
 }
 
+/* data.path, data.target and data.input are short for data.train's, which may be a path alone. What is set later replaces the
+   value where it stands, whichever way was taken: the key to set, or `key` itself. */
+static const char *data_key(char out[40], const bp__tree *data, const char *key, const bp__tree *value) {
+    static const char *const names[] = {"path", "target", "input"};
+    const bp__tree *train = bp__tree_get(data, "train");
+    bool map = train && train->kind == BP__MAP;
+    if (strcmp(key, "data.train") == 0 && value->kind == BP__TEXT) key = "data.train.path";
+    for (int i = 0; i < 3; i++) {
+        char brief[40], whole[40];
+        snprintf(brief, sizeof brief, "data.%s", names[i]);
+        snprintf(whole, sizeof whole, "data.train.%s", names[i]);
+        if (strcmp(key, brief) != 0 && strcmp(key, whole) != 0) continue;
+        bool in_train = i == 0 ? train != NULL : map && bp__tree_get(train, names[i]);
+        snprintf(out, 40, "%s", !in_train ? brief : map ? whole : "data.train");
+        return out;
+    }
+    return key;
+}
+
 static bp_status put(bp_config *cfg, const char *key, bp__tree *value) {
     if (!value) return bp__out_of_memory(cfg->ctx, 0);
+    char other[40];
+    key = data_key(other, bp__tree_get(cfg->tree, "data"), key, value);
     return strcmp(key, "optimizer.lr") == 0 ? set_rate(cfg, value) : bp__tree_set_path(cfg->ctx, cfg->tree, key, value);
 }
 
@@ -184,8 +196,12 @@ bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text) 
 }
 
 bp_status bp_config_assign(bp_config *cfg, const char *assignment) {
-    static const char rate[] = "optimizer.lr=";
-    if (strncmp(assignment, rate, sizeof rate - 1) == 0) return bp_config_set(cfg, "optimizer.lr", assignment + sizeof rate - 1);
+    char key[40];
+    size_t n = strcspn(assignment, "=");
+    snprintf(key, sizeof key, "%.*s", (int)BP__MIN(n, sizeof key - 1), assignment);
+    if (assignment[n] && n < sizeof key && (strcmp(key, "optimizer.lr") == 0 || strncmp(key, "data.", 5) == 0) &&
+        !strchr(key, '"'))
+        return bp_config_set(cfg, key, assignment + n + 1);
     return bp__tree_set(cfg->ctx, cfg->tree, assignment);
 }
 

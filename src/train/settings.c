@@ -180,8 +180,11 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
     const bp__tree *train = given(data, "train");
     if (train) {
         BP_TRY(read_piece(s, train, "data.train", &o->train));
-        if (given(data, "path"))
-            return bp__config_fail(s, given(data, "path"), "data.path is short for data.train: give one of them");
+        static const char *const brief[] = {"path", "target", "input"};
+        for (int i = 0; i < 3; i++)
+            if (given(data, brief[i]) && (i == 0 || given(train, brief[i])))
+                return bp__config_fail(s, given(data, brief[i]), "data.%s is short for data.train.%s: give one of them", brief[i],
+                                       brief[i]);
     }
     BP_TRY(get_text(s, given(data, "path"), "data.path", &o->train.path));
     BP_TRY(get_text(s, given(data, "input"), "data.input", &o->train.input));
