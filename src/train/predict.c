@@ -198,7 +198,10 @@ static bp_status scores_text(const bp_model *m, const bp__scores *s, const bp__t
     bp__buffer_init(&b, m->ctx);
     bp__buffer_printf(&b, "%-18s %lld\n", "rows", (long long)s->n);
     for (const bp__tree *t = tree->child; t; t = t->next)
-        if (t->kind == BP__FLOAT || t->kind == BP__INT) bp__buffer_printf(&b, "%-18s %.6g\n", t->key, t->number);
+        if (t->kind == BP__FLOAT && !isfinite(t->number))
+            bp__buffer_printf(&b, "%-18s -  (not defined on these rows)\n", t->key);
+        else if (t->kind == BP__FLOAT || t->kind == BP__INT)
+            bp__buffer_printf(&b, "%-18s %.6g\n", t->key, t->number);
     return bp__buffer_take(&b, text);
 }
 

@@ -8,6 +8,10 @@ printf 'a,b,y\n' >header.csv
 bad 1 'missing.csv' train missing.csv --target y --out r
 bad 1 'species' train good.csv --target specis --out r
 says 'did you mean'
+bad 1 'its 3 columns are alpha, beta, species' train good.csv --target price --out r
+{ printf 'column_%s,' $(seq 99); echo last; seq -s, 100; } >wide.csv
+bad 1 'column_1, column_2,' train wide.csv --target price --out r
+says '…'
 bad 1 'line 3' train ragged.csv --target y --out r
 bad 1 'empty.csv' train empty.csv --target y --out r
 bad 1 'header.csv' train header.csv --target y --out r
@@ -53,7 +57,8 @@ size=$(wc -c <short.safetensors)
 head -c $((size - 8)) r/model.safetensors >short.safetensors
 for file in garbage cut short; do
     bad 1 "$file.safetensors" predict $file.safetensors good.csv -o p.csv
-    [ $file = garbage ] || bad 1 "$file.safetensors" inspect $file.safetensors
+    bad 1 "$file.safetensors" inspect $file.safetensors
+    bad 1 "$file.safetensors" config $file.safetensors
     bad 1 "$file.safetensors" train good.csv --target species --from $file.safetensors --out q
 done
 printf 'alpha,gamma\n1,2\n' >other.csv
