@@ -133,7 +133,10 @@ static bp_status no_member(bp_context *ctx, const bp__content *c, const char *wa
 bool bp__recognise_npz(const bp__content *c) {
     uint64_t at, n;
     member m;
-    if (c->size < 30 || memcmp(c->bytes, "PK\3\4", 4) != 0 || !directory(c, &at, &n)) return false;
+    if (c->size < 30 || memcmp(c->bytes, "PK\3\4", 4) != 0) return false;
+    size_t name = u16(c->bytes + 26); /* of the first member, which is there even where the directory at the end is not */
+    if (name > 4 && name <= c->size - 30 && memcmp(c->bytes + 30 + name - 4, ".npy", 4) == 0) return true;
+    if (!directory(c, &at, &n)) return false;
     for (uint64_t i = 0; i < n && next_member(c, &at, &m); i++)
         if (m.npy) return true;
     return false;
@@ -144,6 +147,7 @@ bp_status bp__read_npz(bp__source *s, bp__content *c, const bp__read_options *op
     const char *const labels[] = {"y", "y_train", "labels", NULL}, *const wanted[] = {options->labels, NULL};
     member x, y;
     uint64_t at, n;
+    if (!directory(c, &at, &n)) return damaged(s->ctx, c);
     bool found = find_member(c, options->member ? one : usual, &x);
     if (!found && !options->member && directory(c, &at, &n) && n == 1) found = next_member(c, &at, &x);
     if (!found) return no_member(s->ctx, c, options->member ? options->member : "x");

@@ -162,9 +162,14 @@ bp_status bp__prep_choose(bp__prep *p, const bp__table *t, const int64_t *target
         any = any || c->encoding != BP__IGNORED;
     }
     if (any) return BP_OK;
-    return bp__fail_at(p->ctx, BP_DATA,
-                       (bp__where){.code = "no_inputs", .file = file, .hint = "say what a column is: data.columns.NAME.type"},
-                       "%s has no column that can be an input: none is a number, category, boolean or date", file);
+    bp__where where = {.code = "no_inputs", .file = file, .hint = "say what a column is: data.columns.NAME.type"};
+    if (p->n_inputs == 0) {
+        where.hint = NULL;
+        return bp__fail_at(p->ctx, BP_DATA, where, "%s has no column beside the target to learn from", file);
+    }
+    return bp__fail_at(p->ctx, BP_DATA, where, "%s has no column that can be an input: %s is of type %s (%s)%s", file,
+                       p->columns[0].name, bp__column_type_name(p->columns[0].type), p->columns[0].why,
+                       p->n_inputs > 1 ? ", and the others are no better" : "");
 }
 
 /* ---- Fitting ---- */

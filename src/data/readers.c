@@ -89,6 +89,10 @@ static bp_status parse(bp__source *s, bp__content *c, const bp__read_options *op
     for (int64_t i = 0; i < BP__COUNT(readers); i++)
         if (readers[i].recognise(c)) {
             s->kind = readers[i].title;
+            if (options && options->member && readers[i].read != bp__read_npz && readers[i].read != bp__read_foreign)
+                return bp__fail_at(s->ctx, BP_DATA, (bp__where){.code = "no_such_array", .file = c->file},
+                                   "the array %s is asked for, and %s is no NPZ file that holds named arrays", options->member,
+                                   c->file);
             return readers[i].read(s, c, options ? options : &none);
         }
     return bp__fail_at(s->ctx, BP_UNSUPPORTED, (bp__where){.file = c->file}, "%s is in no known format", c->file);
