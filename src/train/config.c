@@ -178,10 +178,35 @@ static const char *data_key(char out[40], const bp__tree *data, const char *key,
     return key;
 }
 
+/* data.validation and data.test may be a path alone too; to take a key beside it, they become a mapping. */
+static bp_status unfold_set(bp_config *cfg, bp__tree *data, const char *key) {
+    static const char *const sets[] = {"validation", "test"};
+    for (int i = 0; i < 2; i++) {
+        size_t n = strlen(sets[i]);
+        const bp__tree *set = bp__tree_get(data, sets[i]);
+        if (!set || set->kind != BP__TEXT || strncmp(key, "data.", 5) != 0) continue;
+        if (strncmp(key + 5, sets[i], n) != 0 || key[5 + n] != '.') continue;
+        bp__tree *map = bp__tree_new(cfg->ctx, BP__MAP);
+        if (!map) return bp__out_of_memory(cfg->ctx, 0);
+        map->line = set->line;
+        bp_status status = bp__put_copy(cfg->ctx, map, "path", set, NULL);
+        if (status == BP_OK) return bp__tree_put(cfg->ctx, data, sets[i], map);
+        bp__tree_free(cfg->ctx, map);
+        return status;
+    }
+    return BP_OK;
+}
+
 static bp_status put(bp_config *cfg, const char *key, bp__tree *value) {
     if (!value) return bp__out_of_memory(cfg->ctx, 0);
+    bp__tree *data = bp__tree_get(cfg->tree, "data");
     char other[40];
-    key = data_key(other, bp__tree_get(cfg->tree, "data"), key, value);
+    key = data_key(other, data, key, value);
+    bp_status status = unfold_set(cfg, data, key);
+    if (status != BP_OK) {
+        bp__tree_free(cfg->ctx, value);
+        return status;
+    }
     return strcmp(key, "optimizer.lr") == 0 ? set_rate(cfg, value) : bp__tree_set_path(cfg->ctx, cfg->tree, key, value);
 }
 

@@ -162,7 +162,9 @@ static bp_status read_set(const bp__settings *s, const bp__tree *data, const cha
                           bp__data_spec *spec) {
     const bp__tree *t = given(data, key);
     if (!t) return BP_OK;
-    return is_number(t) ? read_fraction(s, t, what, fraction) : read_piece(s, t, what, spec);
+    if (is_number(t)) return read_fraction(s, t, what, fraction);
+    BP_TRY(read_piece(s, t, what, spec));
+    return spec->path ? BP_OK : bp__config_fail(s, t, "%s has no path: labels alone are no data", what);
 }
 
 static bp_status read_columns(const bp__settings *s, const bp__tree *columns) {

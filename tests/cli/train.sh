@@ -104,6 +104,12 @@ done
 printf 'data:\n  train: {path: up.csv, target: a}\n  target: y\n' >both.yaml
 bad 2 'both.yaml:3: data.target is short for data.train.target' train --config both.yaml
 
+printf 'data:\n  path: train.csv\n  target: y\n  validation: test.csv\ntrain: {epochs: 1}\n' >beside.yaml
+run 0 train --config beside.yaml --validation-target y --out beside -q --json
+prints '"validation":20'
+run 0 train --config beside.yaml --set data.validation.target=y -n --json
+prints '/test.csv","target":"y"'
+
 # A metric that these rows don't define: null in JSON, a dash for people
 grep -v low test.csv >one.csv
 run 0 eval table one.csv --json

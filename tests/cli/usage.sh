@@ -14,6 +14,7 @@ bad 2 'info takes no arguments' info x
 bad 2 'predict needs RUN DATA' predict r
 bad 2 'train needs DATA' train
 bad 2 'eval takes one --target, and 2 are given' eval r good.csv --target a --target b
+bad 2 'data.validation has no path' train good.csv --target y --validation-target y
 bad 2 '--target needs' train good.csv --target
 bad 2 '--target=--out' train good.csv --target --out d
 bad 2 '--json takes no value' info --json=yes
