@@ -157,12 +157,16 @@ static int find_verb(cli *c) {
     }
     c->arguments++;
     c->n_arguments--;
+    int targets = 0;
     for (int i = 0; i < c->n_given; i++) {
         const option *o = &options[c->given[i].option];
         if (!(o->verbs >> (c->verb - verbs) & 1u) && !cli_has(c, OPT_help))
             return cli_usage(c, NULL, "%s has no option --%s: `backprop %s -h` lists its options", c->verb->name, o->name,
                              c->verb->name);
+        targets += c->given[i].option == OPT_target;
     }
+    if (targets > 1 && !((CONFIGURED) >> (c->verb - verbs) & 1u))
+        return cli_usage(c, NULL, "%s takes one --target, and %d are given", c->verb->name, targets);
     return EXIT_DONE;
 }
 

@@ -81,9 +81,17 @@ static void append_epoch(char *line, const bp_progress *b) {
         append(line, "epoch %lld", (long long)b->epoch);
 }
 
+/* What is not defined, or not finite any more, is a dash, as `eval` has it. */
+static void append_score(char *line, const char *set, const char *name, double x) {
+    if (isfinite(x))
+        append(line, "  %s%s %.4g", set, name, x);
+    else
+        append(line, "  %s%s -", set, name);
+}
+
 static void append_scores(char *line, const bp_progress *b) {
-    append(line, "  loss %.4g", b->loss);
-    if (b->metric && !isnan(b->train_metric)) append(line, "  %s %.4g", b->metric, b->train_metric);
+    append_score(line, "", "loss", b->loss);
+    if (b->metric && !isnan(b->train_metric)) append_score(line, "", b->metric, b->train_metric);
 }
 
 static void append_speed(char *line, const bp_progress *b) {
@@ -99,7 +107,7 @@ static void draw(progress *p, const bp_progress *b) {
     append(line, " ");
     append_bar(line, p->c, b->steps_per_epoch > 0 ? (double)done / (double)b->steps_per_epoch : 0);
     append_scores(line, b);
-    if (p->has_validation) append(line, "  validation loss %.4g", p->validation_loss);
+    if (p->has_validation) append_score(line, "validation ", "loss", p->validation_loss);
     append_speed(line, b);
     if (b->eta >= 0) {
         append(line, "  ETA ");
@@ -142,8 +150,8 @@ static int on_epoch(const bp_progress *b, void *user) {
     append_epoch(line, b);
     append_scores(line, b);
     if (b->has_validation) {
-        append(line, "  validation loss %.4g", b->validation_loss);
-        if (b->metric && !isnan(b->validation_metric)) append(line, "  validation %s %.4g", b->metric, b->validation_metric);
+        append_score(line, "validation ", "loss", b->validation_loss);
+        if (b->metric) append_score(line, "validation ", b->metric, b->validation_metric);
     }
     append_speed(line, b);
     append(line, "  ");

@@ -19,6 +19,13 @@ static void test_nearest(void **unused) {
     assert_null(bp__nearest("wibble", names, 5));
     assert_null(bp__nearest("", names, 5));
     assert_null(bp__nearest("x", names, 0));
+    assert_string_equal(bp__nearest("batch", names, 5), "batch_size"); /* the beginning of a name */
+    assert_string_equal(bp__nearest("dropout_rate_of_the_net", names, 5), "dropout");
+    char hint[64];
+    assert_string_equal(bp__name_hint(hint, sizeof hint, "eopchs", names, 5), "did you mean `epochs`?");
+    assert_string_equal(bp__name_hint(hint, 24, "wibble", names, 5), "known are epochs, …");
+    assert_string_equal(bp__name_hint(hint, sizeof hint, "wibble", names, 1), "known is epochs");
+    assert_null(bp__name_hint(hint, sizeof hint, "wibble", names, 0));
 }
 
 static void check_parse(const char *s) {

@@ -5,37 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *kind_text(const bp__tree *t) {
-    switch (t->kind) {
-    case BP__NULL: return "nothing";
-    case BP__BOOL: return "true or false";
-    case BP__INT: return "a whole number";
-    case BP__FLOAT: return "a number";
-    case BP__TEXT: return "text";
-    case BP__LIST: return "a list";
-    case BP__MAP: return "a mapping";
-    }
-    return "something else";
-}
-
-/* What was written, for sentences: the value of a scalar, else its kind. */
-static const char *shown(const bp__tree *t, char *out, size_t size) {
-    char number[32];
-    if (t->kind == BP__TEXT) {
-        snprintf(out, size, "\"%.60s\"", t->text ? t->text : "");
-    } else if (t->kind == BP__INT) {
-        snprintf(out, size, "%lld", (long long)t->integer);
-    } else if (t->kind == BP__FLOAT) {
-        bp__format_f64(number, t->number);
-        snprintf(out, size, "%s", number);
-    } else if (t->kind == BP__BOOL) {
-        snprintf(out, size, "%s", t->boolean ? "true" : "false");
-    } else {
-        snprintf(out, size, "%s", kind_text(t));
-    }
-    return out;
-}
-
 static bp_status fail(const bp__choice_reader *r, const bp__tree *at, const char *hint, const char *format, va_list args) {
     char text[640];
     vsnprintf(text, sizeof text, format, args);
@@ -51,17 +20,16 @@ bp_status bp__choice_fail(const bp__choice_reader *r, const bp__tree *at, const 
     return status;
 }
 
-static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *nearest,
-                         const char *format, ...) BP__PRINTF(5, 6);
-static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *nearest,
-                         const char *format, ...) {
-    char text[400], hint[160];
+static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *hint, const char *format,
+                         ...) BP__PRINTF(5, 6);
+static bp_status unknown(const bp__choice_reader *r, const bp__tree *at, const char *code, const char *hint, const char *format,
+                         ...) {
+    char text[400];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    snprintf(hint, sizeof hint, "did you mean `%s`?", nearest ? nearest : "");
-    bp__where where = {.code = code, .file = r->file, .line = at ? at->line : 0, .hint = nearest ? hint : NULL};
+    bp__where where = {.code = code, .file = r->file, .line = at ? at->line : 0, .hint = hint};
     return bp__fail_at(r->ctx, BP_CONFIG, where, "%s: %s", r->where, text);
 }
 
@@ -97,12 +65,12 @@ static void bounds_text(const bp__key *key, char *out, size_t size) {
 static bp_status read_number(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, double *out) {
     char value[96], bounds[96];
     if (t->kind != BP__INT && t->kind != BP__FLOAT)
-        return bp__choice_fail(r, t, "`%s` must be a number, not %s", key->name, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be a number, not %s", key->name, bp__tree_words(t, value, sizeof value));
     if (!isfinite(t->number))
-        return bp__choice_fail(r, t, "`%s` must be a finite number, not %s", key->name, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be a finite number, not %s", key->name, bp__tree_words(t, value, sizeof value));
     bounds_text(key, bounds, sizeof bounds);
     if (!inside(key, t->number))
-        return bp__choice_fail(r, t, "`%s` must be %s, not %s", key->name, bounds, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be %s, not %s", key->name, bounds, bp__tree_words(t, value, sizeof value));
     *out = t->number;
     return BP_OK;
 }
@@ -110,10 +78,10 @@ static bp_status read_number(const bp__choice_reader *r, const bp__key *key, con
 static bp_status read_int(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, int64_t *out) {
     char value[96], bounds[96];
     if (t->kind != BP__INT)
-        return bp__choice_fail(r, t, "`%s` must be a whole number, not %s", key->name, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be a whole number, not %s", key->name, bp__tree_words(t, value, sizeof value));
     bounds_text(key, bounds, sizeof bounds);
     if (!inside(key, (double)t->integer))
-        return bp__choice_fail(r, t, "`%s` must be %s, not %s", key->name, bounds, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be %s, not %s", key->name, bounds, bp__tree_words(t, value, sizeof value));
     *out = t->integer;
     return BP_OK;
 }
@@ -121,7 +89,8 @@ static bp_status read_int(const bp__choice_reader *r, const bp__key *key, const 
 static bp_status read_pair(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, bp__option *o) {
     char value[96];
     if (t->kind != BP__LIST || bp__tree_count(t) != 2)
-        return bp__choice_fail(r, t, "`%s` must be a list of two numbers, not %s", key->name, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be a list of two numbers, not %s", key->name,
+                               bp__tree_words(t, value, sizeof value));
     char name[64];
     double v[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
@@ -137,12 +106,13 @@ static bp_status read_pair(const bp__choice_reader *r, const bp__key *key, const
 
 static bp_status read_text(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, const char **out) {
     char value[96], words[160];
-    if (t->kind != BP__TEXT) return bp__choice_fail(r, t, "`%s` must be text, not %s", key->name, shown(t, value, sizeof value));
+    if (t->kind != BP__TEXT)
+        return bp__choice_fail(r, t, "`%s` must be text, not %s", key->name, bp__tree_words(t, value, sizeof value));
     if (key->words && !among(key->words, t->text)) {
         size_t n = 0;
         for (const char *s = key->words; *s != '\0' && n + 4 < sizeof words; s++)
             n += (size_t)snprintf(words + n, sizeof words - n, *s == '|' ? ", " : "%c", *s);
-        return bp__choice_fail(r, t, "`%s` must be one of %s, not %s", key->name, words, shown(t, value, sizeof value));
+        return bp__choice_fail(r, t, "`%s` must be one of %s, not %s", key->name, words, bp__tree_words(t, value, sizeof value));
     }
     *out = t->text;
     return BP_OK;
@@ -158,7 +128,7 @@ static bp_status read_option(const bp__choice_reader *r, const bp__key *key, con
     case BP__KEY_NUMBER: BP_TRY(read_number(r, key, t, &o->number)); break;
     case BP__KEY_BOOL:
         if (t->kind != BP__BOOL)
-            return bp__choice_fail(r, t, "`%s` must be true or false, not %s", key->name, shown(t, value, sizeof value));
+            return bp__choice_fail(r, t, "`%s` must be true or false, not %s", key->name, bp__tree_words(t, value, sizeof value));
         o->boolean = t->boolean;
         break;
     case BP__KEY_TEXT: BP_TRY(read_text(r, key, t, &o->text)); break;
@@ -166,7 +136,7 @@ static bp_status read_option(const bp__choice_reader *r, const bp__key *key, con
     case BP__KEY_INTS:
         if (t->kind != BP__LIST)
             return bp__choice_fail(r, t, "`%s` must be a list of whole numbers, not %s", key->name,
-                                   shown(t, value, sizeof value));
+                                   bp__tree_words(t, value, sizeof value));
         for (const bp__tree *c = t->child; c; c = c->next) {
             int64_t v = 0;
             BP_TRY(read_int(r, key, c, &v));
@@ -189,8 +159,9 @@ static bp_status unknown_key(const bp__choice_reader *r, const bp__kind *kind, c
     for (int i = 0; i < kind->n_keys; i++) names[i] = kind->keys[i].name;
     if (at->key[0] == '\0') return bp__choice_fail(r, at, "`%s` takes no value without a name", kind->name);
     if (kind->n_keys == 0) return unknown(r, at, "unknown_key", NULL, "`%s` takes no options, so not `%s`", kind->name, at->key);
-    return unknown(r, at, "unknown_key", bp__nearest(at->key, names, kind->n_keys), "`%s` has no option `%s`", kind->name,
-                   at->key);
+    char hint[200];
+    return unknown(r, at, "unknown_key", bp__name_hint(hint, sizeof hint, at->key, names, kind->n_keys),
+                   "`%s` has no option `%s`", kind->name, at->key);
 }
 
 static bp_status read_options(const bp__choice_reader *r, const bp__tree *value, const bp__tree *at, bp__choice *out) {
@@ -257,9 +228,10 @@ static bp_status find_kind(const bp__choice_reader *r, const char *name, const b
     const char **names = bp__alloc(r->ctx, sizeof *names * (size_t)(r->n_kinds + 1));
     if (!names) return bp__out_of_memory(r->ctx, 0);
     for (int64_t i = 0; i < r->n_kinds; i++) names[i] = r->kinds[i].name;
-    char code[48];
+    char code[48], hint[240];
     snprintf(code, sizeof code, "unknown_%s", r->what);
-    bp_status status = unknown(r, at, code, bp__nearest(name, names, r->n_kinds), "there is no %s `%.80s`", r->what, name);
+    bp_status status =
+        unknown(r, at, code, bp__name_hint(hint, sizeof hint, name, names, r->n_kinds), "there is no %s `%.80s`", r->what, name);
     bp__free(r->ctx, names);
     return status;
 }
@@ -274,7 +246,7 @@ bp_status bp__choice_read(const bp__choice_reader *r, const bp__tree *tree, bp__
     }
     if (tree->kind != BP__MAP)
         return bp__choice_fail(r, tree, "expected one %s, a name or a mapping with one name, not %s", r->what,
-                               shown(tree, value, sizeof value));
+                               bp__tree_words(tree, value, sizeof value));
     BP_TRY(find_name(r, tree, &entry));
     if (entry->line > 0) out->line = entry->line;
     BP_TRY(find_kind(r, entry->key, entry, out));

@@ -58,8 +58,11 @@ void bp__buffer_free(bp__buffer *b);
 /* Gives the text away (the caller frees it with bp__free), or fails with out-of-memory. */
 bp_status bp__buffer_take(bp__buffer *b, char **out);
 
-/* The nearest of `names` (n of them) to `word` by Damerau-Levenshtein distance, or NULL when nothing is near. */
+/* The nearest of `names` (n of them) to `word` by Damerau-Levenshtein distance, or one that begins like it; NULL: nothing is
+ * near. */
 const char *bp__nearest(const char *word, const char *const *names, int64_t n);
+/* For a sentence's hint: "did you mean `epochs`?", else "known are …", as many as `out` has room for. NULL: there are none. */
+const char *bp__name_hint(char *out, size_t size, const char *word, const char *const *names, int64_t n);
 
 /* Locale-independent text <-> number. bp__parse_f64 accepts YAML core-schema floats/ints plus inf/nan words only when
    `specials`; the whole of [s, s+n) must be consumed. bp__format_f64 writes the shortest text (<= 9 significant digits

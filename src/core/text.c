@@ -31,6 +31,14 @@ static int distance(const char *a, int n_a, const char *b, int n_b) {
     return last[n_b];
 }
 
+static bool prefix(const char *a, const char *b) {
+    while (*a && *b && lower(*a) == lower(*b)) {
+        a++;
+        b++;
+    }
+    return !*a || !*b;
+}
+
 const char *bp__nearest(const char *word, const char *const *names, int64_t n) {
     size_t length = strlen(word);
     if (length == 0 || length > MAX_NAME) return NULL;
@@ -41,12 +49,26 @@ const char *bp__nearest(const char *word, const char *const *names, int64_t n) {
         if (other > MAX_NAME) continue;
         int limit = (int)BP__MAX(length, other) <= 2 ? 0 : BP__MAX(1, (int)BP__MAX(length, other) / 3);
         int d = distance(word, (int)length, names[i], (int)other);
-        if (d <= limit && (!best || d < best_distance)) {
+        bool begins = BP__MIN(length, other) >= 3 && prefix(word, names[i]); /* batch for batch_size, step_lr for step */
+        if ((d <= limit || begins) && (!best || d < best_distance)) {
             best = names[i];
             best_distance = d;
         }
     }
     return best;
+}
+
+const char *bp__name_hint(char *out, size_t size, const char *word, const char *const *names, int64_t n) {
+    const char *near = bp__nearest(word, names, n);
+    size_t used = (size_t)snprintf(out, size, near ? "did you mean `%s`?" : "known %s", near ? near : n == 1 ? "is " : "are ");
+    for (int64_t i = 0; i < n && !near; i++) {
+        if (used + strlen(names[i]) + 8 > size) {
+            snprintf(out + used, size - used, "…");
+            break;
+        }
+        used += (size_t)snprintf(out + used, size - used, "%s%s", names[i], i + 1 < n ? ", " : "");
+    }
+    return n > 0 ? out : NULL;
 }
 
 /* ---- Reading ---- */

@@ -1,5 +1,6 @@
 /* Trees of configuration values. Copying and comparing recurse once per level: whoever parses a tree limits its depth. */
 #include "core/tree.h"
+#include <stdio.h>
 #include <string.h>
 
 bp__tree *bp__tree_new(bp_context *ctx, bp__tree_kind kind) {
@@ -179,4 +180,34 @@ bp__tree *bp__tree_bool(bp_context *ctx, bool v) {
     bp__tree *t = bp__tree_new(ctx, BP__BOOL);
     if (t) t->boolean = v;
     return t;
+}
+
+static const char *kind_text(const bp__tree *t) {
+    switch (t->kind) {
+    case BP__NULL: return "nothing";
+    case BP__BOOL: return "true or false";
+    case BP__INT: return "a whole number";
+    case BP__FLOAT: return "a number";
+    case BP__TEXT: return "text";
+    case BP__LIST: return "a list";
+    case BP__MAP: return "a mapping";
+    }
+    return "something else";
+}
+
+const char *bp__tree_words(const bp__tree *t, char *out, size_t size) {
+    char number[32];
+    if (t->kind == BP__TEXT) {
+        snprintf(out, size, "\"%.60s\"", t->text ? t->text : "");
+    } else if (t->kind == BP__INT) {
+        snprintf(out, size, "%lld", (long long)t->integer);
+    } else if (t->kind == BP__FLOAT) {
+        bp__format_f64(number, t->number);
+        snprintf(out, size, "%s", number);
+    } else if (t->kind == BP__BOOL) {
+        snprintf(out, size, "%s", t->boolean ? "true" : "false");
+    } else {
+        snprintf(out, size, "%s", kind_text(t));
+    }
+    return out;
 }

@@ -30,6 +30,8 @@ bool bp__tree_equal(const bp__tree *a, const bp__tree *b); /* by value; 1 equals
 /* Puts `value` (owned from now on, also on failure) under `key`, replacing what was there in its place. */
 bp_status bp__tree_put(bp_context *ctx, bp__tree *map, const char *key, bp__tree *value);
 bp_status bp__tree_append(bp_context *ctx, bp__tree *list, bp__tree *value);
+/* What was written, for sentences: the value of a scalar, else its kind. Returns `out`. */
+const char *bp__tree_words(const bp__tree *t, char *out, size_t size);
 bp__tree *bp__tree_text(bp_context *ctx, const char *s);
 bp__tree *bp__tree_int(bp_context *ctx, int64_t v);
 bp__tree *bp__tree_number(bp_context *ctx, double v);

@@ -59,6 +59,8 @@ bp_status bp__read_builtin(bp__source *s, const char *name) {
     if (strcmp(name, "digits") == 0) return digits(s);
     if (strcmp(name, "iris") == 0) return iris(s);
     const char *near = bp__nearest(name, names, BP__COUNT(names));
-    return bp__fail_at(s->ctx, BP_NOT_FOUND, (bp__where){.code = "no_such_file", .file = s->path, .hint = near},
+    char hint[64];
+    snprintf(hint, sizeof hint, "did you mean builtin:%s?", near ? near : "");
+    return bp__fail_at(s->ctx, BP_NOT_FOUND, (bp__where){.code = "no_such_file", .file = s->path, .hint = near ? hint : NULL},
                        "there is no built-in data set %s; there are builtin:digits and builtin:iris", name);
 }

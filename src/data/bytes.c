@@ -1,5 +1,6 @@
 /* Files as bytes: read whole, hashed as stored, unpacked when gzip. */
 #include "data/readers.h"
+#include "io/files.h"
 #include <errno.h>
 #include <limits.h>
 #include <sha2.h>
@@ -88,7 +89,7 @@ static bp_status read_stream(bp__buffer *b, bp_context *ctx, const char *path, F
         bp__buffer_add(b, chunk, got);
         if (b->failed) return bp__out_of_memory(ctx, b->size + sizeof chunk);
     }
-    if (ferror(f)) return bp__fail_at(ctx, BP_IO, (bp__where){.file = path}, "reading %s failed: %s", path, strerror(errno));
+    if (ferror(f)) return bp__file_cannot_read(ctx, path, errno);
     bp__buffer_add(b, "", 1); /* so that text readers can look one byte further */
     return b->failed ? bp__out_of_memory(ctx, b->size + 1) : BP_OK;
 }
@@ -105,10 +106,7 @@ bp_status bp__bytes_read(unsigned char **out, size_t *size, char sha256[65], bp_
                                (bp__where){.code = "is_a_folder", .file = path, .hint = "name one of its files"},
                                "%s is a folder, and data is read from a file", path);
         f = fopen(path, "rb");
-        if (!f)
-            return bp__fail_at(ctx, errno == ENOENT ? BP_NOT_FOUND : BP_IO,
-                               (bp__where){.code = errno == ENOENT ? "no_such_file" : "cannot_open", .file = path},
-                               "%s can't be opened: %s", path, strerror(errno));
+        if (!f) return bp__file_cannot_read(ctx, path, errno);
     }
     bp__buffer b;
     bp__buffer_init(&b, ctx);

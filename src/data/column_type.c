@@ -30,7 +30,7 @@ static bp_status count_numbers(int64_t *out, bp_context *ctx, const bp__column *
 typedef struct tally {
     int64_t plain; /* cells that are plain numbers */
     int64_t texts; /* cells that are texts, of those */
-    int64_t as_numbers;
+    int64_t as_numbers, infinite;
     int64_t distinct_numbers, distinct_texts;
     int64_t with_blank; /* different texts with a blank inside */
     int64_t length;     /* of all different texts together */
@@ -51,6 +51,7 @@ static void count_cells(bp__column_info *out, tally *k, const bp__column *c, int
             k->plain += !isnan(c->cells[i]);
             k->texts += isnan(c->cells[i]);
             k->as_numbers++;
+            k->infinite += !isfinite(v);
             if (isfinite(v)) {
                 out->low = BP__MIN(out->low, v);
                 out->high = BP__MAX(out->high, v);
@@ -75,7 +76,7 @@ static void look_at_texts(tally *k, const bp__column *c) {
 }
 
 static void decide_numbers(bp__column_info *out, const tally *k, int64_t n_rows) {
-    int64_t odd = k->texts - (k->as_numbers - k->plain);
+    int64_t odd = k->texts - (k->as_numbers - k->plain) + k->infinite;
     char low[40], high[40];
     bp__format_f64(low, out->low);
     bp__format_f64(high, out->high);
@@ -90,7 +91,8 @@ static void decide_numbers(bp__column_info *out, const tally *k, int64_t n_rows)
         int n = snprintf(out->why, sizeof out->why, "%s from %s to %s, %lld different", out->whole ? "whole numbers" : "numbers",
                          low, high, (long long)out->n_distinct);
         if (odd && n > 0 && (size_t)n < sizeof out->why)
-            snprintf(out->why + n, sizeof out->why - (size_t)n, "; %lld unreadable cells count as missing", (long long)odd);
+            snprintf(out->why + n, sizeof out->why - (size_t)n, "; %lld unreadable cell%s as missing", (long long)odd,
+                     odd == 1 ? " counts" : "s count");
     }
 }
 

@@ -297,7 +297,7 @@ bool bp__recognise_csv(const bp__content *c) {
     return true;
 }
 
-bp_status bp__read_csv(bp__source *s, const bp__content *content, const bp__read_options *options) {
+bp_status bp__read_csv(bp__source *s, bp__content *content, const bp__read_options *options) {
     bp_context *ctx = s->ctx;
     const unsigned char *b = content->bytes;
     bp__where where = {.code = "not_a_table", .file = content->file, .hint = "backprop reads CSV, TSV, NPY, NPZ and IDX"};

@@ -14,6 +14,7 @@ typedef struct piece {
     int64_t weight; /* column, or -1 */
     int64_t n_rows, first;
     bp__set *set; /* where its rows go; of the training piece three sets may share them */
+    const char *labels_hint;
 } piece;
 
 static void piece_close(piece *p) {
@@ -104,12 +105,11 @@ static bp_status array_targets(piece *p, bp_context *ctx, const bp__data_spec *s
     }
     int64_t n = labels->data ? labels->shape[0] : p->view.table ? p->view.table->n_rows : 0;
     if (n == 0)
-        return bp__fail_at(ctx, BP_CONFIG,
-                           (bp__where){.code = "no_target", .file = file, .hint = "give the file of labels with --target"},
+        return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "no_target", .file = file, .hint = p->labels_hint},
                            "%s is an array without labels", file);
     if (n != p->n_rows)
-        return bp__fail_at(ctx, BP_SHAPE, (bp__where){.code = "rows", .file = file}, "%s has %lld labels, and %s has %lld rows",
-                           file, (long long)n, p->source->path, (long long)p->n_rows);
+        return bp__fail_at(ctx, BP_SHAPE, (bp__where){.code = "rows", .file = file}, "%s has %lld labels for the %lld rows of %s",
+                           file, (long long)n, (long long)p->n_rows, p->source->path);
     if (labels->data) {
         BP_TRY(bp__target_table(&p->label_table, ctx, labels, file));
         p->view = (bp__target_view){
@@ -173,6 +173,19 @@ static bool has_target(const bp__dataset *d, const double *values, int64_t row) 
     return true;
 }
 
+static bp_status no_targets(const bp__dataset *d, const piece *p) {
+    const bp__column *c = &p->view.table->columns[p->view.columns[0]];
+    char scratch[40];
+    if (bp__cell_is_missing(c->cells[0]) || d->label)
+        return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "no_rows", .file = p->view.file},
+                           "no row of %s has a target: every cell of %s is missing", p->view.file, c->name);
+    return bp__fail_at(
+        d->ctx, BP_DATA,
+        (bp__where){.code = "no_rows", .file = p->view.file, .hint = "if they are classes, say task: classification"},
+        "the task is %s, and no target %s in %s is a number: the first is %.40s", bp__task_name(d->task), c->name, p->view.file,
+        bp__cell_words(c, c->cells[0], scratch));
+}
+
 /* The rows of a piece that have a target (or all of them, where none is read). */
 static bp_status usable_rows(bp__set *set, bp__dataset *d, const double *values, const piece *p) {
     set->rows = bp__alloc(d->ctx, (size_t)p->n_rows * sizeof *set->rows);
@@ -189,12 +202,11 @@ static bp_status usable_rows(bp__set *set, bp__dataset *d, const double *values,
         if (set->unknown_labels++ == 0)
             BP_TRY(copy_text(&set->unknown_label, d->ctx, bp__cell_words(c, c->cells[r - p->first], scratch)));
     }
-    if (set->n_rows == 0)
-        return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "no_rows", .file = p->view.file},
-                           "no row of %s has a target that can be read", p->view.file);
+    if (set->n_rows == 0) return no_targets(d, p);
     if (set->dropped) {
         char note[80];
-        snprintf(note, sizeof note, "%lld rows without a target were left out", (long long)set->dropped);
+        snprintf(note, sizeof note, "%lld row%s without a target that can be read %s left out", (long long)set->dropped,
+                 set->dropped == 1 ? "" : "s", set->dropped == 1 ? "was" : "were");
         BP_TRY(add_note(d, p->source->path, note));
     }
     return BP_OK;
@@ -259,29 +271,33 @@ static bp_status apply_table(bp__dataset *d, const piece *p, void *x, bool repor
     return status;
 }
 
-/* Makes x. A lone array that is stored as it is wanted is taken over rather than copied. */
+/* Makes x. Where the first array is stored as it is wanted, it grows to hold the others rather than being copied. */
 static bp_status apply_pieces(bp__dataset *d, piece *pieces, int n_pieces, int64_t n_trained) {
     const bp__prep *p = d->prep;
     d->rank = p->rank;
     memcpy(d->shape, p->shape, sizeof d->shape);
     d->sample_size = p->sample_size;
     d->x_dtype = p->input_dtype;
-    bp__array *lone = n_pieces == 1 && !p->table ? &pieces[0].source->array : NULL;
-    if (lone && lone->dtype == p->input_dtype && !p->center) {
-        BP_TRY(bp__array_apply(lone->data, p, pieces[0].source));
-        d->x = lone->data;
-        lone->data = NULL;
-        return BP_OK;
-    }
     size_t item = bp_dtype_size(d->x_dtype) * (size_t)d->sample_size;
     if (d->n_rows > INT64_MAX / 16 / BP__MAX(d->sample_size, 1)) return bp__out_of_memory(d->ctx, SIZE_MAX / 2);
-    d->x = bp__alloc(d->ctx, item * (size_t)d->n_rows);
-    if (!d->x) return bp__out_of_memory(d->ctx, item * (size_t)d->n_rows);
+    bp__array *first = &pieces[0].source->array;
+    int done = 0;
+    if (!p->table && first->dtype == p->input_dtype && !p->center) {
+        BP_TRY(bp__array_apply(first->data, p, pieces[0].source));
+        d->x = first->data;
+        first->data = NULL;
+        done = 1;
+    }
+    if (done < n_pieces) {
+        void *x = bp__resize(d->ctx, d->x, item * (size_t)pieces[0].n_rows, item * (size_t)d->n_rows);
+        if (!x) return bp__out_of_memory(d->ctx, item * (size_t)d->n_rows);
+        d->x = x;
+    }
     if (p->table) {
         d->reports = bp__zalloc(d->ctx, (size_t)p->n_inputs * sizeof *d->reports);
         if (!d->reports) return bp__out_of_memory(d->ctx, (size_t)p->n_inputs * sizeof *d->reports);
     }
-    for (int i = 0; i < n_pieces; i++) {
+    for (int i = done; i < n_pieces; i++) {
         void *x = (char *)d->x + item * (size_t)pieces[i].first;
         BP_TRY(p->table ? apply_table(d, &pieces[i], x, i >= n_trained) : bp__array_apply(x, p, pieces[i].source));
     }
@@ -353,6 +369,9 @@ static bp_status choose(bp__dataset *d, const piece *train, const bp__data_optio
 static bp_status load(bp__dataset *d, piece pieces[3], int *n_pieces, double **values, const bp__data_options *o) {
     const bp__data_spec *specs[] = {&o->train, &o->validation, &o->test};
     bp__set *sets[] = {&d->train, &d->validation, &d->test};
+    static const char *const hints[] = {"give the file of labels with --target",
+                                        "give the file of labels with --validation-target",
+                                        "give the file of labels with --test-target"};
     bp__read_options read = {.no_header = o->no_header, .delimiter = o->delimiter};
     if (!o->train.path)
         return bp__fail_at(d->ctx, BP_CONFIG, (bp__where){.code = "no_data", .hint = "give DATA, or data.path"},
@@ -361,6 +380,7 @@ static bp_status load(bp__dataset *d, piece pieces[3], int *n_pieces, double **v
         if (!specs[i]->path) continue;
         piece *p = &pieces[(*n_pieces)++];
         p->set = sets[i];
+        p->labels_hint = hints[i];
         BP_TRY(piece_open(p, d, specs[i], &read, i ? d->prep : NULL, true, o->weight_column));
         if (i == 0) BP_TRY(choose(d, p, o));
     }
@@ -430,7 +450,7 @@ bp_status bp__dataset_apply(bp__dataset **out, bp_context *ctx, bp__prep *prep, 
     BP_TRY(dataset_new(out, ctx));
     (*out)->prep = prep;
     (*out)->task = prep->task;
-    piece p = {0};
+    piece p = {.labels_hint = "give the file of labels with --target"};
     double *values = NULL;
     bp_status status = apply(*out, &p, &values, spec, no_header, targets);
     bp__free(ctx, values);

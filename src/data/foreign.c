@@ -77,7 +77,7 @@ bool bp__recognise_foreign(const bp__content *c) {
     return find(c, &scratch) != NULL;
 }
 
-bp_status bp__read_foreign(bp__source *s, const bp__content *c, const bp__read_options *options) {
+bp_status bp__read_foreign(bp__source *s, bp__content *c, const bp__read_options *options) {
     (void)options;
     kind scratch = {"", 0, "unknown", ""};
     const kind *k = find(c, &scratch);

@@ -18,7 +18,7 @@ static bp_status truncated(bp_context *ctx, const bp__content *c, uint64_t want,
                        (unsigned long long)have);
 }
 
-bp_status bp__read_idx(bp__source *s, const bp__content *c, const bp__read_options *options) {
+bp_status bp__read_idx(bp__source *s, bp__content *c, const bp__read_options *options) {
     (void)options;
     const unsigned char *b = c->bytes;
     int width = width_of(b[2]), rank = b[3];
@@ -34,9 +34,9 @@ bp_status bp__read_idx(bp__source *s, const bp__content *c, const bp__read_optio
     }
     if (c->size - start != n * (uint64_t)width) return truncated(s->ctx, c, start + n * (uint64_t)width, c->size);
     bp_dtype dtype = b[2] == 0x08 ? BP_U8 : b[2] == 0x0d ? BP_F32 : b[2] == 0x0e ? BP_F64 : BP_I64;
-    BP_TRY(bp__array_new(&s->array, s->ctx, c->file, dtype, rank, shape));
-    const unsigned char *p = b + start;
-    if (dtype == BP_U8) memcpy(s->array.data, p, (size_t)n);
+    const unsigned char *p;
+    BP_TRY(bp__array_take(&s->array, s->ctx, c, b + start, (size_t)width, dtype, rank, shape, &p));
+    if (dtype == BP_U8 && p != s->array.data) memcpy(s->array.data, p, (size_t)n);
     for (int64_t i = 0; dtype != BP_U8 && i < s->array.size; i++, p += width) {
         uint64_t v = 0;
         for (int k = 0; k < width; k++) v = v << 8 | p[k];

@@ -131,7 +131,7 @@ static bp_status store(bp__array *a, bp_context *ctx, const char *file, int64_t 
 }
 
 /* Copies the elements, those in Fortran order (first index fastest) to their places in C order. */
-static bp_status fill(bp__array *a, bp_context *ctx, const bp__content *c, const unsigned char *bytes, const npy_header *h) {
+static bp_status fill(bp__array *a, bp_context *ctx, const char *file, const unsigned char *bytes, const npy_header *h) {
     int64_t stride[BP__ARRAY_RANK], index[BP__ARRAY_RANK] = {0}, step = 1;
     for (int k = a->rank; k-- > 0;) {
         stride[k] = step;
@@ -139,7 +139,7 @@ static bp_status fill(bp__array *a, bp_context *ctx, const bp__content *c, const
     }
     int64_t to = 0;
     for (int64_t i = 0; i < a->size; i++) {
-        BP_TRY(store(a, ctx, c->file, h->fortran ? to : i, element(bytes + i * h->width, h), h));
+        BP_TRY(store(a, ctx, file, h->fortran ? to : i, element(bytes + i * h->width, h), h));
         if (!h->fortran) continue;
         for (int k = 0; k < a->rank; k++) {
             to += stride[k];
@@ -151,7 +151,7 @@ static bp_status fill(bp__array *a, bp_context *ctx, const bp__content *c, const
     return BP_OK;
 }
 
-bp_status bp__npy_parse(bp__array *out, bp_context *ctx, const bp__content *c) {
+bp_status bp__npy_parse(bp__array *out, bp_context *ctx, bp__content *c) {
     const unsigned char *b = c->bytes;
     if (c->size < 10) return bad(ctx, c->file, "it ends inside the header");
     if (b[6] < 1 || b[6] > 3) return bad(ctx, c->file, "its version is unknown");
@@ -177,14 +177,19 @@ bp_status bp__npy_parse(bp__array *out, bp_context *ctx, const bp__content *c) {
         return bp__fail_at(ctx, BP_FORMAT, (bp__where){.code = "truncated", .file = c->file, .hint = "copy or write it again"},
                            "%s should hold %llu bytes of elements by its header, and holds %zu", c->file,
                            (unsigned long long)(n * (uint64_t)h.width), rest);
-    BP_TRY(bp__array_new(out, ctx, c->file, dtype, h.rank, h.shape));
+    /* in another order of elements they can't stay where they are */
+    const unsigned char *elements = b + start + length;
+    if (h.fortran)
+        BP_TRY(bp__array_new(out, ctx, c->file, dtype, h.rank, h.shape));
+    else
+        BP_TRY(bp__array_take(out, ctx, c, elements, (size_t)h.width, dtype, h.rank, h.shape, &elements));
     out->boolean = h.type == 'b';
-    return fill(out, ctx, c, b + start + length, &h);
+    return fill(out, ctx, c->file, elements, &h);
 }
 
 bool bp__recognise_npy(const bp__content *c) { return c->size >= 6 && memcmp(c->bytes, "\x93NUMPY", 6) == 0; }
 
-bp_status bp__read_npy(bp__source *s, const bp__content *c, const bp__read_options *options) {
+bp_status bp__read_npy(bp__source *s, bp__content *c, const bp__read_options *options) {
     (void)options;
     return bp__npy_parse(&s->array, s->ctx, c);
 }

@@ -77,22 +77,26 @@ static bp_status damaged(bp_context *ctx, const bp__content *c) {
                        "%s is not a whole NPZ file: its zip directory is damaged", c->file);
 }
 
-static bp_status read_member(bp__array *out, bp_context *ctx, const bp__content *c, const member *m) {
+/* A stored member of a file that nobody reads any more (`last`) stays in the file's block. */
+static bp_status read_member(bp__array *out, bp_context *ctx, bp__content *c, const member *m, bool last) {
     if (m->at > c->size || c->size - m->at < 30) return damaged(ctx, c);
     const unsigned char *p = c->bytes + m->at;
     if (memcmp(p, "PK\3\4", 4) != 0) return damaged(ctx, c);
     size_t head = 30 + (size_t)u16(p + 26) + u16(p + 28);
     if (c->size - m->at < head || c->size - m->at - head < m->packed) return damaged(ctx, c);
     bp__content inner = {.file = c->file, .bytes = p + head, .size = (size_t)m->packed};
-    unsigned char *owned = NULL;
     if (m->method == 8) {
         if (m->size / 1100 > m->packed + 1) return damaged(ctx, c); /* deflate can't shrink so much */
-        BP_TRY(bp__inflate(&owned, &inner.size, ctx, c->file, p + head, (size_t)m->packed, true, (size_t)m->size));
-        inner.bytes = owned;
+        BP_TRY(bp__inflate(&inner.owned, &inner.size, ctx, c->file, p + head, (size_t)m->packed, true, (size_t)m->size));
+        inner.bytes = inner.owned;
     } else if (m->method != 0 || m->packed != m->size)
         return damaged(ctx, c);
+    else if (last) {
+        inner.owned = c->owned;
+        c->owned = NULL;
+    }
     bp_status status = bp__recognise_npy(&inner) ? bp__npy_parse(out, ctx, &inner) : damaged(ctx, c);
-    bp__free(ctx, owned);
+    bp__free(ctx, inner.owned);
     return status;
 }
 
@@ -129,21 +133,27 @@ static bp_status no_member(bp_context *ctx, const bp__content *c, const char *wa
 bool bp__recognise_npz(const bp__content *c) {
     uint64_t at, n;
     member m;
-    if (c->size < 30 || memcmp(c->bytes, "PK\3\4", 4) != 0 || !directory(c, &at, &n)) return false;
+    if (c->size < 30 || memcmp(c->bytes, "PK\3\4", 4) != 0) return false;
+    size_t name = u16(c->bytes + 26); /* of the first member, which is there even where the directory at the end is not */
+    if (name > 4 && name <= c->size - 30 && memcmp(c->bytes + 30 + name - 4, ".npy", 4) == 0) return true;
+    if (!directory(c, &at, &n)) return false;
     for (uint64_t i = 0; i < n && next_member(c, &at, &m); i++)
         if (m.npy) return true;
     return false;
 }
 
-bp_status bp__read_npz(bp__source *s, const bp__content *c, const bp__read_options *options) {
+bp_status bp__read_npz(bp__source *s, bp__content *c, const bp__read_options *options) {
     const char *const usual[] = {"x", "x_train", "X", "data", "arr_0", NULL}, *const one[] = {options->member, NULL};
-    member m;
-    uint64_t at, n;
-    bool found = find_member(c, options->member ? one : usual, &m);
-    if (!found && !options->member && directory(c, &at, &n) && n == 1) found = next_member(c, &at, &m);
-    if (!found) return no_member(s->ctx, c, options->member ? options->member : "x");
-    BP_TRY(read_member(&s->array, s->ctx, c, &m));
     const char *const labels[] = {"y", "y_train", "labels", NULL}, *const wanted[] = {options->labels, NULL};
-    if (find_member(c, options->labels ? wanted : labels, &m)) return read_member(&s->labels, s->ctx, c, &m);
-    return options->labels ? no_member(s->ctx, c, options->labels) : BP_OK;
+    member x, y;
+    uint64_t at, n;
+    if (!directory(c, &at, &n)) return damaged(s->ctx, c);
+    bool found = find_member(c, options->member ? one : usual, &x);
+    if (!found && !options->member && directory(c, &at, &n) && n == 1) found = next_member(c, &at, &x);
+    if (!found) return no_member(s->ctx, c, options->member ? options->member : "x");
+    if (find_member(c, options->labels ? wanted : labels, &y))
+        BP_TRY(read_member(&s->labels, s->ctx, c, &y, false));
+    else if (options->labels)
+        return no_member(s->ctx, c, options->labels);
+    return read_member(&s->array, s->ctx, c, &x, true);
 }

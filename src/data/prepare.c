@@ -107,17 +107,31 @@ static bp_status choose_column(bp__prep_column *c, bp__prep *p, const bp__table 
     return choice ? override(c, p->ctx, choice) : BP_OK;
 }
 
+/* "its 15 columns are age, workclass, …": as many as there is room for. */
+static void list_columns(char *out, size_t size, const bp__table *t) {
+    size_t used =
+        (size_t)snprintf(out, size, t->n_columns == 1 ? "its only column is " : "its %lld columns are ", (long long)t->n_columns);
+    for (int64_t i = 0; i < t->n_columns; i++) {
+        const char *name = t->columns[i].name;
+        if (used + strlen(name) + 8 > size) {
+            snprintf(out + used, size - used, "…");
+            return;
+        }
+        used += (size_t)snprintf(out + used, size - used, "%s%s", name, i + 1 < t->n_columns ? ", " : "");
+    }
+}
+
 static bp_status no_column(bp_context *ctx, const bp__table *t, const char *name, const char *file, int line) {
     const char **names = bp__alloc(ctx, (size_t)t->n_columns * sizeof *names);
     if (!names) return bp__out_of_memory(ctx, (size_t)t->n_columns * sizeof *names);
     for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
     const char *near = bp__nearest(name, names, t->n_columns);
     bp__free(ctx, names);
-    char hint[160];
+    char hint[240];
     if (near)
         snprintf(hint, sizeof hint, "did you mean %s?", near);
     else
-        snprintf(hint, sizeof hint, "its %lld columns start with %s", (long long)t->n_columns, t->columns[0].name);
+        list_columns(hint, sizeof hint, t);
     return bp__fail_at(ctx, BP_NOT_FOUND, (bp__where){.code = "no_such_column", .file = file, .line = line, .hint = hint},
                        "%s has no column %s", file, name);
 }
@@ -148,9 +162,14 @@ bp_status bp__prep_choose(bp__prep *p, const bp__table *t, const int64_t *target
         any = any || c->encoding != BP__IGNORED;
     }
     if (any) return BP_OK;
-    return bp__fail_at(p->ctx, BP_DATA,
-                       (bp__where){.code = "no_inputs", .file = file, .hint = "say what a column is: data.columns.NAME.type"},
-                       "%s has no column that can be an input: none is a number, category, boolean or date", file);
+    bp__where where = {.code = "no_inputs", .file = file, .hint = "say what a column is: data.columns.NAME.type"};
+    if (p->n_inputs == 0) {
+        where.hint = NULL;
+        return bp__fail_at(p->ctx, BP_DATA, where, "%s has no column beside the target to learn from", file);
+    }
+    return bp__fail_at(p->ctx, BP_DATA, where, "%s has no column that can be an input: %s is of type %s (%s)%s", file,
+                       p->columns[0].name, bp__column_type_name(p->columns[0].type), p->columns[0].why,
+                       p->n_inputs > 1 ? ", and the others are no better" : "");
 }
 
 /* ---- Fitting ---- */

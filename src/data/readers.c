@@ -2,7 +2,7 @@
 #include "data/readers.h"
 #include <string.h>
 
-bp_status bp__array_new(bp__array *out, bp_context *ctx, const char *file, bp_dtype dtype, int rank, const int64_t *shape) {
+static bp_status set_shape(bp__array *out, bp_context *ctx, const char *file, bp_dtype dtype, int rank, const int64_t *shape) {
     memset(out, 0, sizeof *out);
     if (rank < 1)
         return bp__fail_at(ctx, BP_DATA, (bp__where){.code = "no_rows", .file = file}, "%s holds a single number, not rows",
@@ -18,9 +18,25 @@ bp_status bp__array_new(bp__array *out, bp_context *ctx, const char *file, bp_dt
             return bp__fail_at(ctx, BP_FORMAT, (bp__where){.file = file}, "the array in %s is larger than memory can be", file);
         out->size *= shape[i];
     }
+    return BP_OK;
+}
+
+bp_status bp__array_new(bp__array *out, bp_context *ctx, const char *file, bp_dtype dtype, int rank, const int64_t *shape) {
+    BP_TRY(set_shape(out, ctx, file, dtype, rank, shape));
     size_t bytes = (size_t)out->size * bp_dtype_size(dtype);
     out->data = bp__alloc(ctx, bytes);
     return out->data ? BP_OK : bp__out_of_memory(ctx, bytes);
+}
+
+bp_status bp__array_take(bp__array *out, bp_context *ctx, bp__content *c, const unsigned char *bytes, size_t width,
+                         bp_dtype dtype, int rank, const int64_t *shape, const unsigned char **from) {
+    *from = bytes;
+    if (!c->owned || width != bp_dtype_size(dtype)) return bp__array_new(out, ctx, c->file, dtype, rank, shape);
+    BP_TRY(set_shape(out, ctx, c->file, dtype, rank, shape));
+    memmove(c->owned, bytes, (size_t)out->size * width);
+    *from = out->data = c->owned;
+    c->owned = NULL;
+    return BP_OK;
 }
 
 void bp__array_free(bp_context *ctx, bp__array *a) {
@@ -42,7 +58,7 @@ double bp__array_get(const bp__array *a, int64_t i) {
 typedef struct reader {
     const char *title;
     bool (*recognise)(const bp__content *c);
-    bp_status (*read)(bp__source *s, const bp__content *c, const bp__read_options *options);
+    bp_status (*read)(bp__source *s, bp__content *c, const bp__read_options *options);
 } reader;
 
 static const reader readers[] = {
@@ -67,12 +83,16 @@ static bp_status source_new(bp__source **out, bp_context *ctx, const char *path)
     return BP_OK;
 }
 
-static bp_status parse(bp__source *s, const bp__content *c, const bp__read_options *options) {
+static bp_status parse(bp__source *s, bp__content *c, const bp__read_options *options) {
     static const bp__read_options none = {0};
     if (c->size == 0) return bp__fail_at(s->ctx, BP_DATA, (bp__where){.code = "empty", .file = c->file}, "%s is empty", c->file);
     for (int64_t i = 0; i < BP__COUNT(readers); i++)
         if (readers[i].recognise(c)) {
             s->kind = readers[i].title;
+            if (options && options->member && readers[i].read != bp__read_npz && readers[i].read != bp__read_foreign)
+                return bp__fail_at(s->ctx, BP_DATA, (bp__where){.code = "no_such_array", .file = c->file},
+                                   "the array %s is asked for, and %s is no NPZ file that holds named arrays", options->member,
+                                   c->file);
             return readers[i].read(s, c, options ? options : &none);
         }
     return bp__fail_at(s->ctx, BP_UNSUPPORTED, (bp__where){.file = c->file}, "%s is in no known format", c->file);
@@ -99,11 +119,10 @@ bp_status bp__source_open(bp__source **out, bp_context *ctx, const char *path, c
         status = bp__read_builtin(*out, path + 8);
     } else {
         bp__content c = {.file = strcmp(path, "-") == 0 ? "standard input" : path};
-        unsigned char *bytes = NULL;
-        status = bp__bytes_read(&bytes, &c.size, (*out)->sha256, ctx, path);
-        c.bytes = bytes;
+        status = bp__bytes_read(&c.owned, &c.size, (*out)->sha256, ctx, path);
+        c.bytes = c.owned;
         if (status == BP_OK) status = parse(*out, &c, options);
-        bp__free(ctx, bytes);
+        bp__free(ctx, c.owned);
     }
     if (status != BP_OK) {
         bp__source_free(*out);

@@ -14,6 +14,12 @@ typedef struct bp__array {
     void *data;                    /* owned, C order, this machine's byte order */
 } bp__array;
 bp_status bp__array_new(bp__array *out, bp_context *ctx, const char *file, bp_dtype dtype, int rank, const int64_t *shape);
+struct bp__content;
+/* The same for elements of `width` bytes that begin at `bytes`, inside the content. Where they are as wide in memory and the
+   content owns its block, that block becomes the array (the elements move to its front), so that nothing lies in memory twice.
+   *from: where the elements are now; equal to out->data then. */
+bp_status bp__array_take(bp__array *out, bp_context *ctx, struct bp__content *c, const unsigned char *bytes, size_t width,
+                         bp_dtype dtype, int rank, const int64_t *shape, const unsigned char **from);
 void bp__array_free(bp_context *ctx, bp__array *a);
 double bp__array_get(const bp__array *a, int64_t i);
 
@@ -48,15 +54,16 @@ typedef struct bp__content {
     const char *file;
     const unsigned char *bytes;
     size_t size;
+    unsigned char *owned; /* the block that `bytes` lie in, or NULL: borrowed. A reader may take it (bp__array_take). */
 } bp__content;
 #define BP__READER(name, title)                      \
     bool bp__recognise_##name(const bp__content *c); \
-    bp_status bp__read_##name(bp__source *s, const bp__content *c, const bp__read_options *options);
+    bp_status bp__read_##name(bp__source *s, bp__content *c, const bp__read_options *options);
 #include "data/readers.def"
 #undef BP__READER
 bp_status bp__read_builtin(bp__source *s, const char *name);
 /* Reads one NPY image; the other half of NPZ. */
-bp_status bp__npy_parse(bp__array *out, bp_context *ctx, const bp__content *c);
+bp_status bp__npy_parse(bp__array *out, bp_context *ctx, bp__content *c);
 
 /* A whole file, unpacked if it is gzip; sha256 is that of the stored bytes. Freed with bp__free. */
 bp_status bp__bytes_read(unsigned char **out, size_t *size, char sha256[65], bp_context *ctx, const char *path);

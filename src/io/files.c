@@ -85,7 +85,7 @@ static void suggest(bp_context *ctx, const char *path, char *hint, size_t hint_b
     bp__free(ctx, folder);
 }
 
-static bp_status fail_open(bp_context *ctx, const char *path, int number) {
+bp_status bp__file_cannot_read(bp_context *ctx, const char *path, int number) {
     if (number != ENOENT && number != ENOTDIR) {
         return bp__fail_at(ctx, BP_IO, (bp__where){.code = "unreadable", .file = path}, "cannot read '%s': %s",
                            bp__show(path).text, bp__show_errno(number).text);
@@ -101,7 +101,7 @@ static bp_status fail_open(bp_context *ctx, const char *path, int number) {
 
 static bp_status read_fd(bp_context *ctx, const char *path, int fd, size_t limit, char **out, size_t *n) {
     struct stat st;
-    if (fstat(fd, &st) != 0) return fail_open(ctx, path, errno);
+    if (fstat(fd, &st) != 0) return bp__file_cannot_read(ctx, path, errno);
     if (S_ISDIR(st.st_mode)) {
         return bp__fail_at(ctx, BP_IO, (bp__where){.code = "is_a_directory", .file = path, .hint = "name a file in it"},
                            "'%s' is a directory, not a file", bp__show(path).text);
@@ -123,7 +123,7 @@ static bp_status read_fd(bp_context *ctx, const char *path, int fd, size_t limit
             if (grown == NULL) {
                 int number = errno;
                 bp__free(ctx, data);
-                return more < 0 ? fail_open(ctx, path, number) : bp__out_of_memory(ctx, larger);
+                return more < 0 ? bp__file_cannot_read(ctx, path, number) : bp__out_of_memory(ctx, larger);
             }
             data = grown;
             capacity = larger;
@@ -134,7 +134,7 @@ static bp_status read_fd(bp_context *ctx, const char *path, int fd, size_t limit
         if (got < 0) {
             int number = errno;
             bp__free(ctx, data);
-            return fail_open(ctx, path, number);
+            return bp__file_cannot_read(ctx, path, number);
         }
         size += (size_t)got;
         if (limit != 0 && size > limit) {
@@ -156,7 +156,7 @@ bp_status bp__file_read_all(bp_context *ctx, const char *path, size_t limit, cha
     int fd;
     do fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     while (fd < 0 && errno == EINTR);
-    if (fd < 0) return fail_open(ctx, path, errno);
+    if (fd < 0) return bp__file_cannot_read(ctx, path, errno);
     bp_status status = read_fd(ctx, path, fd, limit, out, n);
     (void)close(fd);
     return status;

@@ -8,6 +8,9 @@
    (0: no limit). A missing file is BP_NOT_FOUND, with the nearest name in its folder as the hint. */
 bp_status bp__file_read_all(bp_context *ctx, const char *path, size_t limit, char **out, size_t *n);
 
+/* The sentence for a file that open or read refused with this error number. */
+bp_status bp__file_cannot_read(bp_context *ctx, const char *path, int number);
+
 typedef struct bp__bytes {
     const void *data;
     size_t size;

@@ -42,6 +42,8 @@ typedef struct bp__st_file {
     size_t n_bytes;
     void **copies; /* of tensors that lie unaligned in the file; NULL where not */
 } bp__st_file;
+/* Is the file meant to be one, by its ending or its first bytes, damaged or not? False for text. */
+bool bp__safetensors_named(const char *path);
 bp_status bp__safetensors_open(bp_context *ctx, const char *path, bp__st_file **out);
 /* The same from memory; `bytes` (from bp__alloc) is owned from now on, also on failure. */
 bp_status bp__safetensors_parse(bp_context *ctx, const char *name, char *bytes, size_t n, bp__st_file **out);

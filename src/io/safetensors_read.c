@@ -232,6 +232,18 @@ bp_status bp__safetensors_parse(bp_context *ctx, const char *name, char *bytes, 
     return status;
 }
 
+bool bp__safetensors_named(const char *path) {
+    static const char ending[] = ".safetensors";
+    size_t n = strlen(path), m = sizeof ending - 1;
+    if (n > m && strcmp(path + n - m, ending) == 0) return true;
+    unsigned char head[8] = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f) return false;
+    size_t got = fread(head, 1, sizeof head, f);
+    (void)fclose(f);
+    return got == sizeof head && head[5] == 0 && head[6] == 0 && head[7] == 0; /* a length below 2^40: text has no zero bytes */
+}
+
 bp_status bp__safetensors_open(bp_context *ctx, const char *path, bp__st_file **out) {
     char *bytes;
     size_t n;

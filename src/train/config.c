@@ -97,15 +97,6 @@ static bp_status rebase_data(bp_context *ctx, const char *folder, bp__tree *data
     return BP_OK;
 }
 
-static bool is_safetensors(const char *path) {
-    FILE *f = fopen(path, "rb");
-    if (!f) return false;
-    unsigned char head[9] = {0};
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return n == sizeof head && head[8] == '{' && head[7] == 0 && head[6] == 0 && head[5] == 0;
-}
-
 /* The configuration inside a model file. */
 static bp_status open_model(bp_config **out, bp_context *ctx, const char *path) {
     bp__st_file *file = NULL;
@@ -139,7 +130,7 @@ bp_status bp_config_open(bp_config **out, bp_context *ctx, const char *path) {
     }
     bp__tree *tree = NULL;
     bp_status status;
-    if (is_safetensors(path)) {
+    if (bp__safetensors_named(path)) {
         status = open_model(out, ctx, path);
     } else {
         status = bp__yaml_parse_file(ctx, path, &tree);
@@ -171,8 +162,54 @@ static bp_status set_rate(bp_config *cfg, bp__tree *value) {
     return bp__tree_set_path(ctx, cfg->tree, path, value);
 }
 
+/* data.path, data.target and data.input are short for data.train's, which may be a path alone. What is set later replaces the
+   value where it stands, whichever way was taken: the key to set, or `key` itself. */
+static const char *data_key(char out[40], const bp__tree *data, const char *key, const bp__tree *value) {
+    static const char *const names[] = {"path", "target", "input"};
+    const bp__tree *train = bp__tree_get(data, "train");
+    bool map = train && train->kind == BP__MAP;
+    if (strcmp(key, "data.train") == 0 && value->kind == BP__TEXT) key = "data.train.path";
+    for (int i = 0; i < 3; i++) {
+        char brief[40], whole[40];
+        snprintf(brief, sizeof brief, "data.%s", names[i]);
+        snprintf(whole, sizeof whole, "data.train.%s", names[i]);
+        if (strcmp(key, brief) != 0 && strcmp(key, whole) != 0) continue;
+        bool in_train = i == 0 ? train != NULL : map && bp__tree_get(train, names[i]);
+        snprintf(out, 40, "%s", !in_train ? brief : map ? whole : "data.train");
+        return out;
+    }
+    return key;
+}
+
+/* data.validation and data.test may be a path alone too; to take a key beside it, they become a mapping. */
+static bp_status unfold_set(bp_config *cfg, bp__tree *data, const char *key) {
+    static const char *const sets[] = {"validation", "test"};
+    for (int i = 0; i < 2; i++) {
+        size_t n = strlen(sets[i]);
+        const bp__tree *set = bp__tree_get(data, sets[i]);
+        if (!set || set->kind != BP__TEXT || strncmp(key, "data.", 5) != 0) continue;
+        if (strncmp(key + 5, sets[i], n) != 0 || key[5 + n] != '.') continue;
+        bp__tree *map = bp__tree_new(cfg->ctx, BP__MAP);
+        if (!map) return bp__out_of_memory(cfg->ctx, 0);
+        map->line = set->line;
+        bp_status status = bp__put_copy(cfg->ctx, map, "path", set, NULL);
+        if (status == BP_OK) return bp__tree_put(cfg->ctx, data, sets[i], map);
+        bp__tree_free(cfg->ctx, map);
+        return status;
+    }
+    return BP_OK;
+}
+
 static bp_status put(bp_config *cfg, const char *key, bp__tree *value) {
     if (!value) return bp__out_of_memory(cfg->ctx, 0);
+    bp__tree *data = bp__tree_get(cfg->tree, "data");
+    char other[40];
+    key = data_key(other, data, key, value);
+    bp_status status = unfold_set(cfg, data, key);
+    if (status != BP_OK) {
+        bp__tree_free(cfg->ctx, value);
+        return status;
+    }
     return strcmp(key, "optimizer.lr") == 0 ? set_rate(cfg, value) : bp__tree_set_path(cfg->ctx, cfg->tree, key, value);
 }
 
@@ -187,7 +224,6 @@ bp_status bp_config_set_text(bp_config *cfg, const char *key, const char *text) 
 }
 
 bp_status bp_config_assign(bp_config *cfg, const char *assignment) {
-    static const char rate[] = "optimizer.lr=";
     BP_TRY(BP__GROW(cfg->ctx, cfg->assigned, cfg->n_assigned, cfg->cap_assigned));
     size_t n = strcspn(assignment, "=");
     char *key = bp__alloc(cfg->ctx, n + 1);
@@ -195,7 +231,8 @@ bp_status bp_config_assign(bp_config *cfg, const char *assignment) {
     memcpy(key, assignment, n);
     key[n] = 0;
     cfg->assigned[cfg->n_assigned++] = key;
-    if (strncmp(assignment, rate, sizeof rate - 1) == 0) return bp_config_set(cfg, "optimizer.lr", assignment + sizeof rate - 1);
+    if (assignment[n] && (strcmp(key, "optimizer.lr") == 0 || strncmp(key, "data.", 5) == 0) && !strchr(key, '"'))
+        return bp_config_set(cfg, key, assignment + n + 1);
     return bp__tree_set(cfg->ctx, cfg->tree, assignment);
 }
 

@@ -273,12 +273,14 @@ static bp_status class_weights(bp__decided *d, double *w) {
     }
     for (const bp__tree *c = t->child; c; c = c->next) {
         int64_t k = bp__class_find(data->prep, c->key);
+        char hint[200];
         if (k < 0)
             return bp__fail_at(d->ctx, BP_DATA,
                                (bp__where){.code = "unknown_class",
                                            .file = d->s.file,
                                            .line = c->line,
-                                           .hint = bp__nearest(c->key, (const char *const *)data->class_names, data->n_classes)},
+                                           .hint = bp__name_hint(hint, sizeof hint, c->key,
+                                                                 (const char *const *)data->class_names, data->n_classes)},
                                "train.class_weight names the class %s, which %s does not have", c->key, base(d));
         w[k] = c->number;
     }

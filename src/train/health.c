@@ -129,5 +129,6 @@ bp_status bp__loop_diverged(bp__loop *l, const char *what, const int64_t *rows, 
     if (status == BP_OK && run->blame[0]) status = bp__put_text(run->ctx, t, "first", run->blame);
     if (status == BP_OK) status = bp__put_text(run->ctx, t, "why", why);
     run->blame[0] = 0;
+    bp__log(run->ctx, BP_LOG_WARNING, "step %lld: %s", (long long)l->step, why);
     return bp__event_end(run, t, status);
 }

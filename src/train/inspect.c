@@ -4,6 +4,7 @@
 
 #include "io/files.h"
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "train/train.h"
 
 static void shape(char out[120], bp_dims d) {
@@ -129,7 +130,7 @@ bp_status bp_config_inspect(bp_config *cfg, char **text, char **json) {
     return status;
 }
 
-/* A folder with a model or a file that is no text: a model. Else a configuration. */
+/* A folder with a model, or a file of tensors: a model. Else a configuration. */
 static bool looks_like_model(bp_context *ctx, const char *path) {
     if (bp__file_is_dir(path)) {
         char *inner = bp__path_join(ctx, path, "model.safetensors");
@@ -137,12 +138,7 @@ static bool looks_like_model(bp_context *ctx, const char *path) {
         bp__free(ctx, inner);
         return there;
     }
-    unsigned char head[9] = {0};
-    FILE *f = fopen(path, "rb");
-    if (!f) return false;
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return n == sizeof head && head[7] == 0;
+    return bp__safetensors_named(path);
 }
 
 bp_status bp_inspect(bp_context *ctx, const char *path, char **text, char **json) {

@@ -109,7 +109,7 @@ static void keep_best(bp__loop *l, bp__epoch *e) {
     double v = watches ? watched(l, e) : (double)NAN;
     double gain = l->higher_better ? v - l->best_value : l->best_value - v;
     double over_baseline = l->higher_better ? v - s->baseline : s->baseline - v;
-    bool better = watches && (v == v) && (l->run->best < 0 || gain > s->min_delta);
+    bool better = watches && isfinite(v) && (l->run->best < 0 || gain > s->min_delta);
     if (better) {
         l->best_value = v;
         l->run->best = l->run->n_epochs - 1;
@@ -125,7 +125,9 @@ static void keep_best(bp__loop *l, bp__epoch *e) {
 static bp_status check_epoch(bp__loop *l, const bp__epoch *e, bool *good) {
     bool trained = e->train.n > 0, exploded = trained && bp__health_far(&l->health, e->train.loss);
     bool nothing = l->position > 0 && !trained && l->health.last_rollback < l->step - l->d->steps_per_epoch;
-    *good = !exploded && !nothing;
+    bool judged = e->validation.n > e->validation.n_unknown;
+    bool blind = judged && (!isfinite(e->validation.loss) || bp__health_far(&l->health, e->validation.loss));
+    *good = !exploded && !nothing && !blind;
     if (*good) {
         if (trained && l->health.n_bad == 0 && l->health.n_far == 0)
             memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
@@ -134,10 +136,15 @@ static bp_status check_epoch(bp__loop *l, const bp__epoch *e, bool *good) {
     char why[200];
     if (nothing)
         snprintf(why, sizeof why, "no step of epoch %lld had a finite loss and gradient", (long long)l->epoch);
+    else if (blind && !isfinite(e->validation.loss))
+        snprintf(why, sizeof why, "the validation loss of epoch %lld is not finite", (long long)l->epoch);
+    else if (blind)
+        snprintf(why, sizeof why, "the validation loss of epoch %lld is %.4g, after %.4g at the first step", (long long)l->epoch,
+                 e->validation.loss, l->health.first_loss);
     else
         snprintf(why, sizeof why, "the loss of epoch %lld is %.4g, after %.4g at the first step", (long long)l->epoch,
                  e->train.loss, l->health.first_loss);
-    if (exploded && l->health.last_rollback > l->step - l->d->steps_per_epoch) return BP_OK; /* mended since */
+    if (!nothing && l->health.last_rollback > l->step - l->d->steps_per_epoch) return BP_OK; /* mended since */
     return bp__loop_diverged(l, why, NULL, 0);
 }
 

@@ -195,10 +195,20 @@ bp_status bp__weights_load(bp__net *net, const bp__st_file *file) {
 }
 
 bp_status bp__model_open_file(bp__st_file **out, bp_context *ctx, const char *path) {
-    if (!bp__file_is_dir(path)) return bp__safetensors_open(ctx, path, out);
+    if (!bp__file_is_dir(path)) {
+        if (bp__file_exists(path) && !bp__safetensors_named(path))
+            return bp__fail_at(
+                ctx, BP_FORMAT,
+                (bp__where){.code = "no_model", .file = path, .hint = "name a run directory or a .safetensors file"},
+                "%s is no model file", path);
+        return bp__safetensors_open(ctx, path, out);
+    }
     char *inner = bp__path_join(ctx, path, "model.safetensors");
     if (!inner) return bp__out_of_memory(ctx, 0);
-    bp_status status = bp__safetensors_open(ctx, inner, out);
+    bp_status status = bp__file_exists(inner)
+                           ? bp__safetensors_open(ctx, inner, out)
+                           : bp__fail_at(ctx, BP_NOT_FOUND, (bp__where){.code = "no_model", .file = path},
+                                         "%s is a folder without model.safetensors, so it is no run directory", path);
     bp__free(ctx, inner);
     return status;
 }
@@ -252,6 +262,7 @@ bp_status bp_model_open(bp_model **out, bp_context *ctx, const char *path) {
     if (status == BP_OK) status = open_net(m, file, meta);
     bp__tree_free(ctx, meta);
     bp__safetensors_close(file);
+    if (status == BP_CONFIG) status = BP_FORMAT; /* nobody wrote the configuration in there: the file is damaged */
     if (status == BP_OK)
         *out = m;
     else

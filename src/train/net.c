@@ -2,6 +2,7 @@
    clipping and update. Three programs are compiled from it. */
 #include "train/net.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -159,11 +160,12 @@ static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
 }
 
 static bp_status compile_training(bp__net *net, const parts *p) {
-    net->n_plain_outputs = p->n_grads + 1;
+    net->n_plain_outputs = p->n_grads + (net->shards ? 1 : 2);
     net->plain_outputs = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)net->n_plain_outputs);
     if (!net->plain_outputs) return bp__out_of_memory(net->ctx, 0);
     net->plain_outputs[0] = p->loss64;
     memcpy(net->plain_outputs + 1, p->grads, sizeof(bp_value) * (size_t)p->n_grads);
+    if (!net->shards) net->plain_outputs[p->n_grads + 1] = p->norm;
     bp_value out[] = {p->y, p->loss64, p->norm};
     bp_program_options o = {.size = sizeof o, .commit = 1, .ok = p->ok};
     if (!net->shards) {
@@ -331,6 +333,15 @@ bp_status bp__net_end(bp__net *net, bp__step *out) {
     return BP_OK;
 }
 
+bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out) {
+    double normalizer = 0;
+    for (int64_t i = 0; i < b->n; i++) normalizer += b->weight ? (double)b->weight[i] : !b->label || b->label[i] >= 0;
+    const void *y;
+    bp__net_begin(net, lr, step, normalizer, HUGE_VAL);
+    BP_TRY(bp__net_shard(net, b, 0, &y));
+    return bp__net_end(net, out);
+}
+
 bp_status bp__net_diagnose(bp__net *net, const bp__batch *b, int64_t first_row, bp__blame *out) {
     *out = (bp__blame){0};
     if (!net->plain) {
@@ -386,12 +397,7 @@ bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **te
         bp__step step;
         status = saved ? BP_OK : bp__out_of_memory(net->ctx, net->state->bytes);
         if (saved) memcpy(saved, net->state->block, net->state->bytes);
-        if (status == BP_OK) {
-            const void *y;
-            bp__net_begin(net, 0, 0, 1, 0);
-            status = bp__net_shard(net, &b, 0, &y);
-            if (status == BP_OK) status = bp__net_end(net, &step);
-        }
+        if (status == BP_OK) status = bp__net_train(net, &b, 0, 0, &step);
         if (saved) memcpy(net->state->block, saved, net->state->bytes);
         bp__free(net->ctx, saved);
         if (status == BP_OK) status = bp_session_describe(net->train_session, text);

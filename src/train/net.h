@@ -82,6 +82,8 @@ typedef struct bp__step {
 void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer, double norm_limit);
 bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, const void **y);
 bp_status bp__net_end(bp__net *net, bp__step *out);
+/* A step of one batch: begin, shard, end, whatever the gradient's norm. */
+bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out);
 /* Where a shard of the step that has just ended goes wrong: runs it again, operation by operation, from the unchanged state.
    Members are NULL where every value is finite. Borrowed from the net. */
 typedef struct bp__blame {

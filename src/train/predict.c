@@ -18,21 +18,36 @@ static bp_status apply(bp__dataset **out, bp_model *m, const bp_data *data, bool
     return bp__dataset_apply(out, m->ctx, m->prep, &spec, data->no_header != 0, targets);
 }
 
+/* "1 missing and 2 unreadable cells, 3 values not seen in training": what there is of it. */
+static void cells_text(char out[200], const bp__column_report *r, bool missing) {
+    size_t n = 0;
+    out[0] = 0;
+    if (missing && r->missing)
+        n = (size_t)snprintf(out, 200, "%lld missing cell%s", (long long)r->missing, r->missing == 1 ? "" : "s");
+    if (r->unreadable)
+        n += (size_t)snprintf(out + n, 200 - n, "%s%lld unreadable cell%s", n ? ", " : "", (long long)r->unreadable,
+                              r->unreadable == 1 ? "" : "s");
+    if (r->unseen)
+        snprintf(out + n, 200 - n, "%s%lld value%s not seen in training", n ? ", " : "", (long long)r->unseen,
+                 r->unseen == 1 ? "" : "s");
+}
+
 /* What predict tells of cells it could not use as they stand. */
 static bp_status tell_cells(const bp_model *m, const bp__dataset *d, bool strict) {
-    for (int64_t i = 0; d->reports && i < m->prep->n_inputs; i++) {
+    char text[200];
+    int64_t n = d->reports ? m->prep->n_inputs : 0;
+    for (int64_t i = 0; i < n && strict; i++) {
         const bp__column_report *r = &d->reports[i];
-        const char *name = m->prep->columns[i].name;
-        if (!r->unseen && !r->unreadable && !r->missing) continue;
-        if (strict && (r->unseen || r->unreadable))
+        cells_text(text, r, false);
+        if (text[0])
             return bp__fail_at(
                 m->ctx, BP_DATA,
                 (bp__where){.code = "bad_cells", .file = d->test.path, .hint = "leave out --strict to predict all the same"},
-                "%s: column %s has %lld values not seen in training and %lld unreadable cells", d->test.path, name,
-                (long long)r->unseen, (long long)r->unreadable);
-        bp__log(m->ctx, BP_LOG_WARNING,
-                "%s: column %s has %lld missing and %lld unreadable cells, and %lld values not seen in training", d->test.path,
-                name, (long long)r->missing, (long long)r->unreadable, (long long)r->unseen);
+                "%s: column %s has %s", d->test.path, m->prep->columns[i].name, text);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        cells_text(text, &d->reports[i], true);
+        if (text[0]) bp__log(m->ctx, BP_LOG_WARNING, "%s: column %s has %s", d->test.path, m->prep->columns[i].name, text);
     }
     return BP_OK;
 }
@@ -55,6 +70,16 @@ static bp_status outputs(bp_model *m, const bp__dataset *d, double **out) {
     for (int64_t i = 0; i < n * k && status == BP_OK && d->task != BP__CLASSIFICATION; i++)
         (*out)[i] = bp__target_restore(m->prep, i % k, (*out)[i]);
     bp__free(m->ctx, x);
+    int64_t bad = 0;
+    for (int64_t i = 0; i < n && status == BP_OK; i++) {
+        bool finite = true;
+        for (int64_t c = 0; c < k; c++) finite = finite && isfinite((*out)[i * k + c]);
+        bad += !finite;
+    }
+    if (bad)
+        bp__log(m->ctx, BP_LOG_WARNING,
+                "%s: the model gives %lld row%s no finite prediction: its weights or these inputs are too large", d->test.path,
+                (long long)bad, bad == 1 ? "" : "s");
     return status;
 }
 
@@ -198,7 +223,10 @@ static bp_status scores_text(const bp_model *m, const bp__scores *s, const bp__t
     bp__buffer_init(&b, m->ctx);
     bp__buffer_printf(&b, "%-18s %lld\n", "rows", (long long)s->n);
     for (const bp__tree *t = tree->child; t; t = t->next)
-        if (t->kind == BP__FLOAT || t->kind == BP__INT) bp__buffer_printf(&b, "%-18s %.6g\n", t->key, t->number);
+        if (t->kind == BP__FLOAT && !isfinite(t->number))
+            bp__buffer_printf(&b, "%-18s -  (not defined on these rows)\n", t->key);
+        else if (t->kind == BP__FLOAT || t->kind == BP__INT)
+            bp__buffer_printf(&b, "%-18s %.6g\n", t->key, t->number);
     return bp__buffer_take(&b, text);
 }
 
@@ -215,8 +243,9 @@ bp_status bp_model_evaluate(bp_model *m, const bp_data *data, char **text, char 
     if (status == BP_OK) status = bp__evaluate(&s, m->net, d, &d->test, d->weight);
     if (status == BP_OK) status = bp__scores_tree(&tree, m->ctx, &s, d->task, NULL);
     if (status == BP_OK && s.n_unknown)
-        bp__log(m->ctx, BP_LOG_WARNING, "%s: %lld rows have labels that the model does not know, such as %s: they count as wrong",
-                data->path, (long long)s.n_unknown, d->test.unknown_label ? d->test.unknown_label : "?");
+        bp__log(m->ctx, BP_LOG_WARNING, "%s: %lld row%s a label that the model does not know, such as %s, and count%s as wrong",
+                data->path, (long long)s.n_unknown, s.n_unknown == 1 ? " has" : "s have",
+                d->test.unknown_label ? d->test.unknown_label : "?", s.n_unknown == 1 ? "s" : "");
     if (status == BP_OK && text) status = scores_text(m, &s, tree, text);
     if (status == BP_OK && json) status = bp__json_write(m->ctx, tree, 0, json);
     bp__tree_free(m->ctx, tree);

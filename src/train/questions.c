@@ -54,7 +54,7 @@ static bp_status describe_text(bp_context *ctx, const bp__tree *t, char **text) 
     bp__buffer b;
     bp__buffer_init(&b, ctx);
     const bp__tree *rows = bp__tree_get(t, "rows"), *columns = bp__tree_get(t, "columns");
-    if (rows) bp__buffer_printf(&b, "%lld rows\n", (long long)rows->integer);
+    if (rows) bp__buffer_printf(&b, "%lld row%s\n", (long long)rows->integer, rows->integer == 1 ? "" : "s");
     bp__buffer_printf(&b, "%-24s %-10s %9s %9s  %s\n", "column", "type", "missing", "distinct", "why");
     for (const bp__tree *c = columns ? columns->child : NULL; c; c = c->next) {
         const bp__tree *name = bp__tree_get(c, "name"), *type = bp__tree_get(c, "type"), *missing = bp__tree_get(c, "missing"),

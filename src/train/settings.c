@@ -24,11 +24,12 @@ static bp_status check_keys(const bp__settings *s, const bp__tree *map, const ch
         bool known = false;
         for (int64_t i = 0; i < n && !known; i++) known = strcmp(t->key, keys[i]) == 0;
         if (known) continue;
-        const char *near = bp__nearest(t->key, keys, n);
-        char hint[120];
-        snprintf(hint, sizeof hint, "did you mean `%s`?", near ? near : "");
+        char hint[240];
         return bp__fail_at(s->ctx, BP_CONFIG,
-                           (bp__where){.code = "unknown_key", .file = s->file, .line = t->line, .hint = near ? hint : NULL},
+                           (bp__where){.code = "unknown_key",
+                                       .file = s->file,
+                                       .line = t->line,
+                                       .hint = bp__name_hint(hint, sizeof hint, t->key, keys, n)},
                            "%s%sthere is no key `%s`", where, where[0] ? ": " : "", t->key);
     }
     return BP_OK;
@@ -48,8 +49,12 @@ static const bp__tree *given(const bp__tree *map, const char *key) {
 static bp_status get_int(const bp__settings *s, const bp__tree *t, const char *what, int64_t low, int64_t high, int64_t *out) {
     if (!t) return BP_OK;
     if (t->kind != BP__INT || t->integer < low || t->integer > high) {
-        if (high == INT64_MAX) return bp__config_fail(s, t, "%s must be a whole number of at least %lld", what, (long long)low);
-        return bp__config_fail(s, t, "%s must be a whole number from %lld to %lld", what, (long long)low, (long long)high);
+        char text[80];
+        const char *value = bp__tree_words(t, text, sizeof text);
+        if (high == INT64_MAX)
+            return bp__config_fail(s, t, "%s must be a whole number of at least %lld, not %s", what, (long long)low, value);
+        return bp__config_fail(s, t, "%s must be a whole number from %lld to %lld, not %s", what, (long long)low, (long long)high,
+                               value);
     }
     *out = t->integer;
     return BP_OK;
@@ -59,13 +64,15 @@ static bp_status get_number(const bp__settings *s, const bp__tree *t, const char
                             double *out) {
     if (!t) return BP_OK;
     if (!is_number(t) || !isfinite(t->number) || t->number < low || (!low_allowed && t->number <= low))
-        return bp__config_fail(s, t, "%s must be a number %s %g", what, low_allowed ? "of at least" : "above", low);
+        return bp__config_fail(s, t, "%s must be a number %s %g, not %s", what, low_allowed ? "of at least" : "above", low,
+                               bp__tree_words(t, (char[80]){0}, 80));
     *out = t->number;
     return BP_OK;
 }
 static bp_status get_bool(const bp__settings *s, const bp__tree *t, const char *what, bool *out) {
     if (!t) return BP_OK;
-    if (t->kind != BP__BOOL) return bp__config_fail(s, t, "%s must be true or false", what);
+    if (t->kind != BP__BOOL)
+        return bp__config_fail(s, t, "%s must be true or false, not %s", what, bp__tree_words(t, (char[80]){0}, 80));
     *out = t->boolean;
     return BP_OK;
 }
@@ -95,7 +102,7 @@ static bp_status get_word(const bp__settings *s, const bp__tree *t, const char *
     snprintf(hint, sizeof hint, "did you mean `%s`?", near ? near : "");
     return bp__fail_at(s->ctx, BP_CONFIG,
                        (bp__where){.code = "bad_value", .file = s->file, .line = t->line, .hint = near ? hint : NULL},
-                       "%s must be %s", what, list);
+                       "%s must be %s, not %s", what, list, bp__tree_words(t, (char[80]){0}, 80));
 }
 
 bp_status bp__duration(const bp__settings *s, const bp__tree *t, const char *what, double *seconds) {
@@ -113,7 +120,8 @@ bp_status bp__duration(const bp__settings *s, const bp__tree *t, const char *wha
             *seconds *= units[i].seconds;
             return BP_OK;
         }
-    return bp__config_fail(s, t, "%s must be a time such as 90s, 10m, 2h or 1d", what);
+    return bp__config_fail(s, t, "%s must be a time such as 90s, 10m, 2h or 1d, not %s", what,
+                           bp__tree_words(t, (char[80]){0}, 80));
 }
 
 /* ---- data ---- */
@@ -144,7 +152,8 @@ static bp_status read_piece(const bp__settings *s, const bp__tree *t, const char
 static bp_status read_fraction(const bp__settings *s, const bp__tree *t, const char *what, double *out) {
     if (!t) return BP_OK;
     if (!is_number(t) || !(t->number >= 0 && t->number < 1))
-        return bp__config_fail(s, t, "%s must be a fraction from 0 to below 1", what);
+        return bp__config_fail(s, t, "%s must be a fraction from 0 to below 1, not %s", what,
+                               bp__tree_words(t, (char[80]){0}, 80));
     *out = t->number;
     return BP_OK;
 }
@@ -154,21 +163,28 @@ static bp_status read_set(const bp__settings *s, const bp__tree *data, const cha
                           bp__data_spec *spec) {
     const bp__tree *t = given(data, key);
     if (!t) return BP_OK;
-    return is_number(t) ? read_fraction(s, t, what, fraction) : read_piece(s, t, what, spec);
+    if (is_number(t)) return read_fraction(s, t, what, fraction);
+    BP_TRY(read_piece(s, t, what, spec));
+    return spec->path ? BP_OK : bp__config_fail(s, t, "%s has no path: labels alone are no data", what);
 }
 
 static bp_status read_columns(const bp__settings *s, const bp__tree *columns) {
     if (columns->kind != BP__MAP) return bp__config_fail(s, columns, "data.columns must be a mapping from column names");
     for (const bp__tree *c = columns->child; c; c = c->next) {
+        static const char *const normalize[] = {"auto", "none", "standard", "minmax", "robust"};
+        const char *types[BP__N_COLUMN_TYPES];
+        for (int i = 0; i < BP__N_COLUMN_TYPES; i++) types[i] = bp__column_type_name((bp__column_type)i);
         char what[160];
-        snprintf(what, sizeof what, "data.columns.%.100s", c->key);
+        int n = snprintf(what, sizeof what, "data.columns.%.100s", c->key);
         CHECK_KEYS(s, c, what, "type", "ignore", "normalize");
         bool ignore;
+        int64_t word;
+        snprintf(what + n, sizeof what - (size_t)n, ".ignore");
         BP_TRY(get_bool(s, given(c, "ignore"), what, &ignore));
-        const bp__tree *type = given(c, "type");
-        bp__column_type found;
-        if (type && !(type->kind == BP__TEXT && bp__column_type_find(&found, type->text)))
-            return bp__config_fail(s, type, "%s.type must be number, category, boolean, date, text, id or constant", what);
+        snprintf(what + n, sizeof what - (size_t)n, ".type");
+        BP_TRY(get_word(s, given(c, "type"), what, types, BP__N_COLUMN_TYPES, &word));
+        snprintf(what + n, sizeof what - (size_t)n, ".normalize");
+        BP_TRY(get_word(s, given(c, "normalize"), what, normalize, BP__COUNT(normalize), &word));
     }
     return BP_OK;
 }
@@ -181,8 +197,11 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
     const bp__tree *train = given(data, "train");
     if (train) {
         BP_TRY(read_piece(s, train, "data.train", &o->train));
-        if (given(data, "path"))
-            return bp__config_fail(s, given(data, "path"), "data.path is short for data.train: give one of them");
+        static const char *const brief[] = {"path", "target", "input"};
+        for (int i = 0; i < 3; i++)
+            if (given(data, brief[i]) && (i == 0 || given(train, brief[i])))
+                return bp__config_fail(s, given(data, brief[i]), "data.%s is short for data.train.%s: give one of them", brief[i],
+                                       brief[i]);
     }
     BP_TRY(get_text(s, given(data, "path"), "data.path", &o->train.path));
     BP_TRY(get_text(s, given(data, "input"), "data.input", &o->train.input));
@@ -305,7 +324,8 @@ static bp_status read_length(bp__settings *s, const bp__tree *train) {
     if (batch && batch->kind == BP__TEXT && strcmp(batch->text, "full") == 0)
         s->batch_size = 0;
     else if (batch && !(batch->kind == BP__INT && batch->integer >= 1))
-        return bp__config_fail(s, batch, "train.batch_size must be a whole number of at least 1, or full");
+        return bp__config_fail(s, batch, "train.batch_size must be a whole number of at least 1, or full, not %s",
+                               bp__tree_words(batch, (char[80]){0}, 80));
     else if (batch)
         s->batch_size = batch->integer;
     return BP_OK;

@@ -90,4 +90,46 @@ run 0 train --config part.yaml --test test.csv --out part --json -q
 prints '"test":20'
 run 0 train --config part.yaml --test test.csv --test-target 3 --out labels --json -q
 prints '"test":20'
+
+# The command line wins over --set, and both over the file, in whichever way each says it
+sed 's/high/up/' train.csv >up.csv
+for data in 'train: {path: up.csv, target: a}' 'train: up.csv' 'path: up.csv' 'train: {path: up.csv}'; do
+    printf 'data:\n  %s\n' "$data" >way.yaml
+    for way in 'train.csv --target y' '--set data.path=train.csv --set data.target=y' \
+        '--set data.train=train.csv --set data.train.target=y' '--set data.train.path=up.csv train.csv --target y'; do
+        run 0 train --config way.yaml $way -n --json
+        prints '/train.csv","target":"y"'
+    done
+done
+printf 'data:\n  train: {path: up.csv, target: a}\n  target: y\n' >both.yaml
+bad 2 'both.yaml:3: data.target is short for data.train.target' train --config both.yaml
+
+printf 'data:\n  path: train.csv\n  target: y\n  validation: test.csv\ntrain: {epochs: 1}\n' >beside.yaml
+run 0 train --config beside.yaml --validation-target y --out beside -q --json
+prints '"validation":20'
+run 0 train --config beside.yaml --set data.validation.target=y -n --json
+prints '/test.csv","target":"y"'
+
+# A metric that these rows don't define: null in JSON, a dash for people
+grep -v low test.csv >one.csv
+run 0 eval table one.csv --json
+one_object
+prints '"auc":null'
+run 0 eval table one.csv
+grep -q '^auc  *-  *(not defined' out || fail 'the text of an undefined metric'
+grep -q nan out && fail 'nan in the metrics'
+
+# A run that stops at divergence fails even when it is over before ten bad steps, and the model file is good
+for epochs in 1 2; do
+    for batch in 16 full; do
+        run 1 train train.csv --target y --optimizer 'sgd lr=1e30' --set train.on_divergence=stop --epochs $epochs --batch-size $batch --out bad_$epochs$batch
+        says 'diverged'
+        grep -q ' nan' err && fail "$said: nan for people"
+        tr -d ' \n' <bad_$epochs$batch/record.json >out
+        prints '"status":"failed","stopped_by":"divergence"'
+        run 0 predict bad_$epochs$batch test.csv
+        grep -q nan out && fail "$said: the model file holds weights that are not good"
+    done
+done
+run 0 train train.csv --target y --optimizer 'sgd lr=1e30' --epochs 1 --set train.on_divergence=continue --out on
 finish

@@ -13,6 +13,8 @@ bad 2 'info has no option --out' info --out d
 bad 2 'info takes no arguments' info x
 bad 2 'predict needs RUN DATA' predict r
 bad 2 'train needs DATA' train
+bad 2 'eval takes one --target, and 2 are given' eval r good.csv --target a --target b
+bad 2 'data.validation has no path' train good.csv --target y --validation-target y
 bad 2 '--target needs' train good.csv --target
 bad 2 '--target=--out' train good.csv --target --out d
 bad 2 '--json takes no value' info --json=yes
@@ -33,6 +35,13 @@ bad 2 'did you mean `cross_entropy`?' train good.csv --target y --loss cross_ent
 bad 2 'did you mean `cosine`?' train good.csv --target y --schedule cosin
 bad 2 'did you mean `epochs`?' train good.csv --set train.epohcs=1
 bad 2 'has no' train good.csv --set epochs
+bad 2 'known are data, task, model' train good.csv --set foo=1
+bad 2 'known is p' train good.csv --target y --model 'dropout q=1'
+bad 2 'did you mean `step`?' train good.csv --target y --schedule step_lr
+bad 2 'train.epochs must be a whole number from 0 to 2147483647, not "abc"' train good.csv --set train.epochs=abc
+bad 2 'did you mean `category`?' train good.csv --target y --set 'data.columns={a: {type: categry}}'
+bad 2 'data.columns.a.normalize must be' train good.csv --target y --set 'data.columns={a: {normalize: x}}'
+bad 2 'data.columns.a.ignore must be true or false, not "yes"' train good.csv --target y --set 'data.columns={a: {ignore: yes}}'
 
 bad 2 '--epochs needs a whole number' train good.csv --epochs -3
 bad 2 '--epochs needs a whole number' train good.csv --epochs 1.5
