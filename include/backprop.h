@@ -229,6 +229,9 @@ BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **t
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
+/* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds, an
+   example in C. *text is yours (bp_free). BP_NOT_FOUND. */
+BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char **text);
 
 /* ==== Stage 2: graphs ============================================================================================== */
 
