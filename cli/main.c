@@ -46,7 +46,7 @@ int cli_context(cli *c) {
     return status == BP_INVALID ? cli_usage(c, NULL, "%s", why) : cli_cannot(c, "no_context", "%s", why);
 }
 
-static bool needs_context(const verb *v) { return v->run != verb_help && v->run != verb_completion && v->run != verb_ops; }
+static bool needs_context(const verb *v) { return v->run != verb_help && v->run != verb_completion; }
 
 static int dispatch(cli *c) {
     if (cli_has(c, OPT_help)) return cli_help(c, c->verb);

@@ -26,18 +26,22 @@ static void print_json(int first, int last) {
     fputs("]}\n", stdout);
 }
 
-static void print_text(int first, int last, bool all) {
-    for (int i = first; i < last; i++) {
+static void print_list(int last) {
+    for (int i = 0; i < last; i++) {
         const char *formula = NULL;
-        int differentiable = 0, n_samples = 0;
-        const char *name = bp_operation(i, &formula, &differentiable, &n_samples);
-        if (all) {
-            printf("%-28s %s%s\n", name, formula ? formula : "", differentiable ? "" : "  (no gradient)");
-            continue;
-        }
-        printf("%s\n  %s\n  %s; checked on %d samples\n", name, formula ? formula : "",
-               differentiable ? "differentiable" : "no gradient", n_samples);
+        int differentiable = 0;
+        const char *name = bp_operation(i, &formula, &differentiable, NULL);
+        printf("%-28s %s%s\n", name, formula ? formula : "", differentiable ? "" : "  (no gradient)");
     }
+}
+
+static int print_one(cli *c, const char *name) {
+    char *text = NULL;
+    bp_status status = bp_operation_describe(c->ctx, name, &text);
+    if (status != BP_OK) return cli_fail(c, status);
+    fputs(text, stdout);
+    bp_free(c->ctx, text);
+    return EXIT_DONE;
 }
 
 int verb_ops(cli *c) {
@@ -52,10 +56,11 @@ int verb_ops(cli *c) {
             return cli_usage(c, near ? hint : "`backprop ops` lists them", "there is no operation `%s`", name);
         }
         last = first + 1;
+        if (!c->json) return print_one(c, name);
     }
     if (c->json)
         print_json(first, last);
     else
-        print_text(first, last, c->n_arguments == 0);
+        print_list(last);
     return EXIT_DONE;
 }

@@ -232,6 +232,9 @@ BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **t
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
+/* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds, an
+   example in C. *text is yours (bp_free). BP_NOT_FOUND. */
+BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char **text);
 
 /* ==== Stage 2: graphs ============================================================================================== */
 
@@ -434,6 +437,33 @@ BP_API bp_value bp_unslice(bp_value x, int64_t axis, int64_t start, int64_t size
 /* concat: y = inputs one after the other along `axis` */
 BP_API bp_value bp_concat(const bp_value *x, int n_x, int64_t axis);
 
+/* masked_fill: y = mask ? value : x */
+BP_API bp_value bp_masked_fill(bp_value x, bp_value mask, double value);
+
+/* glu: a sigmoid(b), a and b the halves of x along `axis` */
+typedef struct bp_glu_options {
+    size_t size;
+    int64_t axis; /* -1 */
+} bp_glu_options;
+BP_API bp_glu_options bp_glu_defaults(void);
+BP_API bp_value bp_glu(bp_value x, const bp_glu_options *options);
+
+/* swiglu: silu(a) b, a and b the halves of x along `axis` */
+typedef struct bp_swiglu_options {
+    size_t size;
+    int64_t axis; /* -1 */
+} bp_swiglu_options;
+BP_API bp_swiglu_options bp_swiglu_defaults(void);
+BP_API bp_value bp_swiglu(bp_value x, const bp_swiglu_options *options);
+
+/* geglu: gelu(a) b, a and b the halves of x along `axis` */
+typedef struct bp_geglu_options {
+    size_t size;
+    int64_t axis; /* -1 */
+} bp_geglu_options;
+BP_API bp_geglu_options bp_geglu_defaults(void);
+BP_API bp_value bp_geglu(bp_value x, const bp_geglu_options *options);
+
 /* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast */
 BP_API bp_value bp_matmul(bp_value a, bp_value b);
 
@@ -567,6 +597,15 @@ BP_API bp_value bp_random_uniform(bp_value x, const char *stream);
 /* dropout: y = u >= p ? x / (1 - p) : 0, u uniform in [0, 1) */
 BP_API bp_value bp_dropout(bp_value x, bp_value p, const char *stream);
 
+/* rrelu: y = x > 0 ? x : r x, r uniform in [lower, upper) */
+typedef struct bp_rrelu_options {
+    size_t size;
+    double lower; /* 0.125 */
+    double upper; /* 0.3333333333333333 */
+} bp_rrelu_options;
+BP_API bp_rrelu_options bp_rrelu_defaults(void);
+BP_API bp_value bp_rrelu(bp_value x, const char *stream, const bp_rrelu_options *options);
+
 /* mse: (x - target)^2, reduced */
 typedef struct bp_mse_options {
     size_t size;
@@ -592,6 +631,80 @@ typedef struct bp_huber_options {
 BP_API bp_huber_options bp_huber_defaults(void);
 BP_API bp_value bp_huber(bp_value x, bp_value target, const bp_huber_options *options);
 
+/* smooth_l1: d = x - target; |d| < beta ? d^2 / (2 beta) : |d| - beta / 2, reduced */
+typedef struct bp_smooth_l1_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double beta; /* 1.0 */
+} bp_smooth_l1_options;
+BP_API bp_smooth_l1_options bp_smooth_l1_defaults(void);
+BP_API bp_value bp_smooth_l1(bp_value x, bp_value target, const bp_smooth_l1_options *options);
+
+/* log_cosh: log(cosh(x - target)), reduced */
+typedef struct bp_log_cosh_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_log_cosh_options;
+BP_API bp_log_cosh_options bp_log_cosh_defaults(void);
+BP_API bp_value bp_log_cosh(bp_value x, bp_value target, const bp_log_cosh_options *options);
+
+/* quantile: e = target - x; e >= 0 ? q e : (q - 1) e, reduced */
+typedef struct bp_quantile_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double q; /* 0.5 */
+} bp_quantile_options;
+BP_API bp_quantile_options bp_quantile_defaults(void);
+BP_API bp_value bp_quantile(bp_value x, bp_value target, const bp_quantile_options *options);
+
+/* expectile: e = target - x; (e >= 0 ? tau : 1 - tau) e^2, reduced */
+typedef struct bp_expectile_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double tau; /* 0.5 */
+} bp_expectile_options;
+BP_API bp_expectile_options bp_expectile_defaults(void);
+BP_API bp_value bp_expectile(bp_value x, bp_value target, const bp_expectile_options *options);
+
+/* mape: 100 |target - x| / max(|target|, eps), reduced */
+typedef struct bp_mape_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double eps; /* 1e-7 */
+} bp_mape_options;
+BP_API bp_mape_options bp_mape_defaults(void);
+BP_API bp_value bp_mape(bp_value x, bp_value target, const bp_mape_options *options);
+
+/* msle: (log(1 + max(x, eps)) - log(1 + max(target, eps)))^2, reduced */
+typedef struct bp_msle_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double eps; /* 1e-7 */
+} bp_msle_options;
+BP_API bp_msle_options bp_msle_defaults(void);
+BP_API bp_value bp_msle(bp_value x, bp_value target, const bp_msle_options *options);
+
+/* poisson_nll: log_input ? e^x - target x : x - target log(x + eps), with `full` plus log(target!) by Stirling, reduced */
+typedef struct bp_poisson_nll_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    int log_input; /* 1 */
+    int full; /* 0 */
+    double eps; /* 1e-8 */
+} bp_poisson_nll_options;
+BP_API bp_poisson_nll_options bp_poisson_nll_defaults(void);
+BP_API bp_value bp_poisson_nll(bp_value x, bp_value target, const bp_poisson_nll_options *options);
+
+/* gaussian_nll: v = max(var, eps); (log(v) + (x - target)^2 / v) / 2, with `full` plus log(2 pi) / 2, reduced */
+typedef struct bp_gaussian_nll_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    int full; /* 0 */
+    double eps; /* 1e-6 */
+} bp_gaussian_nll_options;
+BP_API bp_gaussian_nll_options bp_gaussian_nll_defaults(void);
+BP_API bp_value bp_gaussian_nll(bp_value x, bp_value target, bp_value var, const bp_gaussian_nll_options *options);
+
 /* cross_entropy: -weight[t] log(softmax(x)[t]) of labels t, or -sum of weight q log(softmax(x)) of probabilities q; reduced; weight is optional */
 typedef struct bp_cross_entropy_options {
     size_t size;
@@ -602,11 +715,28 @@ typedef struct bp_cross_entropy_options {
 BP_API bp_cross_entropy_options bp_cross_entropy_defaults(void);
 BP_API bp_value bp_cross_entropy(bp_value x, bp_value target, bp_value weight, const bp_cross_entropy_options *options);
 
+/* nll: -weight[t] x[t] of labels t, x = log of probabilities; reduced; weight is optional */
+typedef struct bp_nll_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    int64_t ignore_index; /* -100 */
+} bp_nll_options;
+BP_API bp_nll_options bp_nll_defaults(void);
+BP_API bp_value bp_nll(bp_value x, bp_value target, bp_value weight, const bp_nll_options *options);
+
 /* softmax_cross_entropy: y[n] = -log_softmax(x[n])[label[n]] */
 BP_API bp_value bp_softmax_cross_entropy(bp_value x, bp_value label);
 
 /* softmax_cross_entropy_grad: d_x[n, c] = d_y[n] (softmax(x[n])[c] - (c == label[n])) */
 BP_API bp_value bp_softmax_cross_entropy_grad(bp_value x, bp_value label, bp_value d_y);
+
+/* bce: -weight (target log(x) + (1 - target) log(1 - x)), logarithms at least -100, reduced; weight is optional */
+typedef struct bp_bce_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_bce_options;
+BP_API bp_bce_options bp_bce_defaults(void);
+BP_API bp_value bp_bce(bp_value x, bp_value target, bp_value weight, const bp_bce_options *options);
 
 /* bce_with_logits: weight ((1 - t) x - (1 + (pos_weight - 1) t) log(sigmoid(x))), reduced; weight is optional; pos_weight is optional */
 typedef struct bp_bce_with_logits_options {
@@ -615,6 +745,153 @@ typedef struct bp_bce_with_logits_options {
 } bp_bce_with_logits_options;
 BP_API bp_bce_with_logits_options bp_bce_with_logits_defaults(void);
 BP_API bp_value bp_bce_with_logits(bp_value x, bp_value target, bp_value weight, bp_value pos_weight, const bp_bce_with_logits_options *options);
+
+/* kl_div: target (log(target) - x), with `log_target` e^target (target - x); reduced, "batchmean" too */
+typedef struct bp_kl_div_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    int log_target; /* 0 */
+} bp_kl_div_options;
+BP_API bp_kl_div_options bp_kl_div_defaults(void);
+BP_API bp_value bp_kl_div(bp_value x, bp_value target, const bp_kl_div_options *options);
+
+/* focal: -alpha_t (1 - p_t)^gamma log(p_t), p_t the probability of the truth: by sigmoid(x) for targets of x's shape, by softmax(x) for labels; alpha < 0: none; reduced */
+typedef struct bp_focal_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double alpha; /* 0.25 */
+    double gamma; /* 2.0 */
+} bp_focal_options;
+BP_API bp_focal_options bp_focal_defaults(void);
+BP_API bp_value bp_focal(bp_value x, bp_value target, const bp_focal_options *options);
+
+/* dice: 1 - 2 sum(x target) / (sum(x) + sum(target) + eps) over `axes`, reduced */
+typedef struct bp_dice_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    bp_dims axes; /* n = -1: all */
+    double eps; /* 1e-7 */
+} bp_dice_options;
+BP_API bp_dice_options bp_dice_defaults(void);
+BP_API bp_value bp_dice(bp_value x, bp_value target, const bp_dice_options *options);
+
+/* tversky: 1 - s / (s + alpha sum(x (1 - target)) + beta sum((1 - x) target) + eps), s = sum(x target) over `axes`, reduced */
+typedef struct bp_tversky_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    bp_dims axes; /* n = -1: all */
+    double alpha; /* 0.5 */
+    double beta; /* 0.5 */
+    double eps; /* 1e-7 */
+} bp_tversky_options;
+BP_API bp_tversky_options bp_tversky_defaults(void);
+BP_API bp_value bp_tversky(bp_value x, bp_value target, const bp_tversky_options *options);
+
+/* corn: sum over k <= target of -log(sigmoid(x[k])) if k < target, else -log(sigmoid(-x[k])), reduced */
+typedef struct bp_corn_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_corn_options;
+BP_API bp_corn_options bp_corn_defaults(void);
+BP_API bp_value bp_corn(bp_value x, bp_value target, const bp_corn_options *options);
+
+/* hinge: max(1 - target x, 0), reduced */
+typedef struct bp_hinge_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_hinge_options;
+BP_API bp_hinge_options bp_hinge_defaults(void);
+BP_API bp_value bp_hinge(bp_value x, bp_value target, const bp_hinge_options *options);
+
+/* squared_hinge: max(1 - target x, 0)^2, reduced */
+typedef struct bp_squared_hinge_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_squared_hinge_options;
+BP_API bp_squared_hinge_options bp_squared_hinge_defaults(void);
+BP_API bp_value bp_squared_hinge(bp_value x, bp_value target, const bp_squared_hinge_options *options);
+
+/* soft_margin: log(1 + e^(-target x)), reduced */
+typedef struct bp_soft_margin_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_soft_margin_options;
+BP_API bp_soft_margin_options bp_soft_margin_defaults(void);
+BP_API bp_value bp_soft_margin(bp_value x, bp_value target, const bp_soft_margin_options *options);
+
+/* hinge_embedding: target 1: x; target -1: max(margin - x, 0); reduced */
+typedef struct bp_hinge_embedding_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double margin; /* 1.0 */
+} bp_hinge_embedding_options;
+BP_API bp_hinge_embedding_options bp_hinge_embedding_defaults(void);
+BP_API bp_value bp_hinge_embedding(bp_value x, bp_value target, const bp_hinge_embedding_options *options);
+
+/* margin_ranking: max(margin - target (x1 - x2), 0), reduced */
+typedef struct bp_margin_ranking_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double margin; /* 0.0 */
+} bp_margin_ranking_options;
+BP_API bp_margin_ranking_options bp_margin_ranking_defaults(void);
+BP_API bp_value bp_margin_ranking(bp_value x1, bp_value x2, bp_value target, const bp_margin_ranking_options *options);
+
+/* multi_margin: weight[t] sum over i != t of max(margin - x[t] + x[i], 0)^p / classes, reduced; weight is optional */
+typedef struct bp_multi_margin_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    int64_t p; /* 1 */
+    double margin; /* 1.0 */
+} bp_multi_margin_options;
+BP_API bp_multi_margin_options bp_multi_margin_defaults(void);
+BP_API bp_value bp_multi_margin(bp_value x, bp_value target, bp_value weight, const bp_multi_margin_options *options);
+
+/* multilabel_margin: sum over targets j and other classes i of max(1 - x[j] + x[i], 0) / classes; a row's targets end at -1; reduced */
+typedef struct bp_multilabel_margin_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_multilabel_margin_options;
+BP_API bp_multilabel_margin_options bp_multilabel_margin_defaults(void);
+BP_API bp_value bp_multilabel_margin(bp_value x, bp_value target, const bp_multilabel_margin_options *options);
+
+/* multilabel_soft_margin: mean over classes of -weight (t log(sigmoid(x)) + (1 - t) log(sigmoid(-x))), reduced; weight is optional */
+typedef struct bp_multilabel_soft_margin_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+} bp_multilabel_soft_margin_options;
+BP_API bp_multilabel_soft_margin_options bp_multilabel_soft_margin_defaults(void);
+BP_API bp_value bp_multilabel_soft_margin(bp_value x, bp_value target, bp_value weight, const bp_multilabel_soft_margin_options *options);
+
+/* cosine_embedding: c = cosine of x1 and x2; target 1: 1 - c; target -1: max(c - margin, 0); reduced */
+typedef struct bp_cosine_embedding_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double margin; /* 0.0 */
+} bp_cosine_embedding_options;
+BP_API bp_cosine_embedding_options bp_cosine_embedding_defaults(void);
+BP_API bp_value bp_cosine_embedding(bp_value x1, bp_value x2, bp_value target, const bp_cosine_embedding_options *options);
+
+/* triplet_margin: max(|anchor - positive + eps|_p - |anchor - negative + eps|_p + margin, 0); `swap`: the nearer of anchor and positive counts; reduced */
+typedef struct bp_triplet_margin_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double margin; /* 1.0 */
+    double p; /* 2.0 */
+    double eps; /* 1e-6 */
+    int swap; /* 0 */
+} bp_triplet_margin_options;
+BP_API bp_triplet_margin_options bp_triplet_margin_defaults(void);
+BP_API bp_value bp_triplet_margin(bp_value anchor, bp_value positive, bp_value negative, const bp_triplet_margin_options *options);
+
+/* nt_xent: cross entropy of cosine similarities / temperature: each of the 2 n vectors has to find its partner; reduced */
+typedef struct bp_nt_xent_options {
+    size_t size;
+    const char *reduction; /* "mean" */
+    double temperature; /* 0.5 */
+} bp_nt_xent_options;
+BP_API bp_nt_xent_options bp_nt_xent_defaults(void);
+BP_API bp_value bp_nt_xent(bp_value x1, bp_value x2, const bp_nt_xent_options *options);
 
 /* add: a + b */
 BP_API bp_value bp_add(bp_value a, bp_value b);
@@ -654,6 +931,22 @@ BP_API bp_value bp_fma(bp_value a, bp_value b, bp_value c);
 
 /* lerp: a + c * (b - a) */
 BP_API bp_value bp_lerp(bp_value a, bp_value b, bp_value c);
+
+/* addcmul: a + value * b * c */
+typedef struct bp_addcmul_options {
+    size_t size;
+    double value; /* 1 */
+} bp_addcmul_options;
+BP_API bp_addcmul_options bp_addcmul_defaults(void);
+BP_API bp_value bp_addcmul(bp_value a, bp_value b, bp_value c, const bp_addcmul_options *options);
+
+/* addcdiv: a + value * b / c */
+typedef struct bp_addcdiv_options {
+    size_t size;
+    double value; /* 1 */
+} bp_addcdiv_options;
+BP_API bp_addcdiv_options bp_addcdiv_defaults(void);
+BP_API bp_value bp_addcdiv(bp_value a, bp_value b, bp_value c, const bp_addcdiv_options *options);
 
 /* neg: -a */
 BP_API bp_value bp_neg(bp_value a);
@@ -757,6 +1050,14 @@ BP_API bp_value bp_log2(bp_value a);
 /* log10: log(a) to the base 10 */
 BP_API bp_value bp_log10(bp_value a);
 
+/* logit: log(z / (1 - z)), z = eps < 0 ? a : min(max(a, eps), 1 - eps) */
+typedef struct bp_logit_options {
+    size_t size;
+    double eps; /* -1 */
+} bp_logit_options;
+BP_API bp_logit_options bp_logit_defaults(void);
+BP_API bp_value bp_logit(bp_value a, const bp_logit_options *options);
+
 /* log1p: log(1 + a) */
 BP_API bp_value bp_log1p(bp_value a);
 
@@ -805,6 +1106,20 @@ BP_API bp_value bp_erf(bp_value a);
 /* erfc: 1 - erf(a) */
 BP_API bp_value bp_erfc(bp_value a);
 
+/* lgamma: log of |gamma function| */
+BP_API bp_value bp_lgamma(bp_value a);
+
+/* digamma: derivative of lgamma */
+BP_API bp_value bp_digamma(bp_value a);
+
+/* polygamma: derivative number n of digamma, n from 0 to 20 (beyond: NaN) */
+typedef struct bp_polygamma_options {
+    size_t size;
+    double n; /* 1 */
+} bp_polygamma_options;
+BP_API bp_polygamma_options bp_polygamma_defaults(void);
+BP_API bp_value bp_polygamma(bp_value a, const bp_polygamma_options *options);
+
 /* relu: max(a, 0) */
 BP_API bp_value bp_relu(bp_value a);
 
@@ -818,6 +1133,9 @@ typedef struct bp_leaky_relu_options {
 } bp_leaky_relu_options;
 BP_API bp_leaky_relu_options bp_leaky_relu_defaults(void);
 BP_API bp_value bp_leaky_relu(bp_value a, const bp_leaky_relu_options *options);
+
+/* prelu: a > 0 ? a : b * a */
+BP_API bp_value bp_prelu(bp_value a, bp_value b);
 
 /* elu: a > 0 ? a : alpha * (e^a - 1) */
 typedef struct bp_elu_options {

@@ -51,6 +51,28 @@ static void entries_are_complete(void **state) {
     assert_null(bp__op_ew(BP__EW_COUNT));
 }
 
+/* Every operation describes itself: formula, shapes, a gradient or the reason why there is none, an example. */
+static void descriptions_are_complete(void **state) {
+    (void)state;
+    static const char *const parts[] = {"\nformula     ", "\ninputs ",   "\nattributes ",
+                                        "\nshapes ",      "\ngradient ", "bp_value y = bp_"};
+    bp_context *ctx;
+    const char *name;
+    char *text;
+    assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
+    for (int i = 0; (name = bp_operation(i, NULL, NULL, NULL)); i++) {
+        if (bp_operation_describe(ctx, name, &text) != BP_OK) fail_msg("%s: %s", name, bp_context_error(ctx));
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
+            if (!strstr(text, parts[k])) fail_msg("%s lacks \"%s\":\n%s", name, parts[k] + 1, text);
+        bp_free(ctx, text);
+    }
+    assert_int_equal(bp_operation_describe(ctx, "tanh", &text), BP_OK);
+    assert_non_null(strstr(text, "d_a = mul(d_y, sub(1, mul(y, y)))\n"));
+    bp_free(ctx, text);
+    assert_int_equal(bp_operation_describe(ctx, "no_such_operation", &text), BP_NOT_FOUND);
+    bp_context_free(ctx);
+}
+
 static void names_are_unique(void **state) {
     (void)state;
     for (int i = 0; i < bp__op_count(); i++)
@@ -190,6 +212,7 @@ int main(int argc, char **argv) {
     program = argv[0];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_are_complete),
+        cmocka_unit_test(descriptions_are_complete),
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(attributes_are_reflected),
         cmocka_unit_test(options_start_from_defaults),

@@ -277,6 +277,19 @@ static bool literal_after(const char *s, const char *end, const char *key, char 
     return n > 0;
 }
 
+/* A loss is defined by one line of loss.h: BP__LOSS(mse, "formula", …). */
+static bool read_loss(op *o, const char *content) {
+    static const char *const macros[] = {"\nBP__LOSS(%.63s,", "\nBP__LOSS_REDUCED(%.63s,"};
+    for (int i = 0; i < 2; i++) {
+        char key[NAME + 32];
+        snprintf(key, sizeof key, macros[i], o->name);
+        if (!literal_after(content, content + strlen(content), key, o->formula, sizeof o->formula)) continue;
+        snprintf(o->family, sizeof o->family, "losses");
+        return true;
+    }
+    return false;
+}
+
 /* Formula, family and differentiability are written where an operation is defined. */
 static void read_definitions(const char *folder) {
     DIR *dir = opendir(folder);
@@ -290,7 +303,7 @@ static void read_definitions(const char *folder) {
         for (int i = 0; i < n_ops; i++) {
             op *o = &ops[i];
             char key[NAME + 16];
-            if (o->elementwise) continue;
+            if (o->elementwise || read_loss(o, content)) continue;
             snprintf(key, sizeof key, "bp__def_%.63s = {", o->name);
             const char *s = strstr(content, key);
             if (!s) continue;

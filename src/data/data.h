@@ -101,6 +101,7 @@ typedef struct bp__data_options {
     bp__normalize normalize, normalize_target;
     bp__task task;
     const char *loss;                 /* name, or NULL: decides the task where that is auto */
+    bp__task loss_task;               /* the one that the loss is for */
     const bp__tree *columns;          /* {name: {type:, ignore:, normalize:}}, or NULL */
     const char *weight_column;        /* or NULL */
     const char *const *known_classes; /* come first, in this order (--from); or NULL */

@@ -69,24 +69,9 @@ bp_status bp__target_table(bp__table **out, bp_context *ctx, const bp__array *la
 
 /* ---- The task ---- */
 
-static bp__task task_of_loss(const char *loss, int64_t n_targets) {
-    static const char *const classes[] = {
-        "cross_entropy",       "nll", "multi_margin", "hinge", "categorical_cross_entropy", "focal", "bce", "bce_with_logits",
-        "binary_cross_entropy"};
-    static const char *const numbers[] = {"mse",         "l1",           "mae",      "huber",   "smooth_l1",
-                                          "poisson_nll", "gaussian_nll", "quantile", "pinball", "log_cosh"};
-    static const char *const several[] = {"multilabel_soft_margin", "multi_label_soft_margin", "multilabel_margin",
-                                          "multi_label_margin"};
-    size_t n = strlen(loss);
-    if (n > 5 && strcmp(loss + n - 5, "_loss") == 0) n -= 5;
-    for (int64_t i = 0; i < BP__COUNT(classes); i++)
-        if (strlen(classes[i]) == n && memcmp(classes[i], loss, n) == 0)
-            return n_targets > 1 ? BP__MULTILABEL : BP__CLASSIFICATION;
-    for (int64_t i = 0; i < BP__COUNT(numbers); i++)
-        if (strlen(numbers[i]) == n && memcmp(numbers[i], loss, n) == 0) return BP__REGRESSION;
-    for (int64_t i = 0; i < BP__COUNT(several); i++)
-        if (strlen(several[i]) == n && memcmp(several[i], loss, n) == 0) return BP__MULTILABEL;
-    return BP__TASK_AUTO;
+/* Several targets that are classes are labels, any number of them true. */
+static bp__task task_of_loss(const bp__data_options *o, int64_t n_targets) {
+    return o->loss_task == BP__CLASSIFICATION && n_targets > 1 ? BP__MULTILABEL : o->loss_task;
 }
 
 static bp_status task_of_one(bp__prep *p, const bp__target_view *v, char *why, size_t size) {
@@ -134,7 +119,7 @@ static bp_status task_of_several(bp__prep *p, const bp__target_view *v, char *wh
 
 static bp_status decide_task(bp__prep *p, const bp__target_view *v, const bp__data_options *o) {
     char why[256];
-    p->task = o->task != BP__TASK_AUTO ? o->task : o->loss ? task_of_loss(o->loss, v->n) : BP__TASK_AUTO;
+    p->task = o->task != BP__TASK_AUTO ? o->task : o->loss ? task_of_loss(o, v->n) : BP__TASK_AUTO;
     if (o->task != BP__TASK_AUTO)
         snprintf(why, sizeof why, "%s: as the configuration says", task_names[p->task]);
     else if (p->task != BP__TASK_AUTO)

@@ -46,6 +46,10 @@
 #define v_hypot BP__TN(v_hypot)
 #define v_fmod BP__TN(v_fmod)
 #define v_remainder BP__TN(v_remainder)
+#define v_logit BP__TN(v_logit)
+#define v_lgamma BP__TN(v_lgamma)
+#define v_digamma BP__TN(v_digamma)
+#define v_polygamma BP__TN(v_polygamma)
 #endif
 #include "kernel/vmath_poly.h"
 
@@ -307,3 +311,4 @@ BP__STATIC V v_erfc(V x) {
     return v_select(small, v_sub(one, near), v_select(negative, v_sub(two, far), far));
 }
 #include "kernel/vmath_trig.h"
+#include "kernel/vmath_gamma.h"

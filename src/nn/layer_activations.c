@@ -37,7 +37,7 @@ bp_status bp__layer_prelu(const bp__layer_call *c, bp_value *y) {
         for (int64_t i = 1; i < e.n; i++) e.dim[i] = 1;
         w = bp_reshape(w, e);
     }
-    *y = bp_where(bp_gt(x, bp__k_like(x, 0)), x, bp_mul(w, x));
+    *y = bp_prelu(x, w);
     return BP_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "op/elementwise.h"
 #include "kernel/ew_move.h"
 #include "op/build.h"
+#include <math.h>
 
 /* Rows that answer a question: their output is 1 or 0, as u8. */
 static const bool answers[BP__EW_COUNT] = {
@@ -151,7 +152,8 @@ static row row_of(const bp__grad *grad, int n_params) {
         .attrs = other, .n_in = n, .in = { IN(BP__EW_##name - BP__EW_where, x, lo, hi), IN(1, y, lo, hi), IN(1, z, lo, hi) } \
     }
 #define P0 NULL
-#define P1(name, v) ((const double[2]){0.75 * (v), 0})
+/* A default below 0 that stands for "none" (logit's eps) gets a value that is not none. */
+#define P1(name, v) ((const double[2]){(v) < 0 ? 0.2 : 0.75 * (v), 0})
 #define P2(name, v, other_name, other_v) ((const double[2]){0.75 * (v), 0.75 * (other_v)})
 #define EW(name, arity, params, text, value, da, db, dc, lo, hi)                 \
     static const bp__sample samples_##name[] = {                                 \

@@ -27,6 +27,10 @@
 #define fma(x0, x1, x2) bp_fma((x0), (x1), (x2))
 #undef lerp
 #define lerp(x0, x1, x2) bp_lerp((x0), (x1), (x2))
+#undef addcmul
+#define addcmul(x0, x1, x2, p0) bp_addcmul((x0), (x1), (x2), &(bp_addcmul_options){sizeof(bp_addcmul_options), (p0)})
+#undef addcdiv
+#define addcdiv(x0, x1, x2, p0) bp_addcdiv((x0), (x1), (x2), &(bp_addcdiv_options){sizeof(bp_addcdiv_options), (p0)})
 #undef neg
 #define neg(x0) bp_neg((x0))
 #undef abs
@@ -91,6 +95,8 @@
 #define log2(x0) bp_log2((x0))
 #undef log10
 #define log10(x0) bp_log10((x0))
+#undef logit
+#define logit(x0, p0) bp_logit((x0), &(bp_logit_options){sizeof(bp_logit_options), (p0)})
 #undef log1p
 #define log1p(x0) bp_log1p((x0))
 #undef sin
@@ -123,12 +129,20 @@
 #define erf(x0) bp_erf((x0))
 #undef erfc
 #define erfc(x0) bp_erfc((x0))
+#undef lgamma
+#define lgamma(x0) bp_lgamma((x0))
+#undef digamma
+#define digamma(x0) bp_digamma((x0))
+#undef polygamma
+#define polygamma(x0, p0) bp_polygamma((x0), &(bp_polygamma_options){sizeof(bp_polygamma_options), (p0)})
 #undef relu
 #define relu(x0) bp_relu((x0))
 #undef relu6
 #define relu6(x0) bp_relu6((x0))
 #undef leaky_relu
 #define leaky_relu(x0, p0) bp_leaky_relu((x0), &(bp_leaky_relu_options){sizeof(bp_leaky_relu_options), (p0)})
+#undef prelu
+#define prelu(x0, x1) bp_prelu((x0), (x1))
 #undef elu
 #define elu(x0, p0) bp_elu((x0), &(bp_elu_options){sizeof(bp_elu_options), (p0)})
 #undef selu

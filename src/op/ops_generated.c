@@ -55,6 +55,26 @@ const struct bp__concat_attrs bp__concat_default_attrs = {.axis = 0};
 const bp__attr bp__concat_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__concat_attrs, axis), true},
 };
+const char *const bp__masked_fill_in_names[] = {"x", "mask", NULL};
+const struct bp__masked_fill_attrs bp__masked_fill_default_attrs = {.value = 0};
+const bp__attr bp__masked_fill_attr_list[] = {
+    {"value", BP__ATTR_F64, offsetof(struct bp__masked_fill_attrs, value), true},
+};
+const char *const bp__glu_in_names[] = {"x", NULL};
+const struct bp__glu_attrs bp__glu_default_attrs = {.axis = -1};
+const bp__attr bp__glu_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__glu_attrs, axis), false},
+};
+const char *const bp__swiglu_in_names[] = {"x", NULL};
+const struct bp__swiglu_attrs bp__swiglu_default_attrs = {.axis = -1};
+const bp__attr bp__swiglu_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__swiglu_attrs, axis), false},
+};
+const char *const bp__geglu_in_names[] = {"x", NULL};
+const struct bp__geglu_attrs bp__geglu_default_attrs = {.axis = -1};
+const bp__attr bp__geglu_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__geglu_attrs, axis), false},
+};
 const char *const bp__matmul_in_names[] = {"a", "b", NULL};
 const struct bp__matmul_attrs bp__matmul_default_attrs = {0};
 const char *const bp__linear_in_names[] = {"x", "weight", "?bias", NULL};
@@ -173,6 +193,13 @@ const struct bp__dropout_attrs bp__dropout_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout_attrs, stream), true},
 };
+const char *const bp__rrelu_in_names[] = {"x", NULL};
+const struct bp__rrelu_attrs bp__rrelu_default_attrs = {.stream = NULL, .lower = 0.125, .upper = 0.3333333333333333};
+const bp__attr bp__rrelu_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__rrelu_attrs, stream), true},
+    {"lower", BP__ATTR_F64, offsetof(struct bp__rrelu_attrs, lower), false},
+    {"upper", BP__ATTR_F64, offsetof(struct bp__rrelu_attrs, upper), false},
+};
 const char *const bp__mse_in_names[] = {"x", "target", NULL};
 const struct bp__mse_attrs bp__mse_default_attrs = {.reduction = "mean"};
 const bp__attr bp__mse_attr_list[] = {
@@ -189,6 +216,56 @@ const bp__attr bp__huber_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__huber_attrs, reduction), false},
     {"delta", BP__ATTR_F64, offsetof(struct bp__huber_attrs, delta), false},
 };
+const char *const bp__smooth_l1_in_names[] = {"x", "target", NULL};
+const struct bp__smooth_l1_attrs bp__smooth_l1_default_attrs = {.reduction = "mean", .beta = 1.0};
+const bp__attr bp__smooth_l1_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__smooth_l1_attrs, reduction), false},
+    {"beta", BP__ATTR_F64, offsetof(struct bp__smooth_l1_attrs, beta), false},
+};
+const char *const bp__log_cosh_in_names[] = {"x", "target", NULL};
+const struct bp__log_cosh_attrs bp__log_cosh_default_attrs = {.reduction = "mean"};
+const bp__attr bp__log_cosh_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__log_cosh_attrs, reduction), false},
+};
+const char *const bp__quantile_in_names[] = {"x", "target", NULL};
+const struct bp__quantile_attrs bp__quantile_default_attrs = {.reduction = "mean", .q = 0.5};
+const bp__attr bp__quantile_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__quantile_attrs, reduction), false},
+    {"q", BP__ATTR_F64, offsetof(struct bp__quantile_attrs, q), false},
+};
+const char *const bp__expectile_in_names[] = {"x", "target", NULL};
+const struct bp__expectile_attrs bp__expectile_default_attrs = {.reduction = "mean", .tau = 0.5};
+const bp__attr bp__expectile_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__expectile_attrs, reduction), false},
+    {"tau", BP__ATTR_F64, offsetof(struct bp__expectile_attrs, tau), false},
+};
+const char *const bp__mape_in_names[] = {"x", "target", NULL};
+const struct bp__mape_attrs bp__mape_default_attrs = {.reduction = "mean", .eps = 1e-7};
+const bp__attr bp__mape_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__mape_attrs, reduction), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__mape_attrs, eps), false},
+};
+const char *const bp__msle_in_names[] = {"x", "target", NULL};
+const struct bp__msle_attrs bp__msle_default_attrs = {.reduction = "mean", .eps = 1e-7};
+const bp__attr bp__msle_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__msle_attrs, reduction), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__msle_attrs, eps), false},
+};
+const char *const bp__poisson_nll_in_names[] = {"x", "target", NULL};
+const struct bp__poisson_nll_attrs bp__poisson_nll_default_attrs = {.reduction = "mean", .log_input = 1, .full = 0, .eps = 1e-8};
+const bp__attr bp__poisson_nll_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__poisson_nll_attrs, reduction), false},
+    {"log_input", BP__ATTR_BOOL, offsetof(struct bp__poisson_nll_attrs, log_input), false},
+    {"full", BP__ATTR_BOOL, offsetof(struct bp__poisson_nll_attrs, full), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__poisson_nll_attrs, eps), false},
+};
+const char *const bp__gaussian_nll_in_names[] = {"x", "target", "var", NULL};
+const struct bp__gaussian_nll_attrs bp__gaussian_nll_default_attrs = {.reduction = "mean", .full = 0, .eps = 1e-6};
+const bp__attr bp__gaussian_nll_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__gaussian_nll_attrs, reduction), false},
+    {"full", BP__ATTR_BOOL, offsetof(struct bp__gaussian_nll_attrs, full), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__gaussian_nll_attrs, eps), false},
+};
 const char *const bp__cross_entropy_in_names[] = {"x", "target", "?weight", NULL};
 const struct bp__cross_entropy_attrs bp__cross_entropy_default_attrs = {.reduction = "mean", .ignore_index = -100, .label_smoothing = 0.0};
 const bp__attr bp__cross_entropy_attr_list[] = {
@@ -196,14 +273,124 @@ const bp__attr bp__cross_entropy_attr_list[] = {
     {"ignore_index", BP__ATTR_I64, offsetof(struct bp__cross_entropy_attrs, ignore_index), false},
     {"label_smoothing", BP__ATTR_F64, offsetof(struct bp__cross_entropy_attrs, label_smoothing), false},
 };
+const char *const bp__nll_in_names[] = {"x", "target", "?weight", NULL};
+const struct bp__nll_attrs bp__nll_default_attrs = {.reduction = "mean", .ignore_index = -100};
+const bp__attr bp__nll_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__nll_attrs, reduction), false},
+    {"ignore_index", BP__ATTR_I64, offsetof(struct bp__nll_attrs, ignore_index), false},
+};
 const char *const bp__softmax_cross_entropy_in_names[] = {"x", "label", NULL};
 const struct bp__softmax_cross_entropy_attrs bp__softmax_cross_entropy_default_attrs = {0};
 const char *const bp__softmax_cross_entropy_grad_in_names[] = {"x", "label", "d_y", NULL};
 const struct bp__softmax_cross_entropy_grad_attrs bp__softmax_cross_entropy_grad_default_attrs = {0};
+const char *const bp__bce_in_names[] = {"x", "target", "?weight", NULL};
+const struct bp__bce_attrs bp__bce_default_attrs = {.reduction = "mean"};
+const bp__attr bp__bce_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__bce_attrs, reduction), false},
+};
 const char *const bp__bce_with_logits_in_names[] = {"x", "target", "?weight", "?pos_weight", NULL};
 const struct bp__bce_with_logits_attrs bp__bce_with_logits_default_attrs = {.reduction = "mean"};
 const bp__attr bp__bce_with_logits_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__bce_with_logits_attrs, reduction), false},
+};
+const char *const bp__kl_div_in_names[] = {"x", "target", NULL};
+const struct bp__kl_div_attrs bp__kl_div_default_attrs = {.reduction = "mean", .log_target = 0};
+const bp__attr bp__kl_div_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__kl_div_attrs, reduction), false},
+    {"log_target", BP__ATTR_BOOL, offsetof(struct bp__kl_div_attrs, log_target), false},
+};
+const char *const bp__focal_in_names[] = {"x", "target", NULL};
+const struct bp__focal_attrs bp__focal_default_attrs = {.reduction = "mean", .alpha = 0.25, .gamma = 2.0};
+const bp__attr bp__focal_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__focal_attrs, reduction), false},
+    {"alpha", BP__ATTR_F64, offsetof(struct bp__focal_attrs, alpha), false},
+    {"gamma", BP__ATTR_F64, offsetof(struct bp__focal_attrs, gamma), false},
+};
+const char *const bp__dice_in_names[] = {"x", "target", NULL};
+const struct bp__dice_attrs bp__dice_default_attrs = {.reduction = "mean", .axes = {.n = -1}, .eps = 1e-7};
+const bp__attr bp__dice_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__dice_attrs, reduction), false},
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__dice_attrs, axes), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__dice_attrs, eps), false},
+};
+const char *const bp__tversky_in_names[] = {"x", "target", NULL};
+const struct bp__tversky_attrs bp__tversky_default_attrs = {.reduction = "mean", .axes = {.n = -1}, .alpha = 0.5, .beta = 0.5, .eps = 1e-7};
+const bp__attr bp__tversky_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__tversky_attrs, reduction), false},
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__tversky_attrs, axes), false},
+    {"alpha", BP__ATTR_F64, offsetof(struct bp__tversky_attrs, alpha), false},
+    {"beta", BP__ATTR_F64, offsetof(struct bp__tversky_attrs, beta), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__tversky_attrs, eps), false},
+};
+const char *const bp__corn_in_names[] = {"x", "target", NULL};
+const struct bp__corn_attrs bp__corn_default_attrs = {.reduction = "mean"};
+const bp__attr bp__corn_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__corn_attrs, reduction), false},
+};
+const char *const bp__hinge_in_names[] = {"x", "target", NULL};
+const struct bp__hinge_attrs bp__hinge_default_attrs = {.reduction = "mean"};
+const bp__attr bp__hinge_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__hinge_attrs, reduction), false},
+};
+const char *const bp__squared_hinge_in_names[] = {"x", "target", NULL};
+const struct bp__squared_hinge_attrs bp__squared_hinge_default_attrs = {.reduction = "mean"};
+const bp__attr bp__squared_hinge_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__squared_hinge_attrs, reduction), false},
+};
+const char *const bp__soft_margin_in_names[] = {"x", "target", NULL};
+const struct bp__soft_margin_attrs bp__soft_margin_default_attrs = {.reduction = "mean"};
+const bp__attr bp__soft_margin_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__soft_margin_attrs, reduction), false},
+};
+const char *const bp__hinge_embedding_in_names[] = {"x", "target", NULL};
+const struct bp__hinge_embedding_attrs bp__hinge_embedding_default_attrs = {.reduction = "mean", .margin = 1.0};
+const bp__attr bp__hinge_embedding_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__hinge_embedding_attrs, reduction), false},
+    {"margin", BP__ATTR_F64, offsetof(struct bp__hinge_embedding_attrs, margin), false},
+};
+const char *const bp__margin_ranking_in_names[] = {"x1", "x2", "target", NULL};
+const struct bp__margin_ranking_attrs bp__margin_ranking_default_attrs = {.reduction = "mean", .margin = 0.0};
+const bp__attr bp__margin_ranking_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__margin_ranking_attrs, reduction), false},
+    {"margin", BP__ATTR_F64, offsetof(struct bp__margin_ranking_attrs, margin), false},
+};
+const char *const bp__multi_margin_in_names[] = {"x", "target", "?weight", NULL};
+const struct bp__multi_margin_attrs bp__multi_margin_default_attrs = {.reduction = "mean", .p = 1, .margin = 1.0};
+const bp__attr bp__multi_margin_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__multi_margin_attrs, reduction), false},
+    {"p", BP__ATTR_I64, offsetof(struct bp__multi_margin_attrs, p), false},
+    {"margin", BP__ATTR_F64, offsetof(struct bp__multi_margin_attrs, margin), false},
+};
+const char *const bp__multilabel_margin_in_names[] = {"x", "target", NULL};
+const struct bp__multilabel_margin_attrs bp__multilabel_margin_default_attrs = {.reduction = "mean"};
+const bp__attr bp__multilabel_margin_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__multilabel_margin_attrs, reduction), false},
+};
+const char *const bp__multilabel_soft_margin_in_names[] = {"x", "target", "?weight", NULL};
+const struct bp__multilabel_soft_margin_attrs bp__multilabel_soft_margin_default_attrs = {.reduction = "mean"};
+const bp__attr bp__multilabel_soft_margin_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__multilabel_soft_margin_attrs, reduction), false},
+};
+const char *const bp__cosine_embedding_in_names[] = {"x1", "x2", "target", NULL};
+const struct bp__cosine_embedding_attrs bp__cosine_embedding_default_attrs = {.reduction = "mean", .margin = 0.0};
+const bp__attr bp__cosine_embedding_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__cosine_embedding_attrs, reduction), false},
+    {"margin", BP__ATTR_F64, offsetof(struct bp__cosine_embedding_attrs, margin), false},
+};
+const char *const bp__triplet_margin_in_names[] = {"anchor", "positive", "negative", NULL};
+const struct bp__triplet_margin_attrs bp__triplet_margin_default_attrs = {.reduction = "mean", .margin = 1.0, .p = 2.0, .eps = 1e-6, .swap = 0};
+const bp__attr bp__triplet_margin_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__triplet_margin_attrs, reduction), false},
+    {"margin", BP__ATTR_F64, offsetof(struct bp__triplet_margin_attrs, margin), false},
+    {"p", BP__ATTR_F64, offsetof(struct bp__triplet_margin_attrs, p), false},
+    {"eps", BP__ATTR_F64, offsetof(struct bp__triplet_margin_attrs, eps), false},
+    {"swap", BP__ATTR_BOOL, offsetof(struct bp__triplet_margin_attrs, swap), false},
+};
+const char *const bp__nt_xent_in_names[] = {"x1", "x2", NULL};
+const struct bp__nt_xent_attrs bp__nt_xent_default_attrs = {.reduction = "mean", .temperature = 0.5};
+const bp__attr bp__nt_xent_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__nt_xent_attrs, reduction), false},
+    {"temperature", BP__ATTR_F64, offsetof(struct bp__nt_xent_attrs, temperature), false},
 };
 const char *const bp__add_in_names[] = {"a", "b", NULL};
 const struct bp__add_attrs bp__add_default_attrs = {0};
@@ -231,6 +418,16 @@ const char *const bp__fma_in_names[] = {"a", "b", "c", NULL};
 const struct bp__fma_attrs bp__fma_default_attrs = {0};
 const char *const bp__lerp_in_names[] = {"a", "b", "c", NULL};
 const struct bp__lerp_attrs bp__lerp_default_attrs = {0};
+const char *const bp__addcmul_in_names[] = {"a", "b", "c", NULL};
+const struct bp__addcmul_attrs bp__addcmul_default_attrs = {.value = 1};
+const bp__attr bp__addcmul_attr_list[] = {
+    {"value", BP__ATTR_F64, offsetof(struct bp__addcmul_attrs, value), false},
+};
+const char *const bp__addcdiv_in_names[] = {"a", "b", "c", NULL};
+const struct bp__addcdiv_attrs bp__addcdiv_default_attrs = {.value = 1};
+const bp__attr bp__addcdiv_attr_list[] = {
+    {"value", BP__ATTR_F64, offsetof(struct bp__addcdiv_attrs, value), false},
+};
 const char *const bp__neg_in_names[] = {"a", NULL};
 const struct bp__neg_attrs bp__neg_default_attrs = {0};
 const char *const bp__abs_in_names[] = {"a", NULL};
@@ -299,6 +496,11 @@ const char *const bp__log2_in_names[] = {"a", NULL};
 const struct bp__log2_attrs bp__log2_default_attrs = {0};
 const char *const bp__log10_in_names[] = {"a", NULL};
 const struct bp__log10_attrs bp__log10_default_attrs = {0};
+const char *const bp__logit_in_names[] = {"a", NULL};
+const struct bp__logit_attrs bp__logit_default_attrs = {.eps = -1};
+const bp__attr bp__logit_attr_list[] = {
+    {"eps", BP__ATTR_F64, offsetof(struct bp__logit_attrs, eps), false},
+};
 const char *const bp__log1p_in_names[] = {"a", NULL};
 const struct bp__log1p_attrs bp__log1p_default_attrs = {0};
 const char *const bp__sin_in_names[] = {"a", NULL};
@@ -331,6 +533,15 @@ const char *const bp__erf_in_names[] = {"a", NULL};
 const struct bp__erf_attrs bp__erf_default_attrs = {0};
 const char *const bp__erfc_in_names[] = {"a", NULL};
 const struct bp__erfc_attrs bp__erfc_default_attrs = {0};
+const char *const bp__lgamma_in_names[] = {"a", NULL};
+const struct bp__lgamma_attrs bp__lgamma_default_attrs = {0};
+const char *const bp__digamma_in_names[] = {"a", NULL};
+const struct bp__digamma_attrs bp__digamma_default_attrs = {0};
+const char *const bp__polygamma_in_names[] = {"a", NULL};
+const struct bp__polygamma_attrs bp__polygamma_default_attrs = {.n = 1};
+const bp__attr bp__polygamma_attr_list[] = {
+    {"n", BP__ATTR_F64, offsetof(struct bp__polygamma_attrs, n), false},
+};
 const char *const bp__relu_in_names[] = {"a", NULL};
 const struct bp__relu_attrs bp__relu_default_attrs = {0};
 const char *const bp__relu6_in_names[] = {"a", NULL};
@@ -340,6 +551,8 @@ const struct bp__leaky_relu_attrs bp__leaky_relu_default_attrs = {.negative_slop
 const bp__attr bp__leaky_relu_attr_list[] = {
     {"negative_slope", BP__ATTR_F64, offsetof(struct bp__leaky_relu_attrs, negative_slope), false},
 };
+const char *const bp__prelu_in_names[] = {"a", "b", NULL};
+const struct bp__prelu_attrs bp__prelu_default_attrs = {0};
 const char *const bp__elu_in_names[] = {"a", NULL};
 const struct bp__elu_attrs bp__elu_default_attrs = {.alpha = 1};
 const bp__attr bp__elu_attr_list[] = {
@@ -494,6 +707,52 @@ bp_value bp_concat(const bp_value *x, int n_x, int64_t axis) {
     struct bp__concat_attrs attrs = bp__concat_default_attrs;
     attrs.axis = axis;
     return bp__op_build(BP__OP_ID_concat, &attrs, x, n_x);
+}
+
+bp_value bp_masked_fill(bp_value x, bp_value mask, double value) {
+    struct bp__masked_fill_attrs attrs = bp__masked_fill_default_attrs;
+    attrs.value = value;
+    const bp_value in[] = {x, mask};
+    return bp__op_build(BP__OP_ID_masked_fill, &attrs, in, 2);
+}
+
+bp_glu_options bp_glu_defaults(void) {
+    bp_glu_options o = {.size = sizeof o, .axis = -1};
+    return o;
+}
+bp_value bp_glu(bp_value x, const bp_glu_options *options) {
+    struct bp__glu_attrs attrs = bp__glu_default_attrs;
+    bp_glu_options o = bp_glu_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_glu, &attrs, in, 1);
+}
+
+bp_swiglu_options bp_swiglu_defaults(void) {
+    bp_swiglu_options o = {.size = sizeof o, .axis = -1};
+    return o;
+}
+bp_value bp_swiglu(bp_value x, const bp_swiglu_options *options) {
+    struct bp__swiglu_attrs attrs = bp__swiglu_default_attrs;
+    bp_swiglu_options o = bp_swiglu_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_swiglu, &attrs, in, 1);
+}
+
+bp_geglu_options bp_geglu_defaults(void) {
+    bp_geglu_options o = {.size = sizeof o, .axis = -1};
+    return o;
+}
+bp_value bp_geglu(bp_value x, const bp_geglu_options *options) {
+    struct bp__geglu_attrs attrs = bp__geglu_default_attrs;
+    bp_geglu_options o = bp_geglu_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_geglu, &attrs, in, 1);
 }
 
 bp_value bp_matmul(bp_value a, bp_value b) {
@@ -728,6 +987,21 @@ bp_value bp_dropout(bp_value x, bp_value p, const char *stream) {
     return bp__op_build(BP__OP_ID_dropout, &attrs, in, 2);
 }
 
+bp_rrelu_options bp_rrelu_defaults(void) {
+    bp_rrelu_options o = {.size = sizeof o, .lower = 0.125, .upper = 0.3333333333333333};
+    return o;
+}
+bp_value bp_rrelu(bp_value x, const char *stream, const bp_rrelu_options *options) {
+    struct bp__rrelu_attrs attrs = bp__rrelu_default_attrs;
+    bp_rrelu_options o = bp_rrelu_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.stream = stream;
+    attrs.lower = o.lower;
+    attrs.upper = o.upper;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_rrelu, &attrs, in, 1);
+}
+
 bp_mse_options bp_mse_defaults(void) {
     bp_mse_options o = {.size = sizeof o, .reduction = "mean"};
     return o;
@@ -768,6 +1042,120 @@ bp_value bp_huber(bp_value x, bp_value target, const bp_huber_options *options) 
     return bp__op_build(BP__OP_ID_huber, &attrs, in, 2);
 }
 
+bp_smooth_l1_options bp_smooth_l1_defaults(void) {
+    bp_smooth_l1_options o = {.size = sizeof o, .reduction = "mean", .beta = 1.0};
+    return o;
+}
+bp_value bp_smooth_l1(bp_value x, bp_value target, const bp_smooth_l1_options *options) {
+    struct bp__smooth_l1_attrs attrs = bp__smooth_l1_default_attrs;
+    bp_smooth_l1_options o = bp_smooth_l1_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.beta = o.beta;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_smooth_l1, &attrs, in, 2);
+}
+
+bp_log_cosh_options bp_log_cosh_defaults(void) {
+    bp_log_cosh_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_log_cosh(bp_value x, bp_value target, const bp_log_cosh_options *options) {
+    struct bp__log_cosh_attrs attrs = bp__log_cosh_default_attrs;
+    bp_log_cosh_options o = bp_log_cosh_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_log_cosh, &attrs, in, 2);
+}
+
+bp_quantile_options bp_quantile_defaults(void) {
+    bp_quantile_options o = {.size = sizeof o, .reduction = "mean", .q = 0.5};
+    return o;
+}
+bp_value bp_quantile(bp_value x, bp_value target, const bp_quantile_options *options) {
+    struct bp__quantile_attrs attrs = bp__quantile_default_attrs;
+    bp_quantile_options o = bp_quantile_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.q = o.q;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_quantile, &attrs, in, 2);
+}
+
+bp_expectile_options bp_expectile_defaults(void) {
+    bp_expectile_options o = {.size = sizeof o, .reduction = "mean", .tau = 0.5};
+    return o;
+}
+bp_value bp_expectile(bp_value x, bp_value target, const bp_expectile_options *options) {
+    struct bp__expectile_attrs attrs = bp__expectile_default_attrs;
+    bp_expectile_options o = bp_expectile_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.tau = o.tau;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_expectile, &attrs, in, 2);
+}
+
+bp_mape_options bp_mape_defaults(void) {
+    bp_mape_options o = {.size = sizeof o, .reduction = "mean", .eps = 1e-7};
+    return o;
+}
+bp_value bp_mape(bp_value x, bp_value target, const bp_mape_options *options) {
+    struct bp__mape_attrs attrs = bp__mape_default_attrs;
+    bp_mape_options o = bp_mape_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.eps = o.eps;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_mape, &attrs, in, 2);
+}
+
+bp_msle_options bp_msle_defaults(void) {
+    bp_msle_options o = {.size = sizeof o, .reduction = "mean", .eps = 1e-7};
+    return o;
+}
+bp_value bp_msle(bp_value x, bp_value target, const bp_msle_options *options) {
+    struct bp__msle_attrs attrs = bp__msle_default_attrs;
+    bp_msle_options o = bp_msle_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.eps = o.eps;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_msle, &attrs, in, 2);
+}
+
+bp_poisson_nll_options bp_poisson_nll_defaults(void) {
+    bp_poisson_nll_options o = {.size = sizeof o, .reduction = "mean", .log_input = 1, .full = 0, .eps = 1e-8};
+    return o;
+}
+bp_value bp_poisson_nll(bp_value x, bp_value target, const bp_poisson_nll_options *options) {
+    struct bp__poisson_nll_attrs attrs = bp__poisson_nll_default_attrs;
+    bp_poisson_nll_options o = bp_poisson_nll_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.log_input = o.log_input;
+    attrs.full = o.full;
+    attrs.eps = o.eps;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_poisson_nll, &attrs, in, 2);
+}
+
+bp_gaussian_nll_options bp_gaussian_nll_defaults(void) {
+    bp_gaussian_nll_options o = {.size = sizeof o, .reduction = "mean", .full = 0, .eps = 1e-6};
+    return o;
+}
+bp_value bp_gaussian_nll(bp_value x, bp_value target, bp_value var, const bp_gaussian_nll_options *options) {
+    struct bp__gaussian_nll_attrs attrs = bp__gaussian_nll_default_attrs;
+    bp_gaussian_nll_options o = bp_gaussian_nll_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.full = o.full;
+    attrs.eps = o.eps;
+    const bp_value in[] = {x, target, var};
+    return bp__op_build(BP__OP_ID_gaussian_nll, &attrs, in, 3);
+}
+
 bp_cross_entropy_options bp_cross_entropy_defaults(void) {
     bp_cross_entropy_options o = {.size = sizeof o, .reduction = "mean", .ignore_index = -100, .label_smoothing = 0.0};
     return o;
@@ -783,6 +1171,20 @@ bp_value bp_cross_entropy(bp_value x, bp_value target, bp_value weight, const bp
     return bp__op_build(BP__OP_ID_cross_entropy, &attrs, in, 3);
 }
 
+bp_nll_options bp_nll_defaults(void) {
+    bp_nll_options o = {.size = sizeof o, .reduction = "mean", .ignore_index = -100};
+    return o;
+}
+bp_value bp_nll(bp_value x, bp_value target, bp_value weight, const bp_nll_options *options) {
+    struct bp__nll_attrs attrs = bp__nll_default_attrs;
+    bp_nll_options o = bp_nll_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.ignore_index = o.ignore_index;
+    const bp_value in[] = {x, target, weight};
+    return bp__op_build(BP__OP_ID_nll, &attrs, in, 3);
+}
+
 bp_value bp_softmax_cross_entropy(bp_value x, bp_value label) {
     struct bp__softmax_cross_entropy_attrs attrs = bp__softmax_cross_entropy_default_attrs;
     const bp_value in[] = {x, label};
@@ -793,6 +1195,19 @@ bp_value bp_softmax_cross_entropy_grad(bp_value x, bp_value label, bp_value d_y)
     struct bp__softmax_cross_entropy_grad_attrs attrs = bp__softmax_cross_entropy_grad_default_attrs;
     const bp_value in[] = {x, label, d_y};
     return bp__op_build(BP__OP_ID_softmax_cross_entropy_grad, &attrs, in, 3);
+}
+
+bp_bce_options bp_bce_defaults(void) {
+    bp_bce_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_bce(bp_value x, bp_value target, bp_value weight, const bp_bce_options *options) {
+    struct bp__bce_attrs attrs = bp__bce_default_attrs;
+    bp_bce_options o = bp_bce_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target, weight};
+    return bp__op_build(BP__OP_ID_bce, &attrs, in, 3);
 }
 
 bp_bce_with_logits_options bp_bce_with_logits_defaults(void) {
@@ -806,6 +1221,233 @@ bp_value bp_bce_with_logits(bp_value x, bp_value target, bp_value weight, bp_val
     attrs.reduction = o.reduction;
     const bp_value in[] = {x, target, weight, pos_weight};
     return bp__op_build(BP__OP_ID_bce_with_logits, &attrs, in, 4);
+}
+
+bp_kl_div_options bp_kl_div_defaults(void) {
+    bp_kl_div_options o = {.size = sizeof o, .reduction = "mean", .log_target = 0};
+    return o;
+}
+bp_value bp_kl_div(bp_value x, bp_value target, const bp_kl_div_options *options) {
+    struct bp__kl_div_attrs attrs = bp__kl_div_default_attrs;
+    bp_kl_div_options o = bp_kl_div_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.log_target = o.log_target;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_kl_div, &attrs, in, 2);
+}
+
+bp_focal_options bp_focal_defaults(void) {
+    bp_focal_options o = {.size = sizeof o, .reduction = "mean", .alpha = 0.25, .gamma = 2.0};
+    return o;
+}
+bp_value bp_focal(bp_value x, bp_value target, const bp_focal_options *options) {
+    struct bp__focal_attrs attrs = bp__focal_default_attrs;
+    bp_focal_options o = bp_focal_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.alpha = o.alpha;
+    attrs.gamma = o.gamma;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_focal, &attrs, in, 2);
+}
+
+bp_dice_options bp_dice_defaults(void) {
+    bp_dice_options o = {.size = sizeof o, .reduction = "mean", .axes = {.n = -1}, .eps = 1e-7};
+    return o;
+}
+bp_value bp_dice(bp_value x, bp_value target, const bp_dice_options *options) {
+    struct bp__dice_attrs attrs = bp__dice_default_attrs;
+    bp_dice_options o = bp_dice_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.axes = o.axes;
+    attrs.eps = o.eps;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_dice, &attrs, in, 2);
+}
+
+bp_tversky_options bp_tversky_defaults(void) {
+    bp_tversky_options o = {.size = sizeof o, .reduction = "mean", .axes = {.n = -1}, .alpha = 0.5, .beta = 0.5, .eps = 1e-7};
+    return o;
+}
+bp_value bp_tversky(bp_value x, bp_value target, const bp_tversky_options *options) {
+    struct bp__tversky_attrs attrs = bp__tversky_default_attrs;
+    bp_tversky_options o = bp_tversky_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.axes = o.axes;
+    attrs.alpha = o.alpha;
+    attrs.beta = o.beta;
+    attrs.eps = o.eps;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_tversky, &attrs, in, 2);
+}
+
+bp_corn_options bp_corn_defaults(void) {
+    bp_corn_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_corn(bp_value x, bp_value target, const bp_corn_options *options) {
+    struct bp__corn_attrs attrs = bp__corn_default_attrs;
+    bp_corn_options o = bp_corn_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_corn, &attrs, in, 2);
+}
+
+bp_hinge_options bp_hinge_defaults(void) {
+    bp_hinge_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_hinge(bp_value x, bp_value target, const bp_hinge_options *options) {
+    struct bp__hinge_attrs attrs = bp__hinge_default_attrs;
+    bp_hinge_options o = bp_hinge_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_hinge, &attrs, in, 2);
+}
+
+bp_squared_hinge_options bp_squared_hinge_defaults(void) {
+    bp_squared_hinge_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_squared_hinge(bp_value x, bp_value target, const bp_squared_hinge_options *options) {
+    struct bp__squared_hinge_attrs attrs = bp__squared_hinge_default_attrs;
+    bp_squared_hinge_options o = bp_squared_hinge_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_squared_hinge, &attrs, in, 2);
+}
+
+bp_soft_margin_options bp_soft_margin_defaults(void) {
+    bp_soft_margin_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_soft_margin(bp_value x, bp_value target, const bp_soft_margin_options *options) {
+    struct bp__soft_margin_attrs attrs = bp__soft_margin_default_attrs;
+    bp_soft_margin_options o = bp_soft_margin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_soft_margin, &attrs, in, 2);
+}
+
+bp_hinge_embedding_options bp_hinge_embedding_defaults(void) {
+    bp_hinge_embedding_options o = {.size = sizeof o, .reduction = "mean", .margin = 1.0};
+    return o;
+}
+bp_value bp_hinge_embedding(bp_value x, bp_value target, const bp_hinge_embedding_options *options) {
+    struct bp__hinge_embedding_attrs attrs = bp__hinge_embedding_default_attrs;
+    bp_hinge_embedding_options o = bp_hinge_embedding_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.margin = o.margin;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_hinge_embedding, &attrs, in, 2);
+}
+
+bp_margin_ranking_options bp_margin_ranking_defaults(void) {
+    bp_margin_ranking_options o = {.size = sizeof o, .reduction = "mean", .margin = 0.0};
+    return o;
+}
+bp_value bp_margin_ranking(bp_value x1, bp_value x2, bp_value target, const bp_margin_ranking_options *options) {
+    struct bp__margin_ranking_attrs attrs = bp__margin_ranking_default_attrs;
+    bp_margin_ranking_options o = bp_margin_ranking_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.margin = o.margin;
+    const bp_value in[] = {x1, x2, target};
+    return bp__op_build(BP__OP_ID_margin_ranking, &attrs, in, 3);
+}
+
+bp_multi_margin_options bp_multi_margin_defaults(void) {
+    bp_multi_margin_options o = {.size = sizeof o, .reduction = "mean", .p = 1, .margin = 1.0};
+    return o;
+}
+bp_value bp_multi_margin(bp_value x, bp_value target, bp_value weight, const bp_multi_margin_options *options) {
+    struct bp__multi_margin_attrs attrs = bp__multi_margin_default_attrs;
+    bp_multi_margin_options o = bp_multi_margin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.p = o.p;
+    attrs.margin = o.margin;
+    const bp_value in[] = {x, target, weight};
+    return bp__op_build(BP__OP_ID_multi_margin, &attrs, in, 3);
+}
+
+bp_multilabel_margin_options bp_multilabel_margin_defaults(void) {
+    bp_multilabel_margin_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_multilabel_margin(bp_value x, bp_value target, const bp_multilabel_margin_options *options) {
+    struct bp__multilabel_margin_attrs attrs = bp__multilabel_margin_default_attrs;
+    bp_multilabel_margin_options o = bp_multilabel_margin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target};
+    return bp__op_build(BP__OP_ID_multilabel_margin, &attrs, in, 2);
+}
+
+bp_multilabel_soft_margin_options bp_multilabel_soft_margin_defaults(void) {
+    bp_multilabel_soft_margin_options o = {.size = sizeof o, .reduction = "mean"};
+    return o;
+}
+bp_value bp_multilabel_soft_margin(bp_value x, bp_value target, bp_value weight, const bp_multilabel_soft_margin_options *options) {
+    struct bp__multilabel_soft_margin_attrs attrs = bp__multilabel_soft_margin_default_attrs;
+    bp_multilabel_soft_margin_options o = bp_multilabel_soft_margin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    const bp_value in[] = {x, target, weight};
+    return bp__op_build(BP__OP_ID_multilabel_soft_margin, &attrs, in, 3);
+}
+
+bp_cosine_embedding_options bp_cosine_embedding_defaults(void) {
+    bp_cosine_embedding_options o = {.size = sizeof o, .reduction = "mean", .margin = 0.0};
+    return o;
+}
+bp_value bp_cosine_embedding(bp_value x1, bp_value x2, bp_value target, const bp_cosine_embedding_options *options) {
+    struct bp__cosine_embedding_attrs attrs = bp__cosine_embedding_default_attrs;
+    bp_cosine_embedding_options o = bp_cosine_embedding_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.margin = o.margin;
+    const bp_value in[] = {x1, x2, target};
+    return bp__op_build(BP__OP_ID_cosine_embedding, &attrs, in, 3);
+}
+
+bp_triplet_margin_options bp_triplet_margin_defaults(void) {
+    bp_triplet_margin_options o = {.size = sizeof o, .reduction = "mean", .margin = 1.0, .p = 2.0, .eps = 1e-6, .swap = 0};
+    return o;
+}
+bp_value bp_triplet_margin(bp_value anchor, bp_value positive, bp_value negative, const bp_triplet_margin_options *options) {
+    struct bp__triplet_margin_attrs attrs = bp__triplet_margin_default_attrs;
+    bp_triplet_margin_options o = bp_triplet_margin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.margin = o.margin;
+    attrs.p = o.p;
+    attrs.eps = o.eps;
+    attrs.swap = o.swap;
+    const bp_value in[] = {anchor, positive, negative};
+    return bp__op_build(BP__OP_ID_triplet_margin, &attrs, in, 3);
+}
+
+bp_nt_xent_options bp_nt_xent_defaults(void) {
+    bp_nt_xent_options o = {.size = sizeof o, .reduction = "mean", .temperature = 0.5};
+    return o;
+}
+bp_value bp_nt_xent(bp_value x1, bp_value x2, const bp_nt_xent_options *options) {
+    struct bp__nt_xent_attrs attrs = bp__nt_xent_default_attrs;
+    bp_nt_xent_options o = bp_nt_xent_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.reduction = o.reduction;
+    attrs.temperature = o.temperature;
+    const bp_value in[] = {x1, x2};
+    return bp__op_build(BP__OP_ID_nt_xent, &attrs, in, 2);
 }
 
 bp_value bp_add(bp_value a, bp_value b) {
@@ -884,6 +1526,32 @@ bp_value bp_lerp(bp_value a, bp_value b, bp_value c) {
     struct bp__lerp_attrs attrs = bp__lerp_default_attrs;
     const bp_value in[] = {a, b, c};
     return bp__op_build(BP__OP_ID_lerp, &attrs, in, 3);
+}
+
+bp_addcmul_options bp_addcmul_defaults(void) {
+    bp_addcmul_options o = {.size = sizeof o, .value = 1};
+    return o;
+}
+bp_value bp_addcmul(bp_value a, bp_value b, bp_value c, const bp_addcmul_options *options) {
+    struct bp__addcmul_attrs attrs = bp__addcmul_default_attrs;
+    bp_addcmul_options o = bp_addcmul_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.value = o.value;
+    const bp_value in[] = {a, b, c};
+    return bp__op_build(BP__OP_ID_addcmul, &attrs, in, 3);
+}
+
+bp_addcdiv_options bp_addcdiv_defaults(void) {
+    bp_addcdiv_options o = {.size = sizeof o, .value = 1};
+    return o;
+}
+bp_value bp_addcdiv(bp_value a, bp_value b, bp_value c, const bp_addcdiv_options *options) {
+    struct bp__addcdiv_attrs attrs = bp__addcdiv_default_attrs;
+    bp_addcdiv_options o = bp_addcdiv_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.value = o.value;
+    const bp_value in[] = {a, b, c};
+    return bp__op_build(BP__OP_ID_addcdiv, &attrs, in, 3);
 }
 
 bp_value bp_neg(bp_value a) {
@@ -1086,6 +1754,19 @@ bp_value bp_log10(bp_value a) {
     return bp__op_build(BP__OP_ID_log10, &attrs, in, 1);
 }
 
+bp_logit_options bp_logit_defaults(void) {
+    bp_logit_options o = {.size = sizeof o, .eps = -1};
+    return o;
+}
+bp_value bp_logit(bp_value a, const bp_logit_options *options) {
+    struct bp__logit_attrs attrs = bp__logit_default_attrs;
+    bp_logit_options o = bp_logit_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.eps = o.eps;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_logit, &attrs, in, 1);
+}
+
 bp_value bp_log1p(bp_value a) {
     struct bp__log1p_attrs attrs = bp__log1p_default_attrs;
     const bp_value in[] = {a};
@@ -1182,6 +1863,31 @@ bp_value bp_erfc(bp_value a) {
     return bp__op_build(BP__OP_ID_erfc, &attrs, in, 1);
 }
 
+bp_value bp_lgamma(bp_value a) {
+    struct bp__lgamma_attrs attrs = bp__lgamma_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_lgamma, &attrs, in, 1);
+}
+
+bp_value bp_digamma(bp_value a) {
+    struct bp__digamma_attrs attrs = bp__digamma_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_digamma, &attrs, in, 1);
+}
+
+bp_polygamma_options bp_polygamma_defaults(void) {
+    bp_polygamma_options o = {.size = sizeof o, .n = 1};
+    return o;
+}
+bp_value bp_polygamma(bp_value a, const bp_polygamma_options *options) {
+    struct bp__polygamma_attrs attrs = bp__polygamma_default_attrs;
+    bp_polygamma_options o = bp_polygamma_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.n = o.n;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_polygamma, &attrs, in, 1);
+}
+
 bp_value bp_relu(bp_value a) {
     struct bp__relu_attrs attrs = bp__relu_default_attrs;
     const bp_value in[] = {a};
@@ -1205,6 +1911,12 @@ bp_value bp_leaky_relu(bp_value a, const bp_leaky_relu_options *options) {
     attrs.negative_slope = o.negative_slope;
     const bp_value in[] = {a};
     return bp__op_build(BP__OP_ID_leaky_relu, &attrs, in, 1);
+}
+
+bp_value bp_prelu(bp_value a, bp_value b) {
+    struct bp__prelu_attrs attrs = bp__prelu_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_prelu, &attrs, in, 2);
 }
 
 bp_elu_options bp_elu_defaults(void) {

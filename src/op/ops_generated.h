@@ -14,6 +14,10 @@ enum bp__op_id {
     BP__OP_ID_slice,
     BP__OP_ID_unslice,
     BP__OP_ID_concat,
+    BP__OP_ID_masked_fill,
+    BP__OP_ID_glu,
+    BP__OP_ID_swiglu,
+    BP__OP_ID_geglu,
     BP__OP_ID_matmul,
     BP__OP_ID_linear,
     BP__OP_ID_conv2d,
@@ -35,13 +39,40 @@ enum bp__op_id {
     BP__OP_ID_one_hot,
     BP__OP_ID_random_uniform,
     BP__OP_ID_dropout,
+    BP__OP_ID_rrelu,
     BP__OP_ID_mse,
     BP__OP_ID_l1,
     BP__OP_ID_huber,
+    BP__OP_ID_smooth_l1,
+    BP__OP_ID_log_cosh,
+    BP__OP_ID_quantile,
+    BP__OP_ID_expectile,
+    BP__OP_ID_mape,
+    BP__OP_ID_msle,
+    BP__OP_ID_poisson_nll,
+    BP__OP_ID_gaussian_nll,
     BP__OP_ID_cross_entropy,
+    BP__OP_ID_nll,
     BP__OP_ID_softmax_cross_entropy,
     BP__OP_ID_softmax_cross_entropy_grad,
+    BP__OP_ID_bce,
     BP__OP_ID_bce_with_logits,
+    BP__OP_ID_kl_div,
+    BP__OP_ID_focal,
+    BP__OP_ID_dice,
+    BP__OP_ID_tversky,
+    BP__OP_ID_corn,
+    BP__OP_ID_hinge,
+    BP__OP_ID_squared_hinge,
+    BP__OP_ID_soft_margin,
+    BP__OP_ID_hinge_embedding,
+    BP__OP_ID_margin_ranking,
+    BP__OP_ID_multi_margin,
+    BP__OP_ID_multilabel_margin,
+    BP__OP_ID_multilabel_soft_margin,
+    BP__OP_ID_cosine_embedding,
+    BP__OP_ID_triplet_margin,
+    BP__OP_ID_nt_xent,
     BP__OP_ID_add,
     BP__OP_ID_sub,
     BP__OP_ID_mul,
@@ -55,6 +86,8 @@ enum bp__op_id {
     BP__OP_ID_maximum,
     BP__OP_ID_fma,
     BP__OP_ID_lerp,
+    BP__OP_ID_addcmul,
+    BP__OP_ID_addcdiv,
     BP__OP_ID_neg,
     BP__OP_ID_abs,
     BP__OP_ID_square,
@@ -87,6 +120,7 @@ enum bp__op_id {
     BP__OP_ID_log,
     BP__OP_ID_log2,
     BP__OP_ID_log10,
+    BP__OP_ID_logit,
     BP__OP_ID_log1p,
     BP__OP_ID_sin,
     BP__OP_ID_cos,
@@ -103,9 +137,13 @@ enum bp__op_id {
     BP__OP_ID_sinc,
     BP__OP_ID_erf,
     BP__OP_ID_erfc,
+    BP__OP_ID_lgamma,
+    BP__OP_ID_digamma,
+    BP__OP_ID_polygamma,
     BP__OP_ID_relu,
     BP__OP_ID_relu6,
     BP__OP_ID_leaky_relu,
+    BP__OP_ID_prelu,
     BP__OP_ID_elu,
     BP__OP_ID_selu,
     BP__OP_ID_celu,
@@ -140,6 +178,10 @@ struct bp__broadcast_to_attrs { bp_dims shape; };
 struct bp__slice_attrs { int64_t axis; int64_t start; int64_t length; int64_t step; };
 struct bp__unslice_attrs { int64_t axis; int64_t start; int64_t size; int64_t step; };
 struct bp__concat_attrs { int64_t axis; };
+struct bp__masked_fill_attrs { double value; };
+struct bp__glu_attrs { int64_t axis; };
+struct bp__swiglu_attrs { int64_t axis; };
+struct bp__geglu_attrs { int64_t axis; };
 struct bp__matmul_attrs { int32_t none; };
 struct bp__linear_attrs { int32_t none; };
 struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
@@ -161,13 +203,40 @@ struct bp__embedding_grad_attrs { int64_t rows; };
 struct bp__one_hot_attrs { int64_t classes; int32_t to; };
 struct bp__random_uniform_attrs { const char *stream; };
 struct bp__dropout_attrs { const char *stream; };
+struct bp__rrelu_attrs { const char *stream; double lower; double upper; };
 struct bp__mse_attrs { const char *reduction; };
 struct bp__l1_attrs { const char *reduction; };
 struct bp__huber_attrs { const char *reduction; double delta; };
+struct bp__smooth_l1_attrs { const char *reduction; double beta; };
+struct bp__log_cosh_attrs { const char *reduction; };
+struct bp__quantile_attrs { const char *reduction; double q; };
+struct bp__expectile_attrs { const char *reduction; double tau; };
+struct bp__mape_attrs { const char *reduction; double eps; };
+struct bp__msle_attrs { const char *reduction; double eps; };
+struct bp__poisson_nll_attrs { const char *reduction; int32_t log_input; int32_t full; double eps; };
+struct bp__gaussian_nll_attrs { const char *reduction; int32_t full; double eps; };
 struct bp__cross_entropy_attrs { const char *reduction; int64_t ignore_index; double label_smoothing; };
+struct bp__nll_attrs { const char *reduction; int64_t ignore_index; };
 struct bp__softmax_cross_entropy_attrs { int32_t none; };
 struct bp__softmax_cross_entropy_grad_attrs { int32_t none; };
+struct bp__bce_attrs { const char *reduction; };
 struct bp__bce_with_logits_attrs { const char *reduction; };
+struct bp__kl_div_attrs { const char *reduction; int32_t log_target; };
+struct bp__focal_attrs { const char *reduction; double alpha; double gamma; };
+struct bp__dice_attrs { const char *reduction; bp_dims axes; double eps; };
+struct bp__tversky_attrs { const char *reduction; bp_dims axes; double alpha; double beta; double eps; };
+struct bp__corn_attrs { const char *reduction; };
+struct bp__hinge_attrs { const char *reduction; };
+struct bp__squared_hinge_attrs { const char *reduction; };
+struct bp__soft_margin_attrs { const char *reduction; };
+struct bp__hinge_embedding_attrs { const char *reduction; double margin; };
+struct bp__margin_ranking_attrs { const char *reduction; double margin; };
+struct bp__multi_margin_attrs { const char *reduction; int64_t p; double margin; };
+struct bp__multilabel_margin_attrs { const char *reduction; };
+struct bp__multilabel_soft_margin_attrs { const char *reduction; };
+struct bp__cosine_embedding_attrs { const char *reduction; double margin; };
+struct bp__triplet_margin_attrs { const char *reduction; double margin; double p; double eps; int32_t swap; };
+struct bp__nt_xent_attrs { const char *reduction; double temperature; };
 struct bp__add_attrs { int32_t none; };
 struct bp__sub_attrs { int32_t none; };
 struct bp__mul_attrs { int32_t none; };
@@ -181,6 +250,8 @@ struct bp__minimum_attrs { int32_t none; };
 struct bp__maximum_attrs { int32_t none; };
 struct bp__fma_attrs { int32_t none; };
 struct bp__lerp_attrs { int32_t none; };
+struct bp__addcmul_attrs { double value; };
+struct bp__addcdiv_attrs { double value; };
 struct bp__neg_attrs { int32_t none; };
 struct bp__abs_attrs { int32_t none; };
 struct bp__square_attrs { int32_t none; };
@@ -213,6 +284,7 @@ struct bp__expm1_attrs { int32_t none; };
 struct bp__log_attrs { int32_t none; };
 struct bp__log2_attrs { int32_t none; };
 struct bp__log10_attrs { int32_t none; };
+struct bp__logit_attrs { double eps; };
 struct bp__log1p_attrs { int32_t none; };
 struct bp__sin_attrs { int32_t none; };
 struct bp__cos_attrs { int32_t none; };
@@ -229,9 +301,13 @@ struct bp__atanh_attrs { int32_t none; };
 struct bp__sinc_attrs { int32_t none; };
 struct bp__erf_attrs { int32_t none; };
 struct bp__erfc_attrs { int32_t none; };
+struct bp__lgamma_attrs { int32_t none; };
+struct bp__digamma_attrs { int32_t none; };
+struct bp__polygamma_attrs { double n; };
 struct bp__relu_attrs { int32_t none; };
 struct bp__relu6_attrs { int32_t none; };
 struct bp__leaky_relu_attrs { double negative_slope; };
+struct bp__prelu_attrs { int32_t none; };
 struct bp__elu_attrs { double alpha; };
 struct bp__selu_attrs { int32_t none; };
 struct bp__celu_attrs { double alpha; };
@@ -315,6 +391,30 @@ extern const bp__attr bp__concat_attr_list[];
 #define BP__SIGNATURE_concat \
     .name = "concat", .in_names = bp__concat_in_names, .n_in = -1, .n_out = 1, .attrs = bp__concat_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__concat_attrs), .attr_defaults = &bp__concat_default_attrs, .ew_op = -1
+extern const char *const bp__masked_fill_in_names[];
+extern const struct bp__masked_fill_attrs bp__masked_fill_default_attrs;
+extern const bp__attr bp__masked_fill_attr_list[];
+#define BP__SIGNATURE_masked_fill \
+    .name = "masked_fill", .in_names = bp__masked_fill_in_names, .n_in = 2, .n_out = 1, .attrs = bp__masked_fill_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__masked_fill_attrs), .attr_defaults = &bp__masked_fill_default_attrs, .ew_op = -1
+extern const char *const bp__glu_in_names[];
+extern const struct bp__glu_attrs bp__glu_default_attrs;
+extern const bp__attr bp__glu_attr_list[];
+#define BP__SIGNATURE_glu \
+    .name = "glu", .in_names = bp__glu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__glu_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__glu_attrs), .attr_defaults = &bp__glu_default_attrs, .ew_op = -1
+extern const char *const bp__swiglu_in_names[];
+extern const struct bp__swiglu_attrs bp__swiglu_default_attrs;
+extern const bp__attr bp__swiglu_attr_list[];
+#define BP__SIGNATURE_swiglu \
+    .name = "swiglu", .in_names = bp__swiglu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__swiglu_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__swiglu_attrs), .attr_defaults = &bp__swiglu_default_attrs, .ew_op = -1
+extern const char *const bp__geglu_in_names[];
+extern const struct bp__geglu_attrs bp__geglu_default_attrs;
+extern const bp__attr bp__geglu_attr_list[];
+#define BP__SIGNATURE_geglu \
+    .name = "geglu", .in_names = bp__geglu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__geglu_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__geglu_attrs), .attr_defaults = &bp__geglu_default_attrs, .ew_op = -1
 extern const char *const bp__matmul_in_names[];
 extern const struct bp__matmul_attrs bp__matmul_default_attrs;
 #define BP__SIGNATURE_matmul \
@@ -438,6 +538,12 @@ extern const bp__attr bp__dropout_attr_list[];
 #define BP__SIGNATURE_dropout \
     .name = "dropout", .in_names = bp__dropout_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__dropout_attrs), .attr_defaults = &bp__dropout_default_attrs, .ew_op = -1
+extern const char *const bp__rrelu_in_names[];
+extern const struct bp__rrelu_attrs bp__rrelu_default_attrs;
+extern const bp__attr bp__rrelu_attr_list[];
+#define BP__SIGNATURE_rrelu \
+    .name = "rrelu", .in_names = bp__rrelu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__rrelu_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__rrelu_attrs), .attr_defaults = &bp__rrelu_default_attrs, .ew_op = -1
 extern const char *const bp__mse_in_names[];
 extern const struct bp__mse_attrs bp__mse_default_attrs;
 extern const bp__attr bp__mse_attr_list[];
@@ -456,12 +562,66 @@ extern const bp__attr bp__huber_attr_list[];
 #define BP__SIGNATURE_huber \
     .name = "huber", .in_names = bp__huber_in_names, .n_in = 2, .n_out = 1, .attrs = bp__huber_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__huber_attrs), .attr_defaults = &bp__huber_default_attrs, .ew_op = -1
+extern const char *const bp__smooth_l1_in_names[];
+extern const struct bp__smooth_l1_attrs bp__smooth_l1_default_attrs;
+extern const bp__attr bp__smooth_l1_attr_list[];
+#define BP__SIGNATURE_smooth_l1 \
+    .name = "smooth_l1", .in_names = bp__smooth_l1_in_names, .n_in = 2, .n_out = 1, .attrs = bp__smooth_l1_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__smooth_l1_attrs), .attr_defaults = &bp__smooth_l1_default_attrs, .ew_op = -1
+extern const char *const bp__log_cosh_in_names[];
+extern const struct bp__log_cosh_attrs bp__log_cosh_default_attrs;
+extern const bp__attr bp__log_cosh_attr_list[];
+#define BP__SIGNATURE_log_cosh \
+    .name = "log_cosh", .in_names = bp__log_cosh_in_names, .n_in = 2, .n_out = 1, .attrs = bp__log_cosh_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__log_cosh_attrs), .attr_defaults = &bp__log_cosh_default_attrs, .ew_op = -1
+extern const char *const bp__quantile_in_names[];
+extern const struct bp__quantile_attrs bp__quantile_default_attrs;
+extern const bp__attr bp__quantile_attr_list[];
+#define BP__SIGNATURE_quantile \
+    .name = "quantile", .in_names = bp__quantile_in_names, .n_in = 2, .n_out = 1, .attrs = bp__quantile_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__quantile_attrs), .attr_defaults = &bp__quantile_default_attrs, .ew_op = -1
+extern const char *const bp__expectile_in_names[];
+extern const struct bp__expectile_attrs bp__expectile_default_attrs;
+extern const bp__attr bp__expectile_attr_list[];
+#define BP__SIGNATURE_expectile \
+    .name = "expectile", .in_names = bp__expectile_in_names, .n_in = 2, .n_out = 1, .attrs = bp__expectile_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__expectile_attrs), .attr_defaults = &bp__expectile_default_attrs, .ew_op = -1
+extern const char *const bp__mape_in_names[];
+extern const struct bp__mape_attrs bp__mape_default_attrs;
+extern const bp__attr bp__mape_attr_list[];
+#define BP__SIGNATURE_mape \
+    .name = "mape", .in_names = bp__mape_in_names, .n_in = 2, .n_out = 1, .attrs = bp__mape_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__mape_attrs), .attr_defaults = &bp__mape_default_attrs, .ew_op = -1
+extern const char *const bp__msle_in_names[];
+extern const struct bp__msle_attrs bp__msle_default_attrs;
+extern const bp__attr bp__msle_attr_list[];
+#define BP__SIGNATURE_msle \
+    .name = "msle", .in_names = bp__msle_in_names, .n_in = 2, .n_out = 1, .attrs = bp__msle_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__msle_attrs), .attr_defaults = &bp__msle_default_attrs, .ew_op = -1
+extern const char *const bp__poisson_nll_in_names[];
+extern const struct bp__poisson_nll_attrs bp__poisson_nll_default_attrs;
+extern const bp__attr bp__poisson_nll_attr_list[];
+#define BP__SIGNATURE_poisson_nll \
+    .name = "poisson_nll", .in_names = bp__poisson_nll_in_names, .n_in = 2, .n_out = 1, .attrs = bp__poisson_nll_attr_list, .n_attrs = 4, \
+    .attrs_size = sizeof(struct bp__poisson_nll_attrs), .attr_defaults = &bp__poisson_nll_default_attrs, .ew_op = -1
+extern const char *const bp__gaussian_nll_in_names[];
+extern const struct bp__gaussian_nll_attrs bp__gaussian_nll_default_attrs;
+extern const bp__attr bp__gaussian_nll_attr_list[];
+#define BP__SIGNATURE_gaussian_nll \
+    .name = "gaussian_nll", .in_names = bp__gaussian_nll_in_names, .n_in = 3, .n_out = 1, .attrs = bp__gaussian_nll_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__gaussian_nll_attrs), .attr_defaults = &bp__gaussian_nll_default_attrs, .ew_op = -1
 extern const char *const bp__cross_entropy_in_names[];
 extern const struct bp__cross_entropy_attrs bp__cross_entropy_default_attrs;
 extern const bp__attr bp__cross_entropy_attr_list[];
 #define BP__SIGNATURE_cross_entropy \
     .name = "cross_entropy", .in_names = bp__cross_entropy_in_names, .n_in = 3, .n_out = 1, .attrs = bp__cross_entropy_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__cross_entropy_attrs), .attr_defaults = &bp__cross_entropy_default_attrs, .ew_op = -1
+extern const char *const bp__nll_in_names[];
+extern const struct bp__nll_attrs bp__nll_default_attrs;
+extern const bp__attr bp__nll_attr_list[];
+#define BP__SIGNATURE_nll \
+    .name = "nll", .in_names = bp__nll_in_names, .n_in = 3, .n_out = 1, .attrs = bp__nll_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__nll_attrs), .attr_defaults = &bp__nll_default_attrs, .ew_op = -1
 extern const char *const bp__softmax_cross_entropy_in_names[];
 extern const struct bp__softmax_cross_entropy_attrs bp__softmax_cross_entropy_default_attrs;
 #define BP__SIGNATURE_softmax_cross_entropy \
@@ -472,12 +632,114 @@ extern const struct bp__softmax_cross_entropy_grad_attrs bp__softmax_cross_entro
 #define BP__SIGNATURE_softmax_cross_entropy_grad \
     .name = "softmax_cross_entropy_grad", .in_names = bp__softmax_cross_entropy_grad_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__softmax_cross_entropy_grad_attrs), .attr_defaults = &bp__softmax_cross_entropy_grad_default_attrs, .ew_op = -1
+extern const char *const bp__bce_in_names[];
+extern const struct bp__bce_attrs bp__bce_default_attrs;
+extern const bp__attr bp__bce_attr_list[];
+#define BP__SIGNATURE_bce \
+    .name = "bce", .in_names = bp__bce_in_names, .n_in = 3, .n_out = 1, .attrs = bp__bce_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__bce_attrs), .attr_defaults = &bp__bce_default_attrs, .ew_op = -1
 extern const char *const bp__bce_with_logits_in_names[];
 extern const struct bp__bce_with_logits_attrs bp__bce_with_logits_default_attrs;
 extern const bp__attr bp__bce_with_logits_attr_list[];
 #define BP__SIGNATURE_bce_with_logits \
     .name = "bce_with_logits", .in_names = bp__bce_with_logits_in_names, .n_in = 4, .n_out = 1, .attrs = bp__bce_with_logits_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__bce_with_logits_attrs), .attr_defaults = &bp__bce_with_logits_default_attrs, .ew_op = -1
+extern const char *const bp__kl_div_in_names[];
+extern const struct bp__kl_div_attrs bp__kl_div_default_attrs;
+extern const bp__attr bp__kl_div_attr_list[];
+#define BP__SIGNATURE_kl_div \
+    .name = "kl_div", .in_names = bp__kl_div_in_names, .n_in = 2, .n_out = 1, .attrs = bp__kl_div_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__kl_div_attrs), .attr_defaults = &bp__kl_div_default_attrs, .ew_op = -1
+extern const char *const bp__focal_in_names[];
+extern const struct bp__focal_attrs bp__focal_default_attrs;
+extern const bp__attr bp__focal_attr_list[];
+#define BP__SIGNATURE_focal \
+    .name = "focal", .in_names = bp__focal_in_names, .n_in = 2, .n_out = 1, .attrs = bp__focal_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__focal_attrs), .attr_defaults = &bp__focal_default_attrs, .ew_op = -1
+extern const char *const bp__dice_in_names[];
+extern const struct bp__dice_attrs bp__dice_default_attrs;
+extern const bp__attr bp__dice_attr_list[];
+#define BP__SIGNATURE_dice \
+    .name = "dice", .in_names = bp__dice_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dice_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__dice_attrs), .attr_defaults = &bp__dice_default_attrs, .ew_op = -1
+extern const char *const bp__tversky_in_names[];
+extern const struct bp__tversky_attrs bp__tversky_default_attrs;
+extern const bp__attr bp__tversky_attr_list[];
+#define BP__SIGNATURE_tversky \
+    .name = "tversky", .in_names = bp__tversky_in_names, .n_in = 2, .n_out = 1, .attrs = bp__tversky_attr_list, .n_attrs = 5, \
+    .attrs_size = sizeof(struct bp__tversky_attrs), .attr_defaults = &bp__tversky_default_attrs, .ew_op = -1
+extern const char *const bp__corn_in_names[];
+extern const struct bp__corn_attrs bp__corn_default_attrs;
+extern const bp__attr bp__corn_attr_list[];
+#define BP__SIGNATURE_corn \
+    .name = "corn", .in_names = bp__corn_in_names, .n_in = 2, .n_out = 1, .attrs = bp__corn_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__corn_attrs), .attr_defaults = &bp__corn_default_attrs, .ew_op = -1
+extern const char *const bp__hinge_in_names[];
+extern const struct bp__hinge_attrs bp__hinge_default_attrs;
+extern const bp__attr bp__hinge_attr_list[];
+#define BP__SIGNATURE_hinge \
+    .name = "hinge", .in_names = bp__hinge_in_names, .n_in = 2, .n_out = 1, .attrs = bp__hinge_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__hinge_attrs), .attr_defaults = &bp__hinge_default_attrs, .ew_op = -1
+extern const char *const bp__squared_hinge_in_names[];
+extern const struct bp__squared_hinge_attrs bp__squared_hinge_default_attrs;
+extern const bp__attr bp__squared_hinge_attr_list[];
+#define BP__SIGNATURE_squared_hinge \
+    .name = "squared_hinge", .in_names = bp__squared_hinge_in_names, .n_in = 2, .n_out = 1, .attrs = bp__squared_hinge_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__squared_hinge_attrs), .attr_defaults = &bp__squared_hinge_default_attrs, .ew_op = -1
+extern const char *const bp__soft_margin_in_names[];
+extern const struct bp__soft_margin_attrs bp__soft_margin_default_attrs;
+extern const bp__attr bp__soft_margin_attr_list[];
+#define BP__SIGNATURE_soft_margin \
+    .name = "soft_margin", .in_names = bp__soft_margin_in_names, .n_in = 2, .n_out = 1, .attrs = bp__soft_margin_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__soft_margin_attrs), .attr_defaults = &bp__soft_margin_default_attrs, .ew_op = -1
+extern const char *const bp__hinge_embedding_in_names[];
+extern const struct bp__hinge_embedding_attrs bp__hinge_embedding_default_attrs;
+extern const bp__attr bp__hinge_embedding_attr_list[];
+#define BP__SIGNATURE_hinge_embedding \
+    .name = "hinge_embedding", .in_names = bp__hinge_embedding_in_names, .n_in = 2, .n_out = 1, .attrs = bp__hinge_embedding_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__hinge_embedding_attrs), .attr_defaults = &bp__hinge_embedding_default_attrs, .ew_op = -1
+extern const char *const bp__margin_ranking_in_names[];
+extern const struct bp__margin_ranking_attrs bp__margin_ranking_default_attrs;
+extern const bp__attr bp__margin_ranking_attr_list[];
+#define BP__SIGNATURE_margin_ranking \
+    .name = "margin_ranking", .in_names = bp__margin_ranking_in_names, .n_in = 3, .n_out = 1, .attrs = bp__margin_ranking_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__margin_ranking_attrs), .attr_defaults = &bp__margin_ranking_default_attrs, .ew_op = -1
+extern const char *const bp__multi_margin_in_names[];
+extern const struct bp__multi_margin_attrs bp__multi_margin_default_attrs;
+extern const bp__attr bp__multi_margin_attr_list[];
+#define BP__SIGNATURE_multi_margin \
+    .name = "multi_margin", .in_names = bp__multi_margin_in_names, .n_in = 3, .n_out = 1, .attrs = bp__multi_margin_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__multi_margin_attrs), .attr_defaults = &bp__multi_margin_default_attrs, .ew_op = -1
+extern const char *const bp__multilabel_margin_in_names[];
+extern const struct bp__multilabel_margin_attrs bp__multilabel_margin_default_attrs;
+extern const bp__attr bp__multilabel_margin_attr_list[];
+#define BP__SIGNATURE_multilabel_margin \
+    .name = "multilabel_margin", .in_names = bp__multilabel_margin_in_names, .n_in = 2, .n_out = 1, .attrs = bp__multilabel_margin_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__multilabel_margin_attrs), .attr_defaults = &bp__multilabel_margin_default_attrs, .ew_op = -1
+extern const char *const bp__multilabel_soft_margin_in_names[];
+extern const struct bp__multilabel_soft_margin_attrs bp__multilabel_soft_margin_default_attrs;
+extern const bp__attr bp__multilabel_soft_margin_attr_list[];
+#define BP__SIGNATURE_multilabel_soft_margin \
+    .name = "multilabel_soft_margin", .in_names = bp__multilabel_soft_margin_in_names, .n_in = 3, .n_out = 1, .attrs = bp__multilabel_soft_margin_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__multilabel_soft_margin_attrs), .attr_defaults = &bp__multilabel_soft_margin_default_attrs, .ew_op = -1
+extern const char *const bp__cosine_embedding_in_names[];
+extern const struct bp__cosine_embedding_attrs bp__cosine_embedding_default_attrs;
+extern const bp__attr bp__cosine_embedding_attr_list[];
+#define BP__SIGNATURE_cosine_embedding \
+    .name = "cosine_embedding", .in_names = bp__cosine_embedding_in_names, .n_in = 3, .n_out = 1, .attrs = bp__cosine_embedding_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__cosine_embedding_attrs), .attr_defaults = &bp__cosine_embedding_default_attrs, .ew_op = -1
+extern const char *const bp__triplet_margin_in_names[];
+extern const struct bp__triplet_margin_attrs bp__triplet_margin_default_attrs;
+extern const bp__attr bp__triplet_margin_attr_list[];
+#define BP__SIGNATURE_triplet_margin \
+    .name = "triplet_margin", .in_names = bp__triplet_margin_in_names, .n_in = 3, .n_out = 1, .attrs = bp__triplet_margin_attr_list, .n_attrs = 5, \
+    .attrs_size = sizeof(struct bp__triplet_margin_attrs), .attr_defaults = &bp__triplet_margin_default_attrs, .ew_op = -1
+extern const char *const bp__nt_xent_in_names[];
+extern const struct bp__nt_xent_attrs bp__nt_xent_default_attrs;
+extern const bp__attr bp__nt_xent_attr_list[];
+#define BP__SIGNATURE_nt_xent \
+    .name = "nt_xent", .in_names = bp__nt_xent_in_names, .n_in = 2, .n_out = 1, .attrs = bp__nt_xent_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__nt_xent_attrs), .attr_defaults = &bp__nt_xent_default_attrs, .ew_op = -1
 extern const char *const bp__add_in_names[];
 extern const struct bp__add_attrs bp__add_default_attrs;
 #define BP__SIGNATURE_add \
@@ -543,6 +805,18 @@ extern const struct bp__lerp_attrs bp__lerp_default_attrs;
 #define BP__SIGNATURE_lerp \
     .name = "lerp", .in_names = bp__lerp_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__lerp_attrs), .attr_defaults = &bp__lerp_default_attrs, .ew_op = BP__EW_lerp
+extern const char *const bp__addcmul_in_names[];
+extern const struct bp__addcmul_attrs bp__addcmul_default_attrs;
+extern const bp__attr bp__addcmul_attr_list[];
+#define BP__SIGNATURE_addcmul \
+    .name = "addcmul", .in_names = bp__addcmul_in_names, .n_in = 3, .n_out = 1, .attrs = bp__addcmul_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__addcmul_attrs), .attr_defaults = &bp__addcmul_default_attrs, .ew_op = BP__EW_addcmul
+extern const char *const bp__addcdiv_in_names[];
+extern const struct bp__addcdiv_attrs bp__addcdiv_default_attrs;
+extern const bp__attr bp__addcdiv_attr_list[];
+#define BP__SIGNATURE_addcdiv \
+    .name = "addcdiv", .in_names = bp__addcdiv_in_names, .n_in = 3, .n_out = 1, .attrs = bp__addcdiv_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__addcdiv_attrs), .attr_defaults = &bp__addcdiv_default_attrs, .ew_op = BP__EW_addcdiv
 extern const char *const bp__neg_in_names[];
 extern const struct bp__neg_attrs bp__neg_default_attrs;
 #define BP__SIGNATURE_neg \
@@ -704,6 +978,12 @@ extern const struct bp__log10_attrs bp__log10_default_attrs;
 #define BP__SIGNATURE_log10 \
     .name = "log10", .in_names = bp__log10_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__log10_attrs), .attr_defaults = &bp__log10_default_attrs, .ew_op = BP__EW_log10
+extern const char *const bp__logit_in_names[];
+extern const struct bp__logit_attrs bp__logit_default_attrs;
+extern const bp__attr bp__logit_attr_list[];
+#define BP__SIGNATURE_logit \
+    .name = "logit", .in_names = bp__logit_in_names, .n_in = 1, .n_out = 1, .attrs = bp__logit_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__logit_attrs), .attr_defaults = &bp__logit_default_attrs, .ew_op = BP__EW_logit
 extern const char *const bp__log1p_in_names[];
 extern const struct bp__log1p_attrs bp__log1p_default_attrs;
 #define BP__SIGNATURE_log1p \
@@ -784,6 +1064,22 @@ extern const struct bp__erfc_attrs bp__erfc_default_attrs;
 #define BP__SIGNATURE_erfc \
     .name = "erfc", .in_names = bp__erfc_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__erfc_attrs), .attr_defaults = &bp__erfc_default_attrs, .ew_op = BP__EW_erfc
+extern const char *const bp__lgamma_in_names[];
+extern const struct bp__lgamma_attrs bp__lgamma_default_attrs;
+#define BP__SIGNATURE_lgamma \
+    .name = "lgamma", .in_names = bp__lgamma_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__lgamma_attrs), .attr_defaults = &bp__lgamma_default_attrs, .ew_op = BP__EW_lgamma
+extern const char *const bp__digamma_in_names[];
+extern const struct bp__digamma_attrs bp__digamma_default_attrs;
+#define BP__SIGNATURE_digamma \
+    .name = "digamma", .in_names = bp__digamma_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__digamma_attrs), .attr_defaults = &bp__digamma_default_attrs, .ew_op = BP__EW_digamma
+extern const char *const bp__polygamma_in_names[];
+extern const struct bp__polygamma_attrs bp__polygamma_default_attrs;
+extern const bp__attr bp__polygamma_attr_list[];
+#define BP__SIGNATURE_polygamma \
+    .name = "polygamma", .in_names = bp__polygamma_in_names, .n_in = 1, .n_out = 1, .attrs = bp__polygamma_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__polygamma_attrs), .attr_defaults = &bp__polygamma_default_attrs, .ew_op = BP__EW_polygamma
 extern const char *const bp__relu_in_names[];
 extern const struct bp__relu_attrs bp__relu_default_attrs;
 #define BP__SIGNATURE_relu \
@@ -800,6 +1096,11 @@ extern const bp__attr bp__leaky_relu_attr_list[];
 #define BP__SIGNATURE_leaky_relu \
     .name = "leaky_relu", .in_names = bp__leaky_relu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__leaky_relu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__leaky_relu_attrs), .attr_defaults = &bp__leaky_relu_default_attrs, .ew_op = BP__EW_leaky_relu
+extern const char *const bp__prelu_in_names[];
+extern const struct bp__prelu_attrs bp__prelu_default_attrs;
+#define BP__SIGNATURE_prelu \
+    .name = "prelu", .in_names = bp__prelu_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__prelu_attrs), .attr_defaults = &bp__prelu_default_attrs, .ew_op = BP__EW_prelu
 extern const char *const bp__elu_in_names[];
 extern const struct bp__elu_attrs bp__elu_default_attrs;
 extern const bp__attr bp__elu_attr_list[];
@@ -928,6 +1229,8 @@ extern const struct bp__gaussian_attrs bp__gaussian_default_attrs;
 #define BP__EW_DIFFERENTIABLE_maximum 1
 #define BP__EW_DIFFERENTIABLE_fma 1
 #define BP__EW_DIFFERENTIABLE_lerp 1
+#define BP__EW_DIFFERENTIABLE_addcmul 1
+#define BP__EW_DIFFERENTIABLE_addcdiv 1
 #define BP__EW_DIFFERENTIABLE_neg 1
 #define BP__EW_DIFFERENTIABLE_abs 1
 #define BP__EW_DIFFERENTIABLE_square 1
@@ -960,6 +1263,7 @@ extern const struct bp__gaussian_attrs bp__gaussian_default_attrs;
 #define BP__EW_DIFFERENTIABLE_log 1
 #define BP__EW_DIFFERENTIABLE_log2 1
 #define BP__EW_DIFFERENTIABLE_log10 1
+#define BP__EW_DIFFERENTIABLE_logit 1
 #define BP__EW_DIFFERENTIABLE_log1p 1
 #define BP__EW_DIFFERENTIABLE_sin 1
 #define BP__EW_DIFFERENTIABLE_cos 1
@@ -976,9 +1280,13 @@ extern const struct bp__gaussian_attrs bp__gaussian_default_attrs;
 #define BP__EW_DIFFERENTIABLE_sinc 1
 #define BP__EW_DIFFERENTIABLE_erf 1
 #define BP__EW_DIFFERENTIABLE_erfc 1
+#define BP__EW_DIFFERENTIABLE_lgamma 1
+#define BP__EW_DIFFERENTIABLE_digamma 1
+#define BP__EW_DIFFERENTIABLE_polygamma 1
 #define BP__EW_DIFFERENTIABLE_relu 1
 #define BP__EW_DIFFERENTIABLE_relu6 1
 #define BP__EW_DIFFERENTIABLE_leaky_relu 1
+#define BP__EW_DIFFERENTIABLE_prelu 1
 #define BP__EW_DIFFERENTIABLE_elu 1
 #define BP__EW_DIFFERENTIABLE_selu 1
 #define BP__EW_DIFFERENTIABLE_celu 1

@@ -310,19 +310,19 @@ static bp_status choose_loss(bp__decided *d) {
     if (d->s.loss)
         BP_TRY(bp__loss_read(&d->loss, d->ctx, d->s.file, d->s.loss));
     else
-        d->loss = (bp__loss){.kind = task == BP__CLASSIFICATION ? BP__LOSS_CROSS_ENTROPY : BP__LOSS_MSE, .delta = 1};
+        d->loss = (bp__loss){.kind = task == BP__CLASSIFICATION ? BP__LOSS_CROSS_ENTROPY : BP__LOSS_MSE};
     const char *name = bp__loss_kind(d->loss.kind, NULL);
     if (task == BP__MULTILABEL)
         return bp__fail_at(d->ctx, BP_UNSUPPORTED, (bp__where){.code = "task", .hint = "train one model per label"},
                            "%s has several labels per row, which no loss here learns", base(d));
-    if (!bp__loss_fits(&d->loss, task))
+    if (bp__loss_task(&d->loss) != task)
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line},
                            "the loss %s does not fit the task, which is %s: %s", name, bp__task_name(task),
                            d->data->prep->task_why ? d->data->prep->task_why : "as given");
-    if (d->loss.kind == BP__LOSS_BCE && d->data->n_classes != 2)
+    if (bp__loss_is_binary(&d->loss) && d->data->n_classes != 2)
         return bp__fail_at(d->ctx, BP_DATA,
                            (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line, .hint = "use cross_entropy"},
-                           "bce_with_logits is for two classes, and the target has %lld", (long long)d->data->n_classes);
+                           "%s is for two classes, and the target has %lld", name, (long long)d->data->n_classes);
     if (task == BP__CLASSIFICATION && d->data->n_classes < 2)
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "one_class"},
                            "the target of %s has one class only: there is nothing to learn", base(d));

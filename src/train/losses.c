@@ -1,99 +1,165 @@
-/* The losses of a configuration: each a row of the table and a case below that builds it from the operation of the same name. */
+/* The losses of a configuration: a row each. The row's name is the operation's, its keys are the operation's attributes; `form`
+   says what the target looks like, `link` how outputs become predictions. */
 #include <math.h>
+#include <string.h>
 
 #include "core/choice.h"
 #include "op/build.h"
 #include "train/train.h"
 
-static const bp__key smoothing_keys[] = {BP__K_NUMBER("label_smoothing", 0, 0, 1)};
-static const bp__key huber_keys[] = {BP__K_POSITIVE("delta", 1)};
-static const bp__kind kinds[] = {
-    [BP__LOSS_CROSS_ENTROPY] = {"cross_entropy", "label_smoothing",
-                                "classes, one output each: -log of the right class's probability", smoothing_keys, 1},
-    [BP__LOSS_BCE] = {"bce_with_logits", NULL, "two classes, one output: binary cross entropy of its sigmoid", NULL, 0},
-    [BP__LOSS_MSE] = {"mse", NULL, "numbers: mean of the squared errors", NULL, 0},
-    [BP__LOSS_L1] = {"l1", NULL, "numbers: mean of the absolute errors", NULL, 0},
-    [BP__LOSS_HUBER] = {"huber", "delta", "numbers: squared below delta, linear above", huber_keys, 1},
+typedef enum form {
+    LABELS,  /* a class number for each row; one output per class */
+    YES_NO,  /* two classes, one output: 0 and 1 */
+    SIGNS,   /* two classes, one output: -1 and 1 */
+    NUMBERS, /* one output per target */
+} form;
+
+typedef struct row {
+    bp__kind kind;
+    form form;
+    bp__link link;
+} row;
+
+#define KEYS(...) .keys = (const bp__key[]){__VA_ARGS__}, .n_keys = (int)BP__COUNT(((const bp__key[]){__VA_ARGS__}))
+static const row rows[] = {
+    [BP__LOSS_CROSS_ENTROPY] = {{"cross_entropy", "label_smoothing",
+                                 "classes, one output each: -log of the right class's probability",
+                                 KEYS(BP__K_NUMBER("label_smoothing", 0, 0, 1))},
+                                LABELS,
+                                BP__LINK_SOFTMAX},
+    [BP__LOSS_BCE] = {{"bce_with_logits", NULL, "two classes, one output: binary cross entropy of its sigmoid", NULL, 0},
+                      YES_NO,
+                      BP__LINK_SIGMOID},
+    [BP__LOSS_MSE] = {{"mse", NULL, "numbers: mean of the squared errors", NULL, 0}, NUMBERS, BP__LINK_NONE},
+    {{"l1", NULL, "numbers: mean of the absolute errors", NULL, 0}, NUMBERS, BP__LINK_NONE},
+    {{"huber", "delta", "numbers: squared below delta, linear above", KEYS(BP__K_POSITIVE("delta", 1))}, NUMBERS, BP__LINK_NONE},
+    {{"smooth_l1", "beta", "numbers: huber divided by beta; beta 0 is l1", KEYS(BP__K_NUMBER("beta", 1, 0, HUGE_VAL))},
+     NUMBERS,
+     BP__LINK_NONE},
+    {{"log_cosh", NULL, "numbers: log of the error's cosh, half squared when small, linear when large", NULL, 0},
+     NUMBERS,
+     BP__LINK_NONE},
+    {{"quantile", "q", "numbers: learns the q-quantile (pinball loss)", KEYS(BP__K_NUMBER("q", 0.5, 0, 1))},
+     NUMBERS,
+     BP__LINK_NONE},
+    {{"expectile", "tau", "numbers: learns the tau-expectile", KEYS(BP__K_NUMBER("tau", 0.5, 0, 1))}, NUMBERS, BP__LINK_NONE},
+    {{"mape", NULL, "numbers: errors in percent of the target", KEYS(BP__K_POSITIVE("eps", 1e-7))}, NUMBERS, BP__LINK_NONE},
+    {{"msle", NULL, "numbers from 0: squared errors of log(1 + x)", KEYS(BP__K_POSITIVE("eps", 1e-7))}, NUMBERS, BP__LINK_NONE},
+    {{"poisson_nll", NULL, "counts: Poisson likelihood, the output is the rate's logarithm", KEYS(BP__K_BOOL("full", 0))},
+     NUMBERS,
+     BP__LINK_EXP},
+    {{"nll", NULL, "classes, one output each that is a log-probability: end the model with log_softmax", NULL, 0},
+     LABELS,
+     BP__LINK_SOFTMAX},
+    {{"focal", "gamma", "classes, one output each: cross entropy with little weight on what is sure; alpha < 0: no factor",
+      KEYS(BP__K_NUMBER("gamma", 2, 0, HUGE_VAL), BP__K_NUMBER("alpha", 0.25, -HUGE_VAL, 1))},
+     LABELS,
+     BP__LINK_SOFTMAX},
+    {{"multi_margin", "margin", "classes, one output each: the right one above all others by a margin",
+      KEYS(BP__K_ANY_NUMBER("margin", 1), BP__K_INT("p", 1, 1, 2))},
+     LABELS,
+     BP__LINK_SOFTMAX},
+    {{"bce", NULL, "two classes, one output that is a probability: end the model with sigmoid", NULL, 0},
+     YES_NO,
+     BP__LINK_PROBABILITY},
+    {{"hinge", NULL, "two classes, one output: max(1 - t x, 0) with t -1 or 1", NULL, 0}, SIGNS, BP__LINK_SIGMOID},
+    {{"squared_hinge", NULL, "two classes, one output: the square of hinge", NULL, 0}, SIGNS, BP__LINK_SIGMOID},
+    {{"soft_margin", NULL, "two classes, one output: log(1 + e^(-t x)) with t -1 or 1", NULL, 0}, SIGNS, BP__LINK_SIGMOID},
 };
 
 const char *bp__loss_kind(int index, const char **help) {
-    if (index < 0 || index >= (int)BP__COUNT(kinds)) return NULL;
-    if (help) *help = kinds[index].help;
-    return kinds[index].name;
+    if (index < 0 || index >= (int)BP__COUNT(rows)) return NULL;
+    if (help) *help = rows[index].kind.help;
+    return rows[index].kind.name;
 }
 
 bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree) {
+    bp__kind kinds[BP__COUNT(rows)];
+    for (size_t i = 0; i < BP__COUNT(rows); i++) kinds[i] = rows[i].kind;
     bp__choice_reader r = {
         .ctx = ctx, .file = file, .what = "loss", .where = "loss", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
     bp__choice c;
     BP_TRY(bp__choice_read(&r, tree, &c));
-    *out = (bp__loss){.kind = c.index, .delta = 1};
-    if (c.index == BP__LOSS_CROSS_ENTROPY) out->label_smoothing = bp__choice_option(&c, "label_smoothing")->number;
-    if (c.index == BP__LOSS_HUBER) out->delta = bp__choice_option(&c, "delta")->number;
+    *out = (bp__loss){.kind = c.index};
+    for (int i = 0; i < c.kind->n_keys; i++) {
+        const bp__key *key = &c.kind->keys[i];
+        const bp__option *o = bp__choice_option(&c, key->name);
+        out->value[i] = key->type == BP__KEY_BOOL ? o->boolean : key->type == BP__KEY_INT ? (double)o->integer : o->number;
+    }
     return BP_OK;
 }
 
-bool bp__loss_fits(const bp__loss *l, bp__task task) {
-    bool classes = l->kind == BP__LOSS_CROSS_ENTROPY || l->kind == BP__LOSS_BCE;
-    return classes == (task == BP__CLASSIFICATION);
-}
+bp__task bp__loss_task(const bp__loss *l) { return rows[l->kind].form == NUMBERS ? BP__REGRESSION : BP__CLASSIFICATION; }
+
+bool bp__loss_is_binary(const bp__loss *l) { return rows[l->kind].form == YES_NO || rows[l->kind].form == SIGNS; }
+
+bp__link bp__loss_link(const bp__loss *l) { return rows[l->kind].link; }
 
 int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep) {
-    if (l->kind == BP__LOSS_CROSS_ENTROPY) return prep->n_classes;
-    return l->kind == BP__LOSS_BCE ? 1 : prep->n_targets;
+    if (bp__loss_is_binary(l)) return 1;
+    return rows[l->kind].form == LABELS ? prep->n_classes : prep->n_targets;
 }
 
-/* The loss of every row, or of every element where there are several targets. */
+static double number_of(const bp__loss *l, const char *key, double standard) {
+    const bp__kind *k = &rows[l->kind].kind;
+    for (int i = 0; i < k->n_keys; i++)
+        if (strcmp(k->keys[i].name, key) == 0) return l->value[i];
+    return strcmp(key, "ignore_index") == 0 ? -1 : standard; /* an unknown label */
+}
+
+/* The operation of the row's name, with its attributes from the keys. */
 static bp_value build(const bp__loss *l, bp_value y, bp_value target, const char *reduction) {
-    switch (l->kind) {
-    case BP__LOSS_CROSS_ENTROPY: {
-        bp_cross_entropy_options o = bp_cross_entropy_defaults();
-        o.reduction = reduction;
-        o.ignore_index = -1;
-        o.label_smoothing = l->label_smoothing;
-        return bp_cross_entropy(y, target, BP_NONE, &o);
+    const bp__op *op = bp__op_find(rows[l->kind].kind.name);
+    union {
+        double align;
+        char bytes[256];
+    } attrs;
+    bp_value in[6] = {y, target, BP_NONE, BP_NONE, BP_NONE, BP_NONE};
+    if (!op || op->attrs_size > sizeof attrs) return bp__graph_fail(y.graph, BP_INTERNAL, "the loss has no operation");
+    memcpy(&attrs, op->attr_defaults, op->attrs_size);
+    for (int32_t i = 0; i < op->n_attrs; i++) {
+        void *at = attrs.bytes + op->attrs[i].offset;
+        const char *key = op->attrs[i].name;
+        switch (op->attrs[i].type) {
+        case BP__ATTR_F64: *(double *)at = number_of(l, key, *(double *)at); break;
+        case BP__ATTR_I64: *(int64_t *)at = (int64_t)number_of(l, key, (double)*(int64_t *)at); break;
+        case BP__ATTR_BOOL: *(int32_t *)at = (int32_t)number_of(l, key, *(int32_t *)at); break;
+        case BP__ATTR_TEXT: *(const char **)at = reduction; break; /* the only text that a loss has */
+        default: break;
+        }
     }
-    case BP__LOSS_BCE: {
-        bp_bce_with_logits_options o = bp_bce_with_logits_defaults();
-        o.reduction = reduction;
-        return bp_bce_with_logits(y, target, BP_NONE, BP_NONE, &o);
-    }
-    case BP__LOSS_MSE: {
-        bp_mse_options o = bp_mse_defaults();
-        o.reduction = reduction;
-        return bp_mse(y, target, &o);
-    }
-    case BP__LOSS_L1: {
-        bp_l1_options o = bp_l1_defaults();
-        o.reduction = reduction;
-        return bp_l1(y, target, &o);
-    }
-    default: {
-        bp_huber_options o = bp_huber_defaults();
-        o.reduction = reduction;
-        o.delta = l->delta;
-        return bp_huber(y, target, &o);
-    }
-    }
+    return bp__graph_add(y.graph, op, &attrs, in, op->n_in);
 }
 
-void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *rows, bp_value *mean) {
-    bp_value known = BP_NONE;
-    if (l->kind == BP__LOSS_BCE) { /* labels as one column of 0 and 1; an unknown one is -1 and has no loss */
-        bp_value label = bp_reshape(target, bp_shape(2, BP_BATCH, 1));
-        known = bp_ge(label, bp__k_like(label, 0));
-        target = bp_cast(bp_maximum(label, bp__k_like(label, 0)), bp_value_dtype(y));
+void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *each_row, bp_value *mean) {
+    form f = rows[l->kind].form;
+    bp_value label = target, known = BP_NONE; /* an unknown label is -1 and has no loss */
+    if (bp__loss_is_binary(l)) {
+        label = bp_reshape(target, bp_shape(2, BP_BATCH, 1));
+        target = bp_maximum(label, bp__k_like(label, 0));
+        if (f == SIGNS) target = bp__add_k(bp__mul_k(target, 2), -1);
+        target = bp_cast(target, bp_value_dtype(y));
     }
+    if (f != NUMBERS) known = bp_ge(label, bp__k_like(label, 0));
     bp_value each = build(l, y, target, "none");
-    if (l->kind == BP__LOSS_BCE) each = bp_where(bp_cast(known, bp_value_dtype(y)), each, bp__k_like(each, 0));
+    if (f != NUMBERS) each = bp_where(known, each, bp__k_like(each, 0));
     if (bp_value_dims(each).n > 1) {
         bp_mean_options o = bp_mean_defaults();
         o.axes = (bp_dims){1, {1}};
         each = bp_mean(each, &o);
     }
-    *rows = each;
+    *each_row = each;
     if (!weight.graph)
         *mean = build(l, y, target, "mean");
     else
         *mean = bp_div(bp__sum_all(bp_mul(each, weight)), bp__sum_all(weight));
+}
+
+bp_value bp__loss_prediction(const bp__loss *l, bp_value y) {
+    switch (bp__loss_link(l)) {
+    case BP__LINK_SOFTMAX: return bp_softmax(y, 1);
+    case BP__LINK_SIGMOID: return bp_sigmoid(y);
+    case BP__LINK_EXP: return bp_exp(y);
+    default: return y;
+    }
 }

@@ -155,7 +155,7 @@ static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
     }
     BP_TRY(build_path(net, spec, false, x, &p->eval_y));
     bp__loss_build(&spec->loss, p->eval_y, p->target, BP_NONE, &p->eval_rows, &p->eval_mean);
-    p->eval_p = net->binary ? bp_sigmoid(p->eval_y) : net->classification ? bp_softmax(p->eval_y, 1) : p->eval_y;
+    p->eval_p = bp__loss_prediction(&spec->loss, p->eval_y);
     return bp_graph_status(g);
 }
 
@@ -233,7 +233,7 @@ bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec) 
                      .n_outputs = bp__loss_outputs(&spec->loss, spec->prep),
                      .n_targets = spec->prep->n_targets,
                      .classification = spec->prep->task == BP__CLASSIFICATION,
-                     .binary = spec->loss.kind == BP__LOSS_BCE,
+                     .binary = bp__loss_is_binary(&spec->loss),
                      .weighted = spec->weighted,
                      .seed = spec->seed,
                      .loss = spec->loss};

@@ -428,6 +428,7 @@ bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
         bp__loss loss;
         BP_TRY(bp__loss_read(&loss, s->ctx, s->file, s->loss));
         s->data.loss = bp__loss_kind(loss.kind, NULL);
+        s->data.loss_task = bp__loss_task(&loss);
     }
     BP_TRY(bp__optimizer_check(s->ctx, s->file, s->optimizer, &s->lr));
     bp__schedule *schedule = NULL;

@@ -71,13 +71,15 @@ static double normalizer(const bp__loop *l, const int64_t *rows, int64_t n) {
     return sum;
 }
 
-/* Softmax of the rows that a training step gave, in double: for the scores of `train` only. */
+/* The predictions of the rows that a training step gave, in double: for the scores of `train` only. */
 static void probabilities(const bp__loop *l, const void *y, int64_t n, double *p) {
     const bp__net *net = l->net;
     int64_t k = net->n_outputs;
+    bp__link link = bp__loss_link(&net->loss);
     for (int64_t i = 0; i < n; i++) {
         if (net->binary) {
-            double v = 1 / (1 + exp(-bp__net_number(net, y, i)));
+            double v = bp__net_number(net, y, i);
+            if (link == BP__LINK_SIGMOID) v = 1 / (1 + exp(-v));
             p[2 * i] = 1 - v;
             p[2 * i + 1] = v;
             continue;
@@ -85,6 +87,7 @@ static void probabilities(const bp__loop *l, const void *y, int64_t n, double *p
         double top = -HUGE_VAL, sum = 0;
         for (int64_t c = 0; c < k; c++) {
             p[i * k + c] = bp__net_number(net, y, i * k + c);
+            if (link == BP__LINK_EXP) p[i * k + c] = exp(p[i * k + c]);
             if (p[i * k + c] > top) top = p[i * k + c];
         }
         for (int64_t c = 0; net->classification && c < k; c++) sum += p[i * k + c] = exp(p[i * k + c] - top);

@@ -235,6 +235,59 @@ OWN(div, bp_div(in(k, "a"), in(k, "b")))
 OWN(maximum, bp_maximum(in(k, "a"), in(k, "b")))
 OWN(minimum, bp_minimum(in(k, "a"), in(k, "b")))
 OWN(where, bp_where(bp_gt(in(k, "t_c"), num(k, 0)), in(k, "a"), in(k, "b")))
+OWN(lgamma, bp_lgamma(in(k, "x")))
+OWN(digamma, bp_digamma(in(k, "x")))
+OWN(polygamma, bp_polygamma(in(k, "x"), WITH(polygamma, setting(k, 0))))
+OWN(logit, bp_logit(in(k, "x"), WITH(logit, setting(k, 0))))
+OWN(prelu, bp_prelu(in(k, "x"), in(k, "weight")))
+OWN(addcmul, bp_addcmul(in(k, "a"), in(k, "b"), in(k, "c"), WITH(addcmul, setting(k, 0))))
+OWN(addcdiv, bp_addcdiv(in(k, "a"), in(k, "b"), in(k, "c"), WITH(addcdiv, setting(k, 0))))
+OWN(glu, bp_glu(in(k, "x"), WITH(glu, (int64_t)setting(k, 0))))
+OWN(swiglu, bp_swiglu(in(k, "x"), WITH(swiglu, (int64_t)setting(k, 0))))
+OWN(geglu, bp_geglu(in(k, "x"), WITH(geglu, (int64_t)setting(k, 0))))
+OWN(masked_fill, bp_masked_fill(in(k, "x"), in(k, "t_mask"), setting(k, 0)))
+
+/* ---- Losses of the own set: the reduction, then settings in the order of the attributes ------------------------------------ */
+
+static bp_value target(golden *k) {
+    bp_value t = in(k, "target");
+    return t.graph ? t : in(k, "t_target");
+}
+static const char *kl_reduction(const golden *k) { return strstr(k->name, "batchmean") ? "batchmean" : reduction(k); }
+#define PAIR_LOSS(name, ...) OWN(name, bp_##name(in(k, "x"), target(k), WITH(name, reduction(k), __VA_ARGS__)))
+#define PLAIN_LOSS(name) OWN(name, bp_##name(in(k, "x"), target(k), WITH(name, reduction(k))))
+PAIR_LOSS(smooth_l1, setting(k, 0))
+PLAIN_LOSS(log_cosh)
+PAIR_LOSS(quantile, setting(k, 0))
+PAIR_LOSS(expectile, setting(k, 0))
+PAIR_LOSS(mape, setting(k, 0))
+PAIR_LOSS(msle, setting(k, 0))
+PAIR_LOSS(poisson_nll, (int)setting(k, 0), (int)setting(k, 1), setting(k, 2))
+OWN(gaussian_nll,
+    bp_gaussian_nll(in(k, "x"), target(k), in(k, "var"), WITH(gaussian_nll, reduction(k), (int)setting(k, 0), setting(k, 1))))
+OWN(nll, bp_nll(in(k, "x"), in(k, "t_label"), in(k, "t_weight"), WITH(nll, reduction(k), (int64_t)setting(k, 0))))
+OWN(plain_bce, bp_bce(in(k, "x"), target(k), in(k, "t_weight"), WITH(bce, reduction(k))))
+OWN(kl_div, bp_kl_div(in(k, "x"), target(k), WITH(kl_div, kl_reduction(k), (int)setting(k, 0))))
+PAIR_LOSS(focal, setting(k, 0), setting(k, 1))
+PAIR_LOSS(dice, {1, {1}}, setting(k, 0))
+PAIR_LOSS(tversky, {1, {1}}, setting(k, 0), setting(k, 1), setting(k, 2))
+PLAIN_LOSS(corn)
+PLAIN_LOSS(hinge)
+PLAIN_LOSS(squared_hinge)
+PLAIN_LOSS(soft_margin)
+PAIR_LOSS(hinge_embedding, setting(k, 0))
+OWN(margin_ranking, bp_margin_ranking(in(k, "x1"), in(k, "x2"), target(k), WITH(margin_ranking, reduction(k), setting(k, 0))))
+OWN(multi_margin, bp_multi_margin(in(k, "x"), target(k), in(k, "t_weight"),
+                                  WITH(multi_margin, reduction(k), (int64_t)setting(k, 0), setting(k, 1))))
+PLAIN_LOSS(multilabel_margin)
+OWN(multilabel_soft_margin,
+    bp_multilabel_soft_margin(in(k, "x"), target(k), in(k, "t_weight"), WITH(multilabel_soft_margin, reduction(k))))
+OWN(cosine_embedding,
+    bp_cosine_embedding(in(k, "x1"), in(k, "x2"), target(k), WITH(cosine_embedding, reduction(k), setting(k, 0))))
+OWN(triplet_margin, bp_triplet_margin(in(k, "x1"), in(k, "x2"), in(k, "x3"),
+                                      WITH(triplet_margin, reduction(k), setting(k, 0), setting(k, 1), 1e-3, (int)setting(k, 2))))
+OWN(nt_xent, bp_nt_xent(in(k, "x1"), in(k, "x2"), WITH(nt_xent, reduction(k), setting(k, 0))))
+
 static void own_topk(golden *k) {
     bp_value y = bp_topk(in(k, "x"), (int64_t)setting(k, 0), WITH(topk, strstr(k->name, "smallest") == NULL)), index = y;
     index.output = 1;
@@ -321,6 +374,43 @@ static const golden_case golden_cases[] = {
     {"own", "maximum", own_maximum},
     {"own", "minimum", own_minimum},
     {"own", "where", own_where},
+    {"own", "lgamma", own_lgamma},
+    {"own", "digamma", own_digamma},
+    {"own", "polygamma_*", own_polygamma},
+    {"own", "logit_*", own_logit},
+    {"own", "prelu", own_prelu},
+    {"own", "addcmul_*", own_addcmul},
+    {"own", "addcdiv_*", own_addcdiv},
+    {"own", "glu_*", own_glu},
+    {"own", "swiglu_*", own_swiglu},
+    {"own", "geglu_*", own_geglu},
+    {"own", "masked_fill_*", own_masked_fill},
+    {"own", "smooth_l1_*", own_smooth_l1},
+    {"own", "log_cosh_*", own_log_cosh},
+    {"own", "quantile_*", own_quantile},
+    {"own", "expectile_*", own_expectile},
+    {"own", "mape_*", own_mape},
+    {"own", "msle_*", own_msle},
+    {"own", "poisson_nll_*", own_poisson_nll},
+    {"own", "gaussian_nll_*", own_gaussian_nll},
+    {"own", "nll_*", own_nll},
+    {"own", "kl_div_*", own_kl_div},
+    {"own", "focal_*", own_focal},
+    {"own", "dice_*", own_dice},
+    {"own", "tversky_*", own_tversky},
+    {"own", "corn_*", own_corn},
+    {"own", "hinge_embedding_*", own_hinge_embedding},
+    {"own", "hinge_*", own_hinge},
+    {"own", "squared_hinge_*", own_squared_hinge},
+    {"own", "soft_margin_*", own_soft_margin},
+    {"own", "margin_ranking_*", own_margin_ranking},
+    {"own", "multi_margin_*", own_multi_margin},
+    {"own", "multilabel_margin_*", own_multilabel_margin},
+    {"own", "multilabel_soft_margin_*", own_multilabel_soft_margin},
+    {"own", "cosine_embedding_*", own_cosine_embedding},
+    {"own", "triplet_margin_*", own_triplet_margin},
+    {"own", "nt_xent_*", own_nt_xent},
+    {"own", "bce_*", own_plain_bce},
 };
 
 static const golden_case *golden_search(const golden_case *table, size_t n, const char *group, const char *name) {

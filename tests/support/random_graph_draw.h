@@ -217,11 +217,19 @@ static inline void draw_slice(recipe *r, int x) {
     }
 }
 
+static inline void draw_gated(recipe *r, int x) {
+    bp_dims d = dims_of(r, x);
+    int64_t axis = numeric_axis(r, &d);
+    if (axis < 0 || d.dim[axis] % 2) return;
+    apply1(r, (enum bp__op_id)PICK(r, ID(glu), ID(swiglu), ID(geglu)), ATTRS(glu, .axis = axis),
+           x); /* all have this one attribute */
+}
+
 static inline void draw_structure(recipe *r) {
     int x = any_value(r, (bp_dtype)PICK(r, BP_F32, BP_F32, BP_F32, BP_F32, BP_F64, BP_U8, BP_I64), 0);
     if (x < 0) return;
     bp_dims d = dims_of(r, x), to = d;
-    switch (below(r, 7)) {
+    switch (below(r, 9)) {
     case 0: reshaped(r, x); break;
     case 1:
         if (d.n >= 2) permuted(r, x);
@@ -251,6 +259,10 @@ static inline void draw_structure(recipe *r) {
         break;
     }
     case 5: apply1(r, ID(stop_gradient), NULL, x); break;
+    case 6:
+        if (type_of(r, x) <= BP_F64) draw_gated(r, x);
+        break;
+    case 7: apply2(r, ID(masked_fill), ATTRS(masked_fill, .value = 2), x, x); break;
     default:
         if (d.n == 0) apply1(r, ID(fill), ATTRS(fill, .shape = bp_shape(2, chance(r, 50) ? BP_BATCH : 3, PICK(r, 1, 5, 40))), x);
         break;
@@ -374,7 +386,9 @@ static inline void draw_random(recipe *r) {
     int x = any_real(r, 1);
     const char *stream = streams[below(r, 3)];
     if (x < 0) return;
-    if (chance(r, 30))
+    if (chance(r, 25))
+        apply1(r, ID(rrelu), ATTRS(rrelu, .stream = stream, .lower = 0.1, .upper = 0.4), x);
+    else if (chance(r, 30))
         apply1(r, ID(random_uniform), ATTRS(random_uniform, .stream = stream), x);
     else
         apply2(r, ID(dropout), ATTRS(dropout, .stream = stream), x, number(r, BP_F32, 0.25 * (double)below(r, 4)));
@@ -401,11 +415,82 @@ static inline void draw_cross_entropy(recipe *r, const char *reduction) {
           (const int[]){x, target, weight}, 3);
 }
 
+/* The defaults of a loss with another reduction, its first attribute. */
+static inline int apply_loss(recipe *r, enum bp__op_id id, const char *reduction, int x, int t, int third) {
+    const bp__op *op = bp__op_id(id);
+    double attrs[32];
+    if (x < 0 || t < 0 || op->attrs_size > sizeof attrs) return -1;
+    memcpy(attrs, op->attr_defaults, op->attrs_size);
+    memcpy(attrs, &reduction, sizeof reduction);
+    return apply(r, op, attrs, (const int[]){x, t, third}, op->n_in);
+}
+
+/* Losses of x and t of one shape. */
+static inline void draw_pair_loss(recipe *r, const char *reduction, int x, int t) {
+    static const enum bp__op_id ids[] = {ID(smooth_l1),
+                                         ID(log_cosh),
+                                         ID(quantile),
+                                         ID(expectile),
+                                         ID(mape),
+                                         ID(msle),
+                                         ID(poisson_nll),
+                                         ID(kl_div),
+                                         ID(hinge),
+                                         ID(squared_hinge),
+                                         ID(soft_margin),
+                                         ID(hinge_embedding),
+                                         ID(focal),
+                                         ID(dice),
+                                         ID(tversky),
+                                         ID(margin_ranking),
+                                         ID(bce),
+                                         ID(gaussian_nll),
+                                         ID(triplet_margin),
+                                         ID(multilabel_soft_margin),
+                                         ID(nt_xent),
+                                         ID(cosine_embedding)};
+    enum bp__op_id id = ids[below(r, (int64_t)(sizeof ids / sizeof ids[0]))];
+    bp_dims d = dims_of(r, x), rows = d;
+    int third = -1;
+    if (d.n < 1 && (id == ID(triplet_margin) || id == ID(multilabel_soft_margin) || id == ID(cosine_embedding))) return;
+    if (id == ID(nt_xent) && (d.n != 2 || d.dim[0] < 1)) return;
+    if (id == ID(bce) || id == ID(dice) || id == ID(tversky)) x = apply1(r, ID(sigmoid), NULL, x);
+    if (id == ID(bce) || id == ID(dice) || id == ID(tversky) || id == ID(kl_div)) t = apply1(r, ID(sigmoid), NULL, t);
+    if (id == ID(margin_ranking) || id == ID(triplet_margin)) third = t;
+    if (id == ID(gaussian_nll)) third = number(r, BP_F32, 0.5);
+    if (id == ID(cosine_embedding)) {
+        rows.n--;
+        third = leaf(r, INPUT, BP_I64, rows, -1, 2);
+    }
+    apply_loss(r, id, reduction, x, t, third);
+}
+
+/* Losses of rows x [n, classes] and labels. */
+static inline void draw_label_loss(recipe *r, const char *reduction) {
+    int x = any_real(r, 2);
+    if (x < 0) return;
+    bp_dims d = dims_of(r, x);
+    if (d.n != 2 || d.dim[1] < 1 || d.dim[1] > 40) return;
+    if (chance(r, 15)) {
+        apply_loss(r, ID(multilabel_margin), reduction, x, leaf(r, INPUT, BP_I64, d, -1, (double)d.dim[1]), -1);
+        return;
+    }
+    int label = leaf(r, INPUT, BP_I64, bp_shape(1, d.dim[0]), -1, (double)d.dim[1]);
+    int weight = chance(r, 30) ? leaf(r, CONSTANT, BP_F32, bp_shape(1, d.dim[1]), 0.2, 2) : -1;
+    static const enum bp__op_id ids[] = {ID(nll), ID(multi_margin), ID(focal), ID(corn)};
+    apply_loss(r, ids[below(r, 4)], reduction, x, label, weight);
+}
+
 static inline void draw_loss(recipe *r) {
     static const char *const reductions[] = {"mean", "sum", "none"};
     const char *reduction = reductions[below(r, 3)];
-    int64_t which = below(r, 6);
-    if (which >= 4) {
+    if (chance(r, 20)) {
+        draw_label_loss(r, reduction);
+        return;
+    }
+    int64_t which = below(r, 12);
+    if (which >= 6) which = 6;
+    if (which == 4 || which == 5) {
         draw_cross_entropy(r, reduction);
         return;
     }
@@ -419,6 +504,7 @@ static inline void draw_loss(recipe *r) {
     }
     if (t < 0) t = apply1(r, ID(sin), NULL, x);
     if (t < 0) return;
+    if (which == 6) draw_pair_loss(r, reduction, x, t);
     if (which == 0) apply2(r, ID(mse), ATTRS(mse, .reduction = reduction), x, t);
     if (which == 1) apply2(r, ID(l1), ATTRS(l1, .reduction = reduction), x, t);
     if (which == 2) apply2(r, ID(huber), ATTRS(huber, .reduction = reduction, .delta = chance(r, 50) ? 1 : 0.4), x, t);
@@ -575,7 +661,7 @@ static inline void draw_operation(recipe *r) {
         draw_convolution(r);
     else if (x < 91)
         draw_indexing(r);
-    else if (x < 94)
+    else if (x < 93)
         draw_random(r);
     else
         draw_loss(r);
