@@ -220,12 +220,12 @@ OWN(mse, bp_mse(in(k, "x"), in(k, "target"), WITH(mse, reduction(k))))
 OWN(l1, bp_l1(in(k, "x"), in(k, "target"), WITH(l1, reduction(k))))
 OWN(gather, bp_gather(in(k, "x"), in(k, "t_index"), (int64_t)setting(k, 0)))
 OWN(logsumexp, bp_logsumexp(in(k, "x"), (int64_t)setting(k, 0), WITH(logsumexp, strstr(k->name, "keep") != NULL)))
-OWN(amax, bp_max(in(k, "x"), WITH(max, strstr(k->name, "all") ? (bp_dims){.n = -1} : bp_shape(1, 1), 0)))
+OWN(amax, bp_amax(in(k, "x"), WITH(amax, strstr(k->name, "all") ? (bp_dims){.n = -1} : bp_shape(1, 1), 0)))
 OWN(mean, mean_over(in(k, "x"), bp_shape(2, 0, 2), 0))
 OWN(sum, sum_over(in(k, "x"), bp_shape(1, 1), 1))
 OWN(matmul, bp_matmul(in(k, "a"), in(k, "b")))
 OWN(linear, bp_linear(in(k, "x"), in(k, "weight"), in(k, "bias")))
-OWN(embedding, bp_embedding(in(k, "weight"), in(k, "t_index")))
+OWN(embedding, bp_embedding(in(k, "weight"), in(k, "t_index"), NULL))
 OWN(conv2d, bp_conv2d(in(k, "x"), in(k, "weight"), in(k, "bias"),
                       WITH(conv2d, bp_shape(2, 2, 1), bp_shape(2, 1, 2), bp_shape(2, 1, 2), 2)))
 OWN(pow, bp_pow(in(k, "a"), in(k, "b")))
@@ -236,7 +236,7 @@ OWN(maximum, bp_maximum(in(k, "a"), in(k, "b")))
 OWN(minimum, bp_minimum(in(k, "a"), in(k, "b")))
 OWN(where, bp_where(bp_gt(in(k, "t_c"), num(k, 0)), in(k, "a"), in(k, "b")))
 static void own_topk(golden *k) {
-    bp_value y = bp_topk(in(k, "x"), (int64_t)setting(k, 0), WITH(topk, strstr(k->name, "smallest") == NULL)), index = y;
+    bp_value y = bp_topk(in(k, "x"), (int64_t)setting(k, 0), WITH(topk, strstr(k->name, "smallest") == NULL, -1)), index = y;
     index.output = 1;
     golden_out(k, "y0", y);
     golden_out(k, "y1", index);

@@ -23,10 +23,10 @@ static void layer_embedding(golden *k) {
         bp_value row = bp_one_hot(bp_number(k->g, BP_I64, (double)padding), size_of(w, 0), WITH(one_hot, BP_U8));
         w = bp_where(reshaped(row, bp_shape(2, size_of(w, 0), 1)), bp_stop_gradient(w), w);
     }
-    golden_out(k, "y", bp_embedding(w, in(k, "x0")));
+    golden_out(k, "y", bp_embedding(w, in(k, "x0"), NULL));
 }
 static void layer_embedding_bag(golden *k) {
-    golden_out(k, "y", mean_over(bp_embedding(in(k, "weight"), in(k, "x0")), bp_shape(1, 1), 0));
+    golden_out(k, "y", mean_over(bp_embedding(in(k, "weight"), in(k, "x0"), NULL), bp_shape(1, 1), 0));
 }
 
 /* ---- Convolutions and pools --------------------------------------------------------------------------------------------------

@@ -336,7 +336,8 @@ static inline void draw_indexing(recipe *r) {
     int64_t axis = numeric_axis(r, &d), last = d.dim[d.n - 1];
     switch (below(r, 5)) {
     case 0:
-        if (last > 0) apply1(r, ID(topk), ATTRS(topk, .k = 1 + below(r, last < 5 ? last : 5), .largest = chance(r, 50)), x);
+        if (last > 0)
+            apply1(r, ID(topk), ATTRS(topk, .k = 1 + below(r, last < 5 ? last : 5), .largest = chance(r, 50), .axis = -1), x);
         break;
     case 1:
     case 2: {
@@ -356,7 +357,7 @@ static inline void draw_indexing(recipe *r) {
         int i = any_value(r, BP_I64, 0);
         if (i < 0 || dims_of(r, i).n > 3) break;
         int w = leaf(r, PARAMETER, BP_F32, bp_shape(2, PICK(r, 3, 9), PICK(r, 2, 8, 33)), -1, 1);
-        apply2(r, ID(embedding), NULL, w, i);
+        apply2(r, ID(embedding), ATTRS(embedding, .padding_idx = chance(r, 70) ? BP_UNSET : 0), w, i);
         break;
     }
     default: {

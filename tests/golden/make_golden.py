@@ -5,42 +5,12 @@ CASE/gout.NAME the cotangent of each output, CASE/grad.in.NAME the gradients of 
 
     python3 make_golden.py ops.safetensors
 """
-import json
-import struct
 import sys
 
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(1)
-D = torch.float64
-tensors = {}
-generator = torch.Generator().manual_seed(20240229)
-
-
-def randn(*shape):
-    return torch.randn(shape, generator=generator, dtype=D)
-
-
-def case(name, function, **inputs):
-    """Inputs whose names begin with t_ are constants: no gradient is written for them."""
-    inputs = {k: v.clone().requires_grad_(v.dtype == D and not k.startswith("t_")) for k, v in inputs.items()}
-    outputs = function(*inputs.values())
-    if torch.is_tensor(outputs):
-        outputs = (outputs,)
-    total = 0
-    for i, y in enumerate(outputs):
-        tensors[f"{name}/out.y{i}"] = y.detach()
-        if y.dtype == D:
-            g = randn(*y.shape)
-            tensors[f"{name}/gout.y{i}"] = g
-            total = total + (y * g).sum()
-    total.backward()
-    for k, v in inputs.items():
-        tensors[f"{name}/in.{k}"] = v.detach()
-        if v.grad is not None:
-            tensors[f"{name}/grad.in.{k}"] = v.grad
-
+from golden import D, case, generator, randn, write
 
 # Kinks (0, +-1, +-3 ...) are in x on purpose.
 x = torch.cat([torch.tensor([0.0, -1.0, 1.0, 3.0, -3.0, 0.5, -0.5, 6.0, 20.0, -40.0], dtype=D), randn(30) * 2])
@@ -110,22 +80,6 @@ case("conv2d_groups_uneven", lambda x, w, b: F.conv2d(x, w, b, stride=(2, 1), pa
 for name, f in {"pow": torch.pow, "atan2": torch.atan2, "hypot": torch.hypot, "div": torch.div, "maximum": torch.maximum, "minimum": torch.minimum}.items():
     case(name, f, a=torch.rand(3, 5, generator=generator, dtype=D) + 0.5, b=torch.cat([torch.tensor([1.0], dtype=D), randn(4).abs() + 0.3]))
 case("where", lambda a, b, c: torch.where(c > 0, a, b), a=randn(3, 5), b=randn(5), t_c=randn(3, 1))
-
-
-def write(path):
-    names = sorted(tensors, key=lambda k: k.encode())
-    header, blobs, at = {}, [], 0
-    for k in names:
-        array = tensors[k].contiguous().numpy()
-        data = array.tobytes()
-        header[k] = {"dtype": {"float64": "F64", "int64": "I64"}[str(array.dtype)], "shape": list(array.shape), "data_offsets": [at, at + len(data)]}
-        blobs.append(data)
-        at += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-    print(len({k.split("/")[0] for k in names}), "cases,", len(text) + at + 8, "bytes")
 
 
 write(sys.argv[1])
