@@ -246,6 +246,7 @@ static void own_topk(golden *k) {
  */
 
 #include "golden_layers.h"
+#include "golden_shape.h"
 
 static const golden_case golden_cases[] = {
     {"activations", "relu", act_relu},
@@ -332,7 +333,8 @@ static const golden_case *golden_search(const golden_case *table, size_t n, cons
     return NULL;
 }
 static const golden_case *golden_find(const char *group, const char *name) {
-    const golden_case *c = golden_search(golden_cases, sizeof golden_cases / sizeof golden_cases[0], group, name);
+    const golden_case *c = golden_search(golden_shape, sizeof golden_shape / sizeof golden_shape[0], group, name);
+    if (!c) c = golden_search(golden_cases, sizeof golden_cases / sizeof golden_cases[0], group, name);
     return c ? c : golden_search(golden_layers, sizeof golden_layers / sizeof golden_layers[0], group, name);
 }
 #endif

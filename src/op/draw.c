@@ -27,15 +27,11 @@ static bp_status permutation_infer(bp__infer *c) {
     return BP_OK;
 }
 
-/* Uniform numbers need a tensor whose shape they take; nobody reads these. */
-static bp_value uniform(bp_graph *g, bp_dtype dtype, bp_dims dims, const char *stream) {
-    return bp_random_uniform(bp_fill(bp__k(g, dtype, 0), dims), stream);
-}
-
 static bp_value permutation_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
+    (void)g;
     (void)n_in;
     const struct bp__random_permutation_attrs *a = attrs;
-    return bp_argsort(uniform(g, BP_F64, bp_value_dims(in[0]), a->stream), NULL);
+    return bp_argsort(bp_random_uniform(bp_cast(in[0], BP_F64), a->stream), NULL);
 }
 
 static bp_status multinomial_infer(bp__infer *c) {
@@ -68,7 +64,8 @@ static bp_value multinomial_decompose(bp_graph *g, const void *attrs, const bp_v
         return bp_is_bad(drawn) ? drawn : bp__output(drawn, 1);
     }
     d.dim[last] = a->n;
-    bp_value u = bp_sub(bp__k(g, dtype, 1), uniform(g, dtype, d, a->stream)); /* in (0, 1] */
+    bp_value shape = bp_fill(bp__k(g, dtype, 0), d);                              /* nobody reads its numbers */
+    bp_value u = bp_sub(bp__k(g, dtype, 1), bp_random_uniform(shape, a->stream)); /* in (0, 1] */
     bp_value upto = bp_cumsum(p, last), total = bp__max_axis(upto, last, true);
     bp_value below = bp_lt(bp__unsqueeze(upto, last), bp__unsqueeze(bp_mul(u, total), last + 1)); /* [..., n, size] */
     return bp__sum_axis(below, last + 1, false);
