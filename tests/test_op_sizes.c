@@ -1,6 +1,6 @@
-/* Sizes that are symbols: every operation of the table, on every sample, is built once with the sample's sizes as numbers and
-   once with each size above 1 as a symbol. Values and gradients have to be the same bits. What needs a number says so in a
-   sentence, and is listed here with the reason. */
+/* Sizes that are symbols, and sizes of 0 and 1. Every operation of the table, on every sample, is built once with the sample's
+   sizes as numbers and once with each size above 1 as a symbol: values and gradients have to be the same bits. What needs a
+   number says so in a sentence, and is listed here with the reason. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,7 +84,8 @@ static void run(result *r, bp_graph *g, bp_context *ctx, const bp_value *outputs
     bp_state_free(state);
 }
 
-static void compute(result *r, const bp__op *op, const bp__sample *s, bool symbolic) {
+/* Sizes equal to `size` become `other` in what is run. */
+static void compute(result *r, const bp__op *op, const bp__sample *s, bool symbolic, int64_t size, int64_t other) {
     bp_context *ctx;
     bp_graph *g;
     bp_value in[MAX_IN], wrt[MAX_IN], y[MAX_OUT], c[MAX_OUT], results[MAX_OUT + MAX_IN];
@@ -106,6 +107,9 @@ static void compute(result *r, const bp__op *op, const bp__sample *s, bool symbo
             snprintf(name, sizeof name, "n%lld", (long long)d.dim[k]);
             if (d.dim[k] > 1) d.dim[k] = bp_symbol(g, name);
         }
+        for (int64_t k = 0; k < d.n; k++)
+            if (real[i].dim[k] == size) real[i].dim[k] = other;
+        if (!symbolic) d = real[i];
         int64_t n = count(&real[i]);
         bp_dtype dtype = from->dtype <= BP_F64 ? BP_F64 : from->dtype;
         data[i] = calloc((size_t)n + 1, 8);
@@ -162,8 +166,8 @@ static void every_operation(void **unused) {
         if (only && strcmp(only, op->name) != 0) continue;
         for (int32_t k = 0; k < op->n_samples; k++) {
             result a, b;
-            compute(&a, op, &op->samples[k], false);
-            compute(&b, op, &op->samples[k], true);
+            compute(&a, op, &op->samples[k], false, -1, -1);
+            compute(&b, op, &op->samples[k], true, -1, -1);
             if (a.status != BP_OK) {
                 printf("%s, sample %d: %s\n", op->name, (int)k, a.sentence);
                 wrong++;
@@ -193,7 +197,42 @@ static void every_operation(void **unused) {
     assert_true(only || compared > 250);
 }
 
+/* Sizes that become 0 or 1, as numbers and as symbols: the operation works, or refuses with a sentence about shapes; it never
+   touches what is not there (the sanitizers look). */
+static void empty_and_single(void **unused) {
+    (void)unused;
+    int works = 0, refused = 0, wrong = 0;
+    for (int i = 0; i < bp__op_count(); i++) {
+        const bp__op *op = bp__op_at(i);
+        if (op->flags & (BP__OP_LEAF | BP__OP_HIDDEN)) continue;
+        for (int32_t k = 0; k < op->n_samples; k++)
+            for (int64_t size = 2; size < 20; size++)
+                for (int64_t other = 0; other <= 1; other++)
+                    for (int symbolic = 0; symbolic <= 1; symbolic++) {
+                        const bp__sample *s = &op->samples[k];
+                        bool has = false;
+                        for (int32_t j = 0; j < s->n_in; j++)
+                            for (int64_t d = 0; d < s->in[j].dims.n && s->in[j].low <= s->in[j].high; d++)
+                                has |= s->in[j].dims.dim[d] == size;
+                        if (!has) continue;
+                        result r;
+                        compute(&r, op, s, symbolic != 0, size, other);
+                        if (r.status == BP_OK) {
+                            works++;
+                        } else {
+                            refused++;
+                            if (r.status != BP_SHAPE && r.status != BP_UNSUPPORTED)
+                                wrong++, printf("%s: %s\n", op->name, r.sentence);
+                        }
+                        drop(&r);
+                    }
+    }
+    printf("%d runs, %d refused\n", works, refused);
+    assert_int_equal(wrong, 0);
+    assert_true(works > 1000);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_operation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_operation), cmocka_unit_test(empty_and_single)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
