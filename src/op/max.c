@@ -1,53 +1,63 @@
 /* amax, amin: the largest and smallest of x over `axes` (default: all); NaN if there is one. Among equal ones the gradient is
                shared equally.
    max, min:   the same numbers. Over one axis the whole gradient goes to the first of them, the one that argmax and argmin name,
-               as it does in PyTorch's max(x, dim); over all or several axes it is shared. */
+               as it does in PyTorch's max(x, dim); over several axes, or all (none named), it is shared. */
 #include "op/make.h"
 
-static bp_status infer(bp__infer *c, bp_dims *axes, bool keepdim) {
+/* Axes that were named are made plain; none stays none, as a vector's only axis is not the same as all. */
+static bp_status infer(bp__infer *c, bp_dims *named, bool keepdim) {
     bp_dtype dtype = c->in[0]->dtype;
+    bp_dims axes = *named;
     if (!bp__dtype_is_float(dtype) && dtype != BP_I64)
         return bp__infer_fail(c, BP_TYPE, "x must be f32, f64 or i64, not %s: use cast", bp_dtype_name(dtype));
-    BP_TRY(bp__infer_reduction(c, axes, keepdim));
-    return bp__infer_not_empty(c, axes, "largest or smallest");
+    BP_TRY(bp__infer_reduction(c, &axes, keepdim));
+    if (named->n > 0) *named = axes;
+    return bp__infer_not_empty(c, &axes, "largest or smallest");
 }
 
-static void forward(const bp__call *c, bp__reduce_op op, const bp_dims *axes) {
+static bp_dims axes_of(const bp_dims *named, int64_t n) {
+    bp_dims all = {.n = n};
+    for (int64_t i = 0; i < n; i++) all.dim[i] = i;
+    return named->n > 0 ? *named : all;
+}
+
+static void forward(const bp__call *c, bp__reduce_op op, const bp_dims *named) {
     bp__tensor y = c->in[0];
     uint32_t mask = 0;
-    for (int64_t i = 0; i < axes->n; i++) {
-        mask |= 1u << axes->dim[i];
-        y.dim[axes->dim[i]] = 1;
+    bp_dims axes = axes_of(named, y.n_dims);
+    for (int64_t i = 0; i < axes.n; i++) {
+        mask |= 1u << axes.dim[i];
+        y.dim[axes.dim[i]] = 1;
     }
     y.data = c->out[0].data;
     bp__tensor_make_dense(&y);
     bp__reduce(c->env, op, mask, &y, &c->in[0]);
 }
 
-static void shared(bp__grad *c, const bp_dims *axes) {
+static void shared(bp__grad *c, const bp_dims *named) {
     bp_value x = c->in[0];
     bp_dtype dtype = bp_value_dtype(x);
-    bp_dims dims = bp_value_dims(x);
+    bp_dims dims = bp_value_dims(x), axes = axes_of(named, dims.n);
     c->d_in[0] = BP_NONE;
     if (!bp__dtype_is_float(dtype)) return;
-    bp_value y = bp__as_reduced(c->out[0], dims, axes, true), d_y = bp__as_reduced(c->d_out[0], dims, axes, true);
-    bp_value equal = bp_eq(x, y), shares = bp__sum_axes(bp_cast(equal, dtype), *axes, true);
+    bp_value y = bp__as_reduced(c->out[0], dims, &axes, true), d_y = bp__as_reduced(c->d_out[0], dims, &axes, true);
+    bp_value equal = bp_eq(x, y), shares = bp__sum_axes(bp_cast(equal, dtype), axes, true);
     c->d_in[0] = bp_div(bp_where(equal, d_y, bp__k(c->g, dtype, 0)), shares);
 }
 
-static void to_first(bp__grad *c, bool largest, const bp_dims *axes) {
+static void to_first(bp__grad *c, bool largest, const bp_dims *named) {
     bp_value x = c->in[0];
     bp_dims dims = bp_value_dims(x);
-    if (axes->n != 1 || !bp__dtype_is_float(bp_value_dtype(x))) {
-        shared(c, axes);
+    if (named->n != 1 || !bp__dtype_is_float(bp_value_dtype(x))) {
+        shared(c, named);
         return;
     }
-    int64_t axis = axes->dim[0];
+    int64_t axis = named->dim[0];
     bp_argmax_options most = bp_argmax_defaults();
     bp_argmin_options least = bp_argmin_defaults();
     most.keepdim = least.keepdim = 1;
     bp_value first = largest ? bp_argmax(x, axis, &most) : bp_argmin(x, axis, &least);
-    c->d_in[0] = bp_scatter_add(bp__as_reduced(c->d_out[0], dims, axes, true), first, axis, dims.dim[axis]);
+    c->d_in[0] = bp_scatter_add(bp__as_reduced(c->d_out[0], dims, named, true), first, axis, dims.dim[axis]);
 }
 
 static double flops(const bp__call *c) { return (double)bp__tensor_count(&c->in[0]); }
