@@ -242,6 +242,7 @@ BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char *
    of every graph; bp_symbol makes more. Sizes are given when a session runs, and differ from run to run. */
 #define BP_MAX_DIMS 8
 #define BP_INFER ((int64_t)-1) /* reshape: the one dimension that follows from the others */
+#define BP_UNSET INT64_MIN     /* a whole number among options that is left out */
 #define BP_BATCH ((int64_t)-2)
 #define BP_TIME ((int64_t)-3)
 typedef struct bp_dims {
@@ -391,6 +392,12 @@ BP_API int bp_session_committed(const bp_session *session);             /* 0: `o
 BP_API bp_status bp_session_describe(bp_session *session, char **text); /* the plan of the last run's sizes; owns (bp_free) */
 BP_API size_t bp_session_arena_bytes(const bp_session *session);
 
+/* Cuts x along an axis into n parts of the given sizes (numbers; the last may be BP_INFER: the rest), which lie one behind the
+   other and fill the axis. bp_chunk: into at most `chunks` parts of equal size, the last may be smaller, as PyTorch's: parts has
+   room for `chunks`, the number made is returned (0: failed; x's axis must be a number). */
+BP_API void bp_split(bp_value *parts, bp_value x, const int64_t *sizes, int n, int64_t axis);
+BP_API int bp_chunk(bp_value *parts, bp_value x, int chunks, int64_t axis);
+
 /* ==== Stage 3: operations (generated from src/op/ops.def and src/kernel/elementwise.def by gen_ops) ================== */
 /*@OPERATIONS@*/
 /* clang-format off */
@@ -464,6 +471,108 @@ typedef struct bp_geglu_options {
 BP_API bp_geglu_options bp_geglu_defaults(void);
 BP_API bp_value bp_geglu(bp_value x, const bp_geglu_options *options);
 
+/* transpose: y = x with axes `axis0` and `axis1` exchanged */
+BP_API bp_value bp_transpose(bp_value x, int64_t axis0, int64_t axis1);
+
+/* squeeze: y = x without those of `axes` that have size 1 */
+typedef struct bp_squeeze_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+} bp_squeeze_options;
+BP_API bp_squeeze_options bp_squeeze_defaults(void);
+BP_API bp_value bp_squeeze(bp_value x, const bp_squeeze_options *options);
+
+/* unsqueeze: y = x with a new axis `axis` of size 1 */
+BP_API bp_value bp_unsqueeze(bp_value x, int64_t axis);
+
+/* flatten: y = x with axes `start_axis` to `end_axis` joined */
+typedef struct bp_flatten_options {
+    size_t size;
+    int64_t start_axis; /* 0 */
+    int64_t end_axis; /* -1 */
+} bp_flatten_options;
+BP_API bp_flatten_options bp_flatten_defaults(void);
+BP_API bp_value bp_flatten(bp_value x, const bp_flatten_options *options);
+
+/* stack: y = inputs side by side along a new axis `axis` */
+typedef struct bp_stack_options {
+    size_t size;
+    int64_t axis; /* 0 */
+} bp_stack_options;
+BP_API bp_stack_options bp_stack_defaults(void);
+BP_API bp_value bp_stack(const bp_value *x, int n_x, const bp_stack_options *options);
+
+/* pad: y = x with a border: constant, reflect, replicate or circular */
+typedef struct bp_pad_options {
+    size_t size;
+    const char *mode; /* "constant" */
+    double value; /* 0.0 */
+} bp_pad_options;
+BP_API bp_pad_options bp_pad_defaults(void);
+BP_API bp_value bp_pad(bp_value x, bp_dims padding, const bp_pad_options *options);
+
+/* flip: y = x in reverse order along `axes` */
+BP_API bp_value bp_flip(bp_value x, bp_dims axes);
+
+/* roll: y[(i + shift) mod n] = x[i] along `axis` of size n */
+BP_API bp_value bp_roll(bp_value x, int64_t shift, int64_t axis);
+
+/* repeat: y = x put side by side repeats[i] times along axis i */
+BP_API bp_value bp_repeat(bp_value x, bp_dims repeats);
+
+/* tile: y = x put side by side; missing numbers of `repeats` are leading ones */
+BP_API bp_value bp_tile(bp_value x, bp_dims repeats);
+
+/* tril: y[i, j] = j - i <= diagonal ? x[i, j] : 0 */
+typedef struct bp_tril_options {
+    size_t size;
+    int64_t diagonal; /* 0 */
+} bp_tril_options;
+BP_API bp_tril_options bp_tril_defaults(void);
+BP_API bp_value bp_tril(bp_value x, const bp_tril_options *options);
+
+/* triu: y[i, j] = j - i >= diagonal ? x[i, j] : 0 */
+typedef struct bp_triu_options {
+    size_t size;
+    int64_t diagonal; /* 0 */
+} bp_triu_options;
+BP_API bp_triu_options bp_triu_defaults(void);
+BP_API bp_value bp_triu(bp_value x, const bp_triu_options *options);
+
+/* diag: a vector on diagonal `diagonal` of a square matrix, or that diagonal of a matrix */
+typedef struct bp_diag_options {
+    size_t size;
+    int64_t diagonal; /* 0 */
+} bp_diag_options;
+BP_API bp_diag_options bp_diag_defaults(void);
+BP_API bp_value bp_diag(bp_value x, const bp_diag_options *options);
+
+/* arange: y[i] = start + i * step, 0 <= i < size */
+BP_API bp_value bp_arange(bp_value start, bp_value step, int64_t size);
+
+/* linspace: y[i] = start + i * (end - start) / (size - 1), 0 <= i < size */
+BP_API bp_value bp_linspace(bp_value start, bp_value end, int64_t size);
+
+/* unfold: y[b, (c, i, j), place] = x[b, c, pixel under element i, j of the kernel at place] */
+typedef struct bp_unfold_options {
+    size_t size;
+    bp_dims dilation; /* 1 on every axis */
+    bp_dims padding; /* 0 on every axis */
+    bp_dims stride; /* 1 on every axis */
+} bp_unfold_options;
+BP_API bp_unfold_options bp_unfold_defaults(void);
+BP_API bp_value bp_unfold(bp_value x, bp_dims kernel, const bp_unfold_options *options);
+
+/* fold: y[b, c, pixel under element i, j of the kernel at place] += x[b, (c, i, j), place] */
+typedef struct bp_fold_options {
+    size_t size;
+    bp_dims dilation; /* 1 on every axis */
+    bp_dims padding; /* 0 on every axis */
+    bp_dims stride; /* 1 on every axis */
+} bp_fold_options;
+BP_API bp_fold_options bp_fold_defaults(void);
+BP_API bp_value bp_fold(bp_value x, bp_dims output_size, bp_dims kernel, const bp_fold_options *options);
+
 /* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast */
 BP_API bp_value bp_matmul(bp_value a, bp_value b);
 
@@ -532,7 +641,7 @@ typedef struct bp_mean_options {
 BP_API bp_mean_options bp_mean_defaults(void);
 BP_API bp_value bp_mean(bp_value x, const bp_mean_options *options);
 
-/* max: y = largest of x over `axes` */
+/* max: y = largest of x over `axes`; its gradient over one axis goes to the first */
 typedef struct bp_max_options {
     size_t size;
     bp_dims axes; /* n = -1: all */
@@ -541,6 +650,109 @@ typedef struct bp_max_options {
 BP_API bp_max_options bp_max_defaults(void);
 BP_API bp_value bp_max(bp_value x, const bp_max_options *options);
 
+/* min: y = smallest of x over `axes`; its gradient over one axis goes to the first */
+typedef struct bp_min_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_min_options;
+BP_API bp_min_options bp_min_defaults(void);
+BP_API bp_value bp_min(bp_value x, const bp_min_options *options);
+
+/* amax: y = largest of x over `axes`; its gradient is shared among equal ones */
+typedef struct bp_amax_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_amax_options;
+BP_API bp_amax_options bp_amax_defaults(void);
+BP_API bp_value bp_amax(bp_value x, const bp_amax_options *options);
+
+/* amin: y = smallest of x over `axes`; its gradient is shared among equal ones */
+typedef struct bp_amin_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_amin_options;
+BP_API bp_amin_options bp_amin_defaults(void);
+BP_API bp_value bp_amin(bp_value x, const bp_amin_options *options);
+
+/* prod: y = product of x over `axes` */
+typedef struct bp_prod_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_prod_options;
+BP_API bp_prod_options bp_prod_defaults(void);
+BP_API bp_value bp_prod(bp_value x, const bp_prod_options *options);
+
+/* var: y = sum((x - mean)^2) / max(0, n - correction) over `axes` */
+typedef struct bp_var_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+    double correction; /* 1.0 */
+} bp_var_options;
+BP_API bp_var_options bp_var_defaults(void);
+BP_API bp_value bp_var(bp_value x, const bp_var_options *options);
+
+/* std: y = sqrt(sum((x - mean)^2) / max(0, n - correction)) over `axes` */
+typedef struct bp_std_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+    double correction; /* 1.0 */
+} bp_std_options;
+BP_API bp_std_options bp_std_defaults(void);
+BP_API bp_value bp_std(bp_value x, const bp_std_options *options);
+
+/* norm: y = sum(|x|^p)^(1/p) over `axes` */
+typedef struct bp_norm_options {
+    size_t size;
+    double p; /* 2.0 */
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_norm_options;
+BP_API bp_norm_options bp_norm_defaults(void);
+BP_API bp_value bp_norm(bp_value x, const bp_norm_options *options);
+
+/* all: y = no element over `axes` is 0 */
+typedef struct bp_all_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_all_options;
+BP_API bp_all_options bp_all_defaults(void);
+BP_API bp_value bp_all(bp_value x, const bp_all_options *options);
+
+/* any: y = an element over `axes` is not 0 */
+typedef struct bp_any_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_any_options;
+BP_API bp_any_options bp_any_defaults(void);
+BP_API bp_value bp_any(bp_value x, const bp_any_options *options);
+
+/* median: y = middle of sorted(x) over `axes`, the lower of two */
+typedef struct bp_median_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+} bp_median_options;
+BP_API bp_median_options bp_median_defaults(void);
+BP_API bp_value bp_median(bp_value x, const bp_median_options *options);
+
+/* quantile: y = sorted(x)[q * (n - 1)] over `axes`, interpolated */
+typedef struct bp_quantile_options {
+    size_t size;
+    bp_dims axes; /* n = -1: all */
+    int keepdim; /* 0 */
+    const char *interpolation; /* "linear" */
+} bp_quantile_options;
+BP_API bp_quantile_options bp_quantile_defaults(void);
+BP_API bp_value bp_quantile(bp_value x, double q, const bp_quantile_options *options);
+
 /* argmax: y = first index of the largest element along `axis` */
 typedef struct bp_argmax_options {
     size_t size;
@@ -548,6 +760,14 @@ typedef struct bp_argmax_options {
 } bp_argmax_options;
 BP_API bp_argmax_options bp_argmax_defaults(void);
 BP_API bp_value bp_argmax(bp_value x, int64_t axis, const bp_argmax_options *options);
+
+/* argmin: y = first index of the smallest element along `axis` */
+typedef struct bp_argmin_options {
+    size_t size;
+    int keepdim; /* 0 */
+} bp_argmin_options;
+BP_API bp_argmin_options bp_argmin_defaults(void);
+BP_API bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options);
 
 /* logsumexp: y = log(sum(exp(x))) along `axis` */
 typedef struct bp_logsumexp_options {
@@ -563,10 +783,63 @@ BP_API bp_value bp_softmax(bp_value x, int64_t axis);
 /* log_softmax: y = x - log(sum(exp(x))) along `axis` */
 BP_API bp_value bp_log_softmax(bp_value x, int64_t axis);
 
-/* topk: values, indices = the k largest (smallest) along the last axis. Also makes indices: the same value with member output = 1 */
+/* softmin: y = exp(-x) / sum(exp(-x)) along `axis` */
+BP_API bp_value bp_softmin(bp_value x, int64_t axis);
+
+/* sparsemax: y = max(x - tau, 0) with sum(y) = 1 along `axis` */
+typedef struct bp_sparsemax_options {
+    size_t size;
+    int64_t axis; /* -1 */
+} bp_sparsemax_options;
+BP_API bp_sparsemax_options bp_sparsemax_defaults(void);
+BP_API bp_value bp_sparsemax(bp_value x, const bp_sparsemax_options *options);
+
+/* entmax15: y = max(x / 2 - tau, 0)^2 with sum(y) = 1 along `axis` */
+typedef struct bp_entmax15_options {
+    size_t size;
+    int64_t axis; /* -1 */
+} bp_entmax15_options;
+BP_API bp_entmax15_options bp_entmax15_defaults(void);
+BP_API bp_value bp_entmax15(bp_value x, const bp_entmax15_options *options);
+
+/* cumsum: y[i] = x[0] + ... + x[i] along `axis` */
+BP_API bp_value bp_cumsum(bp_value x, int64_t axis);
+
+/* cumprod: y[i] = x[0] * ... * x[i] along `axis` */
+BP_API bp_value bp_cumprod(bp_value x, int64_t axis);
+
+/* cummax: values, indices = the largest of x[0] ... x[i] along `axis`. Also makes indices: the same value with member output = 1 */
+BP_API bp_value bp_cummax(bp_value x, int64_t axis);
+
+/* cummin: values, indices = the smallest of x[0] ... x[i] along `axis`. Also makes indices: the same value with member output = 1 */
+BP_API bp_value bp_cummin(bp_value x, int64_t axis);
+
+/* linear_recurrence: y[0] = b[0], y[i] = a[i] * y[i-1] + b[i] along `axis` */
+BP_API bp_value bp_linear_recurrence(bp_value a, bp_value b, int64_t axis);
+
+/* sort: values, indices = x in ascending (descending) order along `axis`, stable. Also makes indices: the same value with member output = 1 */
+typedef struct bp_sort_options {
+    size_t size;
+    int64_t axis; /* -1 */
+    int descending; /* 0 */
+} bp_sort_options;
+BP_API bp_sort_options bp_sort_defaults(void);
+BP_API bp_value bp_sort(bp_value x, const bp_sort_options *options);
+
+/* argsort: indices that put x in ascending (descending) order along `axis`, stable */
+typedef struct bp_argsort_options {
+    size_t size;
+    int64_t axis; /* -1 */
+    int descending; /* 0 */
+} bp_argsort_options;
+BP_API bp_argsort_options bp_argsort_defaults(void);
+BP_API bp_value bp_argsort(bp_value x, const bp_argsort_options *options);
+
+/* topk: values, indices = the k largest (smallest) along `axis`. Also makes indices: the same value with member output = 1 */
 typedef struct bp_topk_options {
     size_t size;
     int largest; /* 1 */
+    int64_t axis; /* -1 */
 } bp_topk_options;
 BP_API bp_topk_options bp_topk_defaults(void);
 BP_API bp_value bp_topk(bp_value x, int64_t k, const bp_topk_options *options);
@@ -577,8 +850,27 @@ BP_API bp_value bp_gather(bp_value x, bp_value index, int64_t axis);
 /* scatter_add: y[..., index[..., j, ...], ...] += x[..., j, ...] along `axis` */
 BP_API bp_value bp_scatter_add(bp_value x, bp_value index, int64_t axis, int64_t size);
 
+/* take_along: y[..., j, ...] = x[..., index[..., j, ...], ...], broadcast outside `axis` */
+BP_API bp_value bp_take_along(bp_value x, bp_value index, int64_t axis);
+
+/* index_select: y[..., j, ...] = x[..., index[j], ...] along `axis` */
+BP_API bp_value bp_index_select(bp_value x, bp_value index, int64_t axis);
+
+/* index_add: y = x; y[..., index[j], ...] += alpha * source[..., j, ...] along `axis` */
+typedef struct bp_index_add_options {
+    size_t size;
+    double alpha; /* 1.0 */
+} bp_index_add_options;
+BP_API bp_index_add_options bp_index_add_defaults(void);
+BP_API bp_value bp_index_add(bp_value x, bp_value index, bp_value source, int64_t axis, const bp_index_add_options *options);
+
 /* embedding: y[i, :] = weight[index[i], :] */
-BP_API bp_value bp_embedding(bp_value weight, bp_value index);
+typedef struct bp_embedding_options {
+    size_t size;
+    int64_t padding_idx; /* BP_UNSET */
+} bp_embedding_options;
+BP_API bp_embedding_options bp_embedding_defaults(void);
+BP_API bp_value bp_embedding(bp_value weight, bp_value index, const bp_embedding_options *options);
 
 /* embedding_grad: d_weight[index[i], :] += d_y[i, :] */
 BP_API bp_value bp_embedding_grad(bp_value d_y, bp_value index, int64_t rows);
@@ -594,6 +886,33 @@ BP_API bp_value bp_one_hot(bp_value index, int64_t classes, const bp_one_hot_opt
 /* random_uniform: y = uniform in [0, 1), of x's shape */
 BP_API bp_value bp_random_uniform(bp_value x, const char *stream);
 
+/* random_normal: y = standard normal, of x's shape */
+BP_API bp_value bp_random_normal(bp_value x, const char *stream);
+
+/* random_permutation: y = each row of the last axis a permutation of 0 ... n-1, of x's shape */
+BP_API bp_value bp_random_permutation(bp_value x, const char *stream);
+
+/* bernoulli: y = u < p, u uniform in [0, 1) */
+BP_API bp_value bp_bernoulli(bp_value p, const char *stream);
+
+/* multinomial: index = n draws of places of the last axis, with weights p */
+typedef struct bp_multinomial_options {
+    size_t size;
+    int replacement; /* 0 */
+} bp_multinomial_options;
+BP_API bp_multinomial_options bp_multinomial_defaults(void);
+BP_API bp_value bp_multinomial(bp_value p, int64_t n, const char *stream, const bp_multinomial_options *options);
+
+/* gumbel_softmax: y = softmax((x + gumbel noise) / tau) along `axis` */
+typedef struct bp_gumbel_softmax_options {
+    size_t size;
+    double tau; /* 1.0 */
+    int hard; /* 0 */
+    int64_t axis; /* -1 */
+} bp_gumbel_softmax_options;
+BP_API bp_gumbel_softmax_options bp_gumbel_softmax_defaults(void);
+BP_API bp_value bp_gumbel_softmax(bp_value x, const char *stream, const bp_gumbel_softmax_options *options);
+
 /* dropout: y = u >= p ? x / (1 - p) : 0, u uniform in [0, 1) */
 BP_API bp_value bp_dropout(bp_value x, bp_value p, const char *stream);
 
@@ -605,6 +924,21 @@ typedef struct bp_rrelu_options {
 } bp_rrelu_options;
 BP_API bp_rrelu_options bp_rrelu_defaults(void);
 BP_API bp_value bp_rrelu(bp_value x, const char *stream, const bp_rrelu_options *options);
+
+/* dropout1d: dropout of whole channels of x [batch, channels, length] */
+BP_API bp_value bp_dropout1d(bp_value x, bp_value p, const char *stream);
+
+/* dropout2d: dropout of whole channels of x [batch, channels, height, width] */
+BP_API bp_value bp_dropout2d(bp_value x, bp_value p, const char *stream);
+
+/* dropout3d: dropout of whole channels of x [batch, channels, depth, height, width] */
+BP_API bp_value bp_dropout3d(bp_value x, bp_value p, const char *stream);
+
+/* alpha_dropout: y = a * (u >= p ? x : -1.758) + b, mean and variance kept */
+BP_API bp_value bp_alpha_dropout(bp_value x, bp_value p, const char *stream);
+
+/* feature_alpha_dropout: alpha_dropout of whole channels of x [batch, channels, ...] */
+BP_API bp_value bp_feature_alpha_dropout(bp_value x, bp_value p, const char *stream);
 
 /* mse: (x - target)^2, reduced */
 typedef struct bp_mse_options {
@@ -648,14 +982,14 @@ typedef struct bp_log_cosh_options {
 BP_API bp_log_cosh_options bp_log_cosh_defaults(void);
 BP_API bp_value bp_log_cosh(bp_value x, bp_value target, const bp_log_cosh_options *options);
 
-/* quantile: e = target - x; e >= 0 ? q e : (q - 1) e, reduced */
-typedef struct bp_quantile_options {
+/* quantile_loss: e = target - x; e >= 0 ? q e : (q - 1) e, reduced */
+typedef struct bp_quantile_loss_options {
     size_t size;
     const char *reduction; /* "mean" */
     double q; /* 0.5 */
-} bp_quantile_options;
-BP_API bp_quantile_options bp_quantile_defaults(void);
-BP_API bp_value bp_quantile(bp_value x, bp_value target, const bp_quantile_options *options);
+} bp_quantile_loss_options;
+BP_API bp_quantile_loss_options bp_quantile_loss_defaults(void);
+BP_API bp_value bp_quantile_loss(bp_value x, bp_value target, const bp_quantile_loss_options *options);
 
 /* expectile: e = target - x; (e >= 0 ? tau : 1 - tau) e^2, reduced */
 typedef struct bp_expectile_options {

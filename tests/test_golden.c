@@ -1,4 +1,4 @@
-/* Values and gradients against PyTorch's, in double precision: tests/golden/ops.safetensors (made by make_golden.py beside it)
+/* Values and gradients against PyTorch's, in double precision: the sets of tests/golden/ (made by the scripts beside them)
    and, where it is there, the reference set of ../shared/data (or $BP_SHARED/data), of which every case is checked that the
    table of operations can express; the others are named. A case lists its inputs in.* and param.*, outputs out.*, cotangents
    gout.* and gradients grad.*; every output and every gradient of the file has to be right. */
@@ -188,10 +188,10 @@ static void one_case(tally *sums, bp__st_file *file, const char *prefix, const c
 
 /* ---- Tests ----------------------------------------------------------------------------------------------------------- */
 
-static void own(bp_context *ctx, const char *isa, int no_passes) {
+static void own(bp_context *ctx, const char *path, const char *isa, int no_passes) {
     bp__st_file *file;
     tally sums = {0};
-    if (bp__safetensors_open(ctx, "tests/golden/ops.safetensors", &file) != BP_OK) fail_msg("%s", bp_context_error(ctx));
+    if (bp__safetensors_open(ctx, path, &file) != BP_OK) fail_msg("%s", bp_context_error(ctx));
     char last[120] = "";
     for (int64_t i = 0; i < file->n_tensors; i++) {
         const char *slash = strchr(file->tensors[i].name, '/');
@@ -206,7 +206,7 @@ static void own(bp_context *ctx, const char *isa, int no_passes) {
         if (sums.left_out > before) printf("%s: no case of the test compares it\n", name);
     }
     bp__safetensors_close(file);
-    printf("own set, %s, passes %s: %d cases checked, %d wrong\n", isa, no_passes ? "none" : "all", sums.checked, sums.wrong);
+    printf("%s, %s, passes %s: %d cases checked, %d wrong\n", path, isa, no_passes ? "none" : "all", sums.checked, sums.wrong);
     assert_int_equal(sums.wrong + sums.left_out, 0);
     assert_true(sums.checked > 50);
 }
@@ -215,8 +215,10 @@ static void own_set(void **state) {
     (void)state;
     bp_context *ctx;
     assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
+    static const char *const sets[] = {"tests/golden/ops.safetensors", "tests/golden/shape.safetensors"};
     for (int i = 0; bp_isa_usable(i); i++)
-        for (int none = 0; none <= 1; none++) own(ctx, bp_isa_usable(i), none);
+        for (int none = 0; none <= 1; none++)
+            for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) own(ctx, sets[s], bp_isa_usable(i), none);
     bp_context_free(ctx);
 }
 

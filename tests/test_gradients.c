@@ -55,7 +55,8 @@ typedef struct totals {
 } totals;
 
 /* Inputs that enter as numbers, not as variables: PyTorch has no gradient for them either. */
-static const char *const fixed_inputs[][2] = {{"dropout", "p"}};
+static const char *const fixed_inputs[][2] = {{"dropout", "p"},   {"dropout1d", "p"},     {"dropout2d", "p"},
+                                              {"dropout3d", "p"}, {"alpha_dropout", "p"}, {"feature_alpha_dropout", "p"}};
 
 static double uniform(problem *p) {
     uint64_t z = (p->seed += 0x9E3779B97F4A7C15u);

@@ -247,6 +247,9 @@ static void infinities(void **unused) {
     bp_value w = feed(&b, "w", BP_F64, bp_shape(1, 4), (const double[]){1, 3, 3, 2}, bp_shape(1, 4));
     run(&b, bp_gradient(bp_max(w, NULL), w), d);
     assert_true(d[0] == 0 && d[1] == 0.5 && d[2] == 0.5 && d[3] == 0); /* shared among equals */
+    bp_max_options named = {sizeof named, bp_shape(1, 0), 0};
+    run(&b, bp_gradient(bp_max(w, &named), w), d);
+    assert_true(d[0] == 0 && d[1] == 1 && d[2] == 0 && d[3] == 0); /* along an axis: to the first */
     bp_value all = bp_dropout(w, bp_number(b.g, BP_F64, 1), "test.dropout");
     run(&b, bp_gradient(bp_sum(all, NULL), w), d);
     for (int i = 0; i < 4; i++) assert_true(d[i] == 0); /* and not 0 / 0 */

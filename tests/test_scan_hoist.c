@@ -47,7 +47,7 @@ static void mixed_body(bp_graph *body, const bp_value *carry, const bp_value *x,
     bp_value product = bp_linear(flat, captured[1], BP_NONE);                                    /* captured [4, 24] */
     bp_value cubes = bp_matmul(bp_tanh(turned), bp_reshape(captured[2], bp_shape(2, 4, 6)));     /* [batch, 6, 6] */
     bp_value wide = bp_broadcast_to(bp_reshape(part, bp_shape(3, BP_BATCH, 4, 1)), bp_shape(3, BP_BATCH, 4, 3));
-    bp_value token = bp_embedding(captured[0], x[1]);
+    bp_value token = bp_embedding(captured[0], x[1], NULL);
     bp_value scale = bp_add(bp_cast(bp_cast(part, BP_F32), BP_F64), captured[3]); /* captured [batch, 4] */
     bp_value all = bp_add(bp_add(product, token), bp_add(scale, bp_sum(bp_sin(wide), &sum)));
     next[0] = bp_mul(bp_number(body, BP_F64, 0.1), bp_add(carry[0], all));

@@ -130,6 +130,11 @@ void bp__reduce(const bp__env *env, bp__reduce_op op, uint32_t axes, const bp__t
 void bp__arg_reduce(const bp__env *env, bool largest, int axis, const bp__tensor *out, const bp__tensor *in);
 /* Cumulative sum/product/max along an axis, one chain in index order. */
 void bp__cumulative(const bp__env *env, bp__reduce_op op, int axis, const bp__tensor *out, const bp__tensor *in);
+/* The largest (smallest) so far along an axis and where it is; of equal ones the last, NaN stays, as in PyTorch. */
+void bp__cumulative_arg(const bp__env *env, bool largest, int axis, const bp__tensor *values, const bp__tensor *indices,
+                        const bp__tensor *in);
+/* out[0] = b[0], out[i] = fma(a[i], out[i-1], b[i]) along an axis; a[0] is not read. F32, F64; all of one shape. */
+void bp__recurrence(const bp__env *env, int axis, const bp__tensor *out, const bp__tensor *a, const bp__tensor *b);
 /* The k largest (smallest) along the last axis in order; ties by lower index; NaN largest. values dtype of in, indices I64. */
 void bp__topk(const bp__env *env, int64_t k, bool largest, const bp__tensor *values, const bp__tensor *indices,
               const bp__tensor *in);
@@ -154,4 +159,17 @@ void bp__scatter_add(const bp__env *env, int axis, const bp__tensor *out, const 
 /* Uniform [0,1) numbers of stream `stream`: row = index on axis 0, element = index within the row (core/rng.h). Step and
    seed from env. out contiguous F32 or F64. Vectorised Philox. */
 void bp__fill_uniform(const bp__env *env, uint32_t stream, const bp__tensor *out);
+/* The same with the standard normal distribution; computed in double precision for either type. */
+void bp__fill_normal(const bp__env *env, uint32_t stream, const bp__tensor *out);
+
+/* ---- Patches of images ------------------------------------------------------------------------------------------------- */
+/* Where the windows of a kernel lie; [0] height, [1] width. */
+typedef struct bp__window {
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+} bp__window;
+/* columns [n, channels * kernel, places] = the patches of images [n, channels, height, width], zeros beyond the border; both
+   contiguous, of one type. places: what the images' size gives. */
+void bp__patches(const bp__env *env, const bp__window *w, const bp__tensor *columns, const bp__tensor *images);
+/* Its adjoint: images (zeroed here) += columns, in order of the kernel's elements for each pixel. */
+void bp__patches_add(const bp__env *env, const bp__window *w, const bp__tensor *images, const bp__tensor *columns);
 #endif

@@ -1,4 +1,5 @@
 /* Moving without arithmetic: copies with conversion and transposition, and the layout of weights in panels. */
+#include "core/rng.h"
 #include "kernel/isa.h"
 #include "kernel/transpose.h"
 #include "kernel/walk.h"
@@ -262,4 +263,32 @@ void bp__fill_uniform(const bp__env *env, uint32_t stream, const bp__tensor *out
     f.kernels = out->dtype == BP_F32 ? env->isa->f32.reduce : env->isa->f64.reduce;
     f.length = count / f.rows;
     bp__walk_run(env, f.rows, 4 * f.length, &f.per_piece, fill_piece, &f);
+}
+
+static void normal_piece(void *arg, int64_t piece, int thread) {
+    (void)thread;
+    const fill *f = arg;
+    const bp__stream s = {.seed = f->env->seed, .step = f->env->step, .stream = f->stream};
+    for (int64_t i = piece * f->per_piece; i < BP__MIN((piece + 1) * f->per_piece, f->rows); i++) {
+        const uint32_t row = (uint32_t)(f->env->first_row + i);
+        if (f->out->dtype == BP_F64) {
+            bp__normal_f64(bp__at(f->out, i * f->length), s, row, 0, f->length);
+            continue;
+        }
+        float *to = bp__at(f->out, i * f->length);
+        double part[64];
+        for (int64_t k = 0; k < f->length; k += 64) {
+            int64_t n = BP__MIN(64, f->length - k);
+            bp__normal_f64(part, s, row, k, n);
+            for (int64_t e = 0; e < n; e++) to[k + e] = (float)part[e];
+        }
+    }
+}
+
+void bp__fill_normal(const bp__env *env, uint32_t stream, const bp__tensor *out) {
+    int64_t count = bp__tensor_count(out);
+    if (count == 0) return;
+    fill f = {.env = env, .out = out, .stream = stream, .rows = out->n_dims > 0 ? out->dim[0] : 1};
+    f.length = count / f.rows;
+    bp__walk_run(env, f.rows, 16 * f.length, &f.per_piece, normal_piece, &f);
 }

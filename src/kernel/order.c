@@ -1,4 +1,4 @@
-/* What depends on the order of elements along an axis: arg max and min, cumulative sums, the k largest. Plain C. */
+/* What depends on the order of elements along an axis: arg max and min, cumulative sums, recurrences, the k largest. Plain C. */
 #include "kernel/isa.h"
 #include "kernel/walk.h"
 #include <math.h>
@@ -8,7 +8,7 @@ typedef struct job {
     bp__reduce_op op;
     bool largest;
     int axis;
-    const bp__tensor *out, *in, *indices;
+    const bp__tensor *out, *in, *indices, *factor;
     int64_t n_items, per_piece, k;
 } job;
 
@@ -94,6 +94,59 @@ void bp__cumulative(const bp__env *env, bp__reduce_op op, int axis, const bp__te
     if (bp__tensor_count(in) == 0) return;
     job j = {.op = op, .axis = axis, .out = out, .in = in, .n_items = bp__tensor_count(in) / in->dim[axis]};
     bp__walk_run(env, j.n_items, in->dim[axis], &j.per_piece, cumulative_piece, &j);
+}
+
+static void cumulative_arg_piece(void *arg, int64_t piece, int thread) {
+    (void)thread;
+    const job *j = arg;
+    const size_t size = bp_dtype_size((bp_dtype)j->in->dtype);
+    const int64_t step = j->in->stride[j->axis], n = j->in->dim[j->axis];
+    for (int64_t i = piece * j->per_piece; i < BP__MIN((piece + 1) * j->per_piece, j->n_items); i++) {
+        int64_t from = bp__walk_offset(j->in, j->in, j->axis, i), best = 0;
+        int64_t to = bp__walk_offset(j->out, j->in, j->axis, i), at = bp__walk_offset(j->indices, j->in, j->axis, i);
+        for (int64_t e = 0; e < n; e++) {
+            if (!before(j->in, j->largest, true, from + best * step, from + e * step)) best = e;
+            memcpy(bp__at(j->out, to + e * j->out->stride[j->axis]), bp__at(j->in, from + best * step), size);
+            *(int64_t *)bp__at(j->indices, at + e * j->indices->stride[j->axis]) = best;
+        }
+    }
+}
+
+void bp__cumulative_arg(const bp__env *env, bool largest, int axis, const bp__tensor *values, const bp__tensor *indices,
+                        const bp__tensor *in) {
+    if (bp__tensor_count(in) == 0) return;
+    job j = {.largest = largest, .axis = axis, .out = values, .indices = indices, .in = in};
+    j.n_items = bp__tensor_count(in) / in->dim[axis];
+    bp__walk_run(env, j.n_items, in->dim[axis], &j.per_piece, cumulative_arg_piece, &j);
+}
+
+#define RECURRENCE(type, fused)                                                                                  \
+    {                                                                                                            \
+        const type *a = (const type *)j->factor->data + factor, *b = (const type *)j->in->data + from;           \
+        type *y = (type *)j->out->data + to, acc = b[0];                                                         \
+        y[0] = acc;                                                                                              \
+        for (int64_t e = 1; e < n; e++) y[e * to_step] = acc = fused(a[e * factor_step], acc, b[e * from_step]); \
+    }
+static void recurrence_piece(void *arg, int64_t piece, int thread) {
+    (void)thread;
+    const job *j = arg;
+    const int64_t n = j->in->dim[j->axis], from_step = j->in->stride[j->axis], to_step = j->out->stride[j->axis],
+                  factor_step = j->factor->stride[j->axis];
+    for (int64_t i = piece * j->per_piece; i < BP__MIN((piece + 1) * j->per_piece, j->n_items); i++) {
+        int64_t from = bp__walk_offset(j->in, j->in, j->axis, i), to = bp__walk_offset(j->out, j->in, j->axis, i),
+                factor = bp__walk_offset(j->factor, j->in, j->axis, i);
+        if (j->in->dtype == BP_F32)
+            RECURRENCE(float, fmaf)
+        else
+            RECURRENCE(double, fma)
+    }
+}
+#undef RECURRENCE
+
+void bp__recurrence(const bp__env *env, int axis, const bp__tensor *out, const bp__tensor *a, const bp__tensor *b) {
+    if (bp__tensor_count(b) == 0) return;
+    job j = {.axis = axis, .out = out, .in = b, .factor = a, .n_items = bp__tensor_count(b) / b->dim[axis]};
+    bp__walk_run(env, j.n_items, b->dim[axis], &j.per_piece, recurrence_piece, &j);
 }
 
 /* The k first of a row by a heap of k element numbers in `indices`, the last of them at the root; then sorted in place. */

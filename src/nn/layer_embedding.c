@@ -11,6 +11,6 @@ bp_status bp__layer_embedding(const bp__layer_call *c, bp_value *y) {
     BP_TRY(bp__layer_init(c, "weight", bp_normal_init(0, 1), &init));
     int64_t rows = bp__choice_option(c->choice, "num_embeddings")->integer;
     int64_t width = bp__choice_option(c->choice, "embedding_dim")->integer;
-    *y = bp_embedding(bp__layer_parameter(c, "weight", bp_shape(2, rows, width), init), x);
+    *y = bp_embedding(bp__layer_parameter(c, "weight", bp_shape(2, rows, width), init), x, NULL);
     return BP_OK;
 }

@@ -26,10 +26,15 @@ static inline bp_value bp__sum_axis(bp_value x, int64_t axis, bool keepdim) {
 }
 static inline bp_value bp__sum_all(bp_value x) { return bp_sum(x, NULL); }
 static inline bp_value bp__max_axis(bp_value x, int64_t axis, bool keepdim) {
-    bp_max_options o = bp_max_defaults();
+    bp_amax_options o = bp_amax_defaults();
     o.axes = (bp_dims){1, {axis}};
     o.keepdim = keepdim;
-    return bp_max(x, &o);
+    return bp_amax(x, &o);
+}
+/* sqrt(x), with gradient 0 instead of infinity at 0. */
+static inline bp_value bp__sqrt0(bp_value x) {
+    bp_value none = bp_eq(x, bp__k_like(x, 0));
+    return bp_where(none, bp__k_like(x, 0), bp_sqrt(bp_where(none, bp__k_like(x, 1), x)));
 }
 /* x with an axis of size 1 put in at `axis`. */
 static inline bp_value bp__unsqueeze(bp_value x, int64_t axis) {

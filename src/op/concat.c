@@ -39,23 +39,28 @@ static void forward(const bp__call *c) {
     }
 }
 
-/* Each input's gradient is its slice. A slice begins at a number: what lies behind a size that is still a symbol has none. */
+/* Each input's gradient is its slice. A slice begins at a number: what lies behind a size that is still a symbol is cut from the
+   other end, through flip. */
 static void gradient(bp__grad *c) {
     const struct bp__concat_attrs *a = c->attrs;
-    int64_t start = 0;
+    const bp_dims along = {1, {a->axis}};
+    int64_t start = 0, behind = bp_value_dims(c->out[0]).dim[a->axis];
+    bp_value back = BP_NONE;
     for (int i = 0; i < c->n_in; i++) {
-        bp_dims d = bp_value_dims(c->in[i]);
-        int64_t size = d.dim[a->axis];
+        int64_t size = bp_value_dims(c->in[i]).dim[a->axis];
+        behind = bp__dim_sub(c->g->dims, behind, size);
         c->d_in[i] = BP_NONE;
-        if (c->wanted[i]) {
-            if (start < 0) {
-                c->d_in[i] = bp__graph_fail(c->g, BP_UNSUPPORTED,
-                                            "concat: input %d lies behind one whose size along axis %lld is not a number; its "
-                                            "gradient is not supported: put inputs of fixed size first",
-                                            i, (long long)a->axis);
-                return;
-            }
+        if (c->wanted[i] && start >= 0) {
             c->d_in[i] = bp__slice_axis(c->d_out[0], a->axis, start, size, 1);
+        } else if (c->wanted[i] && behind >= 0) {
+            if (!back.graph) back = bp_flip(c->d_out[0], along);
+            c->d_in[i] = bp_flip(bp__slice_axis(back, a->axis, behind, size, 1), along);
+        } else if (c->wanted[i]) {
+            c->d_in[i] = bp__graph_fail(c->g, BP_UNSUPPORTED,
+                                        "concat: input %d lies between two whose sizes along axis %lld are not numbers; its "
+                                        "gradient is not supported: put inputs of fixed size first or last",
+                                        i, (long long)a->axis);
+            return;
         }
         start = bp__dim_add(c->g->dims, start, size);
     }

@@ -1,8 +1,10 @@
-/* embedding:      y[i…, :] = weight[index[i…], :]; an index outside the table gives zeros.
+/* embedding:      y[i…, :] = weight[index[i…], :]; an index outside the table gives zeros. The row `padding_idx` (negative: from
+                   the end) is looked up as any other, but learns nothing.
    embedding_grad: its adjoint: d_weight[index[i…], :] += d_y[i…, :], `rows` rows. */
 #include "op/make.h"
 
 static bp_status infer(bp__infer *c) {
+    struct bp__embedding_attrs *a = c->attrs;
     const bp_dims *w = &c->in[0]->dims, *index = &c->in[1]->dims;
     BP_TRY(bp__infer_need_float(c, 0));
     BP_TRY(bp__infer_need_i64(c, 1, "index"));
@@ -12,6 +14,13 @@ static bp_status infer(bp__infer *c) {
     if (index->n + 1 > BP_MAX_DIMS)
         return bp__infer_fail(c, BP_SHAPE, "index %s has too many dimensions beside weight %s", bp__infer_shape(c, 1),
                               bp__infer_shape(c, 0));
+    if (a->padding_idx != BP_UNSET) {
+        int64_t given = a->padding_idx;
+        if (a->padding_idx < 0 && w->dim[0] >= 0) a->padding_idx += w->dim[0];
+        if (a->padding_idx < 0 || (w->dim[0] >= 0 && a->padding_idx >= w->dim[0]))
+            return bp__infer_fail(c, BP_SHAPE, "padding_idx %lld is no row of weight %s", (long long)given,
+                                  bp__infer_shape(c, 0));
+    }
     c->out[0] = (bp__info){.dtype = c->in[0]->dtype, .dims = *index};
     c->out[0].dims.dim[c->out[0].dims.n++] = w->dim[1];
     return BP_OK;
@@ -42,7 +51,12 @@ static void forward(const bp__call *c) {
 }
 
 static void gradient(bp__grad *c) {
-    if (c->wanted[0]) c->d_in[0] = bp_embedding_grad(c->d_out[0], c->in[1], bp_value_dims(c->in[0]).dim[0]);
+    const struct bp__embedding_attrs *a = c->attrs;
+    bp_value index = c->in[1];
+    if (!c->wanted[0]) return;
+    if (a->padding_idx != BP_UNSET) /* -1 is outside, and adds nothing */
+        index = bp_where(bp_eq(index, bp__k(c->g, BP_I64, (double)a->padding_idx)), bp__k(c->g, BP_I64, -1), index);
+    c->d_in[0] = bp_embedding_grad(c->d_out[0], index, bp_value_dims(c->in[0]).dim[0]);
 }
 
 static bp_status grad_infer(bp__infer *c) {
@@ -66,7 +80,7 @@ static void grad_forward(const bp__call *c) {
 }
 
 static void grad_gradient(bp__grad *c) {
-    if (c->wanted[0]) c->d_in[0] = bp_embedding(c->d_out[0], c->in[1]);
+    if (c->wanted[0]) c->d_in[0] = bp_embedding(c->d_out[0], c->in[1], NULL);
 }
 
 static const bp__sample samples[] = {{.n_in = 2, .in = {BP__F(-2, 2, 2, {5, 3}), BP__I(0, 5, 1, {7})}},

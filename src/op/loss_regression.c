@@ -72,17 +72,17 @@ static bp_value log_cosh_each(const struct bp__log_cosh_attrs *a, const bp_value
 SAMPLES(log_cosh, -2, 2, )
 BP__LOSS(log_cosh, "log(cosh(x - target)), reduced", bp__loss_infer_pair)
 
-static bp_value quantile_each(const struct bp__quantile_attrs *a, const bp_value *in) {
+static bp_value quantile_loss_each(const struct bp__quantile_loss_attrs *a, const bp_value *in) {
     bp_value e = bp_sub(in[1], in[0]);
     return bp_where(bp_ge(e, bp__k_like(e, 0)), bp__mul_k(e, a->q), bp__mul_k(e, a->q - 1));
 }
-static bp_status quantile_infer(bp__infer *c) {
-    const struct bp__quantile_attrs *a = c->attrs;
+static bp_status quantile_loss_infer(bp__infer *c) {
+    const struct bp__quantile_loss_attrs *a = c->attrs;
     BP_TRY(bp__loss_infer_number(c, "q", a->q, 0, true, 1));
     return bp__loss_infer_pair(c);
 }
-SAMPLES(quantile, -2, 2, .q = 0.9)
-BP__LOSS(quantile, "e = target - x; e >= 0 ? q e : (q - 1) e, reduced", quantile_infer)
+SAMPLES(quantile_loss, -2, 2, .q = 0.9)
+BP__LOSS(quantile_loss, "e = target - x; e >= 0 ? q e : (q - 1) e, reduced", quantile_loss_infer)
 
 static bp_value expectile_each(const struct bp__expectile_attrs *a, const bp_value *in) {
     bp_value e = bp_sub(in[1], in[0]), square = bp_mul(e, e);

@@ -46,6 +46,72 @@ bp_value bp__count_value(bp_value x, const bp_dims *axes, bp_dtype dtype) {
     return bp_cast(symbolic, dtype);
 }
 
+bp_value bp__count_from(bp_value x, int64_t start, int64_t size) {
+    return bp_arange(bp__k(x.graph, BP_I64, (double)start), bp__k(x.graph, BP_I64, 1), size);
+}
+
+/* -log(u), u in (0, 1): a uniform number has 24 or 53 bits and may be 0, which becomes half of the next one. */
+bp_value bp__exponential(bp_value x, const char *stream) {
+    double least = bp_value_dtype(x) == BP_F64 ? 0x1p-54 : 0x1p-25;
+    return bp_neg(bp_log(bp_maximum(bp_random_uniform(x, stream), bp__k_like(x, least))));
+}
+
+bp_value bp__along(bp_value vector, int64_t axis, int64_t n) {
+    bp_dims d = {.n = n};
+    for (int64_t i = 0; i < n; i++) d.dim[i] = i == axis ? bp_value_dims(vector).dim[0] : 1;
+    return bp_reshape(vector, d);
+}
+
+bp_value bp__axes_last(bp_value x, const bp_dims *axes) {
+    bp_dims d = bp_value_dims(x), order = {.n = d.n}, joined = {.n = d.n - axes->n};
+    int64_t kept = 0, next = 0;
+    for (int64_t i = 0; i < d.n; i++) {
+        bool reduced = next < axes->n && axes->dim[next] == i;
+        if (reduced) {
+            order.dim[joined.n + next++] = i;
+        } else {
+            joined.dim[kept] = d.dim[i];
+            order.dim[kept++] = i;
+        }
+    }
+    if (joined.n < 0 || bp_is_bad(x)) return x;
+    if (joined.n < BP_MAX_DIMS) joined.dim[joined.n] = 1;
+    for (int64_t i = 0; i < axes->n; i++)
+        joined.dim[joined.n] = bp__dim_mul(x.graph->dims, joined.dim[joined.n], d.dim[axes->dim[i]]);
+    joined.n++;
+    return bp_reshape(bp_permute(x, order), joined);
+}
+
+bp_value bp__as_reduced(bp_value y, bp_dims x, const bp_dims *axes, bool keepdim) {
+    bp_dims d, is = bp_value_dims(y);
+    bp__reduced_dims(&d, &x, axes, keepdim);
+    return bp_is_bad(y) || bp__dims_equal(&d, &is) ? y : bp_reshape(y, d);
+}
+
+bp_status bp__infer_one_axis(bp__infer *c, int64_t *axis) {
+    if (bp__infer_axis(axis, c->in[0]->dims.n)) return BP_OK;
+    return bp__infer_fail(c, BP_SHAPE, "axis %lld is not an axis of %s", (long long)*axis, bp__infer_shape(c, 0));
+}
+
+bp_status bp__infer_reduction(bp__infer *c, bp_dims *axes, bool keepdim) {
+    BP_TRY(bp__infer_axes(c, axes));
+    c->out[0].dtype = c->in[0]->dtype;
+    bp__reduced_dims(&c->out[0].dims, &c->in[0]->dims, axes, keepdim);
+    return BP_OK;
+}
+
+bp_status bp__infer_not_empty(bp__infer *c, const bp_dims *axes, const char *what) {
+    for (int64_t i = 0; i < axes->n; i++)
+        if (c->in[0]->dims.dim[axes->dim[i]] == 0)
+            return bp__infer_fail(c, BP_SHAPE, "no elements have no %s: x is %s", what, bp__infer_shape(c, 0));
+    return BP_OK;
+}
+
+bp_status bp__infer_stream(bp__infer *c, const char *stream) {
+    if (stream && stream[0]) return BP_OK;
+    return bp__infer_fail(c, BP_INVALID, "the stream needs a name, such as \"3.dropout\"");
+}
+
 bp_status bp__infer_axes(bp__infer *c, bp_dims *axes) {
     int64_t n = c->in[0]->dims.n;
     bool reduced[BP_MAX_DIMS] = {false};

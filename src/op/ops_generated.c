@@ -75,6 +75,103 @@ const struct bp__geglu_attrs bp__geglu_default_attrs = {.axis = -1};
 const bp__attr bp__geglu_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__geglu_attrs, axis), false},
 };
+const char *const bp__transpose_in_names[] = {"x", NULL};
+const struct bp__transpose_attrs bp__transpose_default_attrs = {.axis0 = 0, .axis1 = 0};
+const bp__attr bp__transpose_attr_list[] = {
+    {"axis0", BP__ATTR_I64, offsetof(struct bp__transpose_attrs, axis0), true},
+    {"axis1", BP__ATTR_I64, offsetof(struct bp__transpose_attrs, axis1), true},
+};
+const char *const bp__squeeze_in_names[] = {"x", NULL};
+const struct bp__squeeze_attrs bp__squeeze_default_attrs = {.axes = {.n = -1}};
+const bp__attr bp__squeeze_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__squeeze_attrs, axes), false},
+};
+const char *const bp__unsqueeze_in_names[] = {"x", NULL};
+const struct bp__unsqueeze_attrs bp__unsqueeze_default_attrs = {.axis = 0};
+const bp__attr bp__unsqueeze_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__unsqueeze_attrs, axis), true},
+};
+const char *const bp__flatten_in_names[] = {"x", NULL};
+const struct bp__flatten_attrs bp__flatten_default_attrs = {.start_axis = 0, .end_axis = -1};
+const bp__attr bp__flatten_attr_list[] = {
+    {"start_axis", BP__ATTR_I64, offsetof(struct bp__flatten_attrs, start_axis), false},
+    {"end_axis", BP__ATTR_I64, offsetof(struct bp__flatten_attrs, end_axis), false},
+};
+const char *const bp__stack_in_names[] = {"*x", NULL};
+const struct bp__stack_attrs bp__stack_default_attrs = {.axis = 0};
+const bp__attr bp__stack_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__stack_attrs, axis), false},
+};
+const char *const bp__pad_in_names[] = {"x", NULL};
+const struct bp__pad_attrs bp__pad_default_attrs = {.padding = {0}, .mode = "constant", .value = 0.0};
+const bp__attr bp__pad_attr_list[] = {
+    {"padding", BP__ATTR_DIMS, offsetof(struct bp__pad_attrs, padding), true},
+    {"mode", BP__ATTR_TEXT, offsetof(struct bp__pad_attrs, mode), false},
+    {"value", BP__ATTR_F64, offsetof(struct bp__pad_attrs, value), false},
+};
+const char *const bp__flip_in_names[] = {"x", NULL};
+const struct bp__flip_attrs bp__flip_default_attrs = {.axes = {0}};
+const bp__attr bp__flip_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__flip_attrs, axes), true},
+};
+const char *const bp__roll_in_names[] = {"x", NULL};
+const struct bp__roll_attrs bp__roll_default_attrs = {.shift = 0, .axis = 0};
+const bp__attr bp__roll_attr_list[] = {
+    {"shift", BP__ATTR_I64, offsetof(struct bp__roll_attrs, shift), true},
+    {"axis", BP__ATTR_I64, offsetof(struct bp__roll_attrs, axis), true},
+};
+const char *const bp__repeat_in_names[] = {"x", NULL};
+const struct bp__repeat_attrs bp__repeat_default_attrs = {.repeats = {0}};
+const bp__attr bp__repeat_attr_list[] = {
+    {"repeats", BP__ATTR_DIMS, offsetof(struct bp__repeat_attrs, repeats), true},
+};
+const char *const bp__tile_in_names[] = {"x", NULL};
+const struct bp__tile_attrs bp__tile_default_attrs = {.repeats = {0}};
+const bp__attr bp__tile_attr_list[] = {
+    {"repeats", BP__ATTR_DIMS, offsetof(struct bp__tile_attrs, repeats), true},
+};
+const char *const bp__tril_in_names[] = {"x", NULL};
+const struct bp__tril_attrs bp__tril_default_attrs = {.diagonal = 0};
+const bp__attr bp__tril_attr_list[] = {
+    {"diagonal", BP__ATTR_I64, offsetof(struct bp__tril_attrs, diagonal), false},
+};
+const char *const bp__triu_in_names[] = {"x", NULL};
+const struct bp__triu_attrs bp__triu_default_attrs = {.diagonal = 0};
+const bp__attr bp__triu_attr_list[] = {
+    {"diagonal", BP__ATTR_I64, offsetof(struct bp__triu_attrs, diagonal), false},
+};
+const char *const bp__diag_in_names[] = {"x", NULL};
+const struct bp__diag_attrs bp__diag_default_attrs = {.diagonal = 0};
+const bp__attr bp__diag_attr_list[] = {
+    {"diagonal", BP__ATTR_I64, offsetof(struct bp__diag_attrs, diagonal), false},
+};
+const char *const bp__arange_in_names[] = {"start", "step", NULL};
+const struct bp__arange_attrs bp__arange_default_attrs = {.size = 0};
+const bp__attr bp__arange_attr_list[] = {
+    {"size", BP__ATTR_I64, offsetof(struct bp__arange_attrs, size), true},
+};
+const char *const bp__linspace_in_names[] = {"start", "end", NULL};
+const struct bp__linspace_attrs bp__linspace_default_attrs = {.size = 0};
+const bp__attr bp__linspace_attr_list[] = {
+    {"size", BP__ATTR_I64, offsetof(struct bp__linspace_attrs, size), true},
+};
+const char *const bp__unfold_in_names[] = {"x", NULL};
+const struct bp__unfold_attrs bp__unfold_default_attrs = {.kernel = {0}, .dilation = {1, {1}}, .padding = {1, {0}}, .stride = {1, {1}}};
+const bp__attr bp__unfold_attr_list[] = {
+    {"kernel", BP__ATTR_DIMS, offsetof(struct bp__unfold_attrs, kernel), true},
+    {"dilation", BP__ATTR_DIMS, offsetof(struct bp__unfold_attrs, dilation), false},
+    {"padding", BP__ATTR_DIMS, offsetof(struct bp__unfold_attrs, padding), false},
+    {"stride", BP__ATTR_DIMS, offsetof(struct bp__unfold_attrs, stride), false},
+};
+const char *const bp__fold_in_names[] = {"x", NULL};
+const struct bp__fold_attrs bp__fold_default_attrs = {.output_size = {0}, .kernel = {0}, .dilation = {1, {1}}, .padding = {1, {0}}, .stride = {1, {1}}};
+const bp__attr bp__fold_attr_list[] = {
+    {"output_size", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, output_size), true},
+    {"kernel", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, kernel), true},
+    {"dilation", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, dilation), false},
+    {"padding", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, padding), false},
+    {"stride", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, stride), false},
+};
 const char *const bp__matmul_in_names[] = {"a", "b", NULL};
 const struct bp__matmul_attrs bp__matmul_default_attrs = {0};
 const char *const bp__linear_in_names[] = {"x", "weight", "?bias", NULL};
@@ -131,11 +228,88 @@ const bp__attr bp__max_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__max_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__max_attrs, keepdim), false},
 };
+const char *const bp__min_in_names[] = {"x", NULL};
+const struct bp__min_attrs bp__min_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__min_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__min_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__min_attrs, keepdim), false},
+};
+const char *const bp__amax_in_names[] = {"x", NULL};
+const struct bp__amax_attrs bp__amax_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__amax_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__amax_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__amax_attrs, keepdim), false},
+};
+const char *const bp__amin_in_names[] = {"x", NULL};
+const struct bp__amin_attrs bp__amin_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__amin_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__amin_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__amin_attrs, keepdim), false},
+};
+const char *const bp__prod_in_names[] = {"x", NULL};
+const struct bp__prod_attrs bp__prod_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__prod_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__prod_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__prod_attrs, keepdim), false},
+};
+const char *const bp__var_in_names[] = {"x", NULL};
+const struct bp__var_attrs bp__var_default_attrs = {.axes = {.n = -1}, .keepdim = 0, .correction = 1.0};
+const bp__attr bp__var_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__var_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__var_attrs, keepdim), false},
+    {"correction", BP__ATTR_F64, offsetof(struct bp__var_attrs, correction), false},
+};
+const char *const bp__std_in_names[] = {"x", NULL};
+const struct bp__std_attrs bp__std_default_attrs = {.axes = {.n = -1}, .keepdim = 0, .correction = 1.0};
+const bp__attr bp__std_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__std_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__std_attrs, keepdim), false},
+    {"correction", BP__ATTR_F64, offsetof(struct bp__std_attrs, correction), false},
+};
+const char *const bp__norm_in_names[] = {"x", NULL};
+const struct bp__norm_attrs bp__norm_default_attrs = {.p = 2.0, .axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__norm_attr_list[] = {
+    {"p", BP__ATTR_F64, offsetof(struct bp__norm_attrs, p), false},
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__norm_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__norm_attrs, keepdim), false},
+};
+const char *const bp__all_in_names[] = {"x", NULL};
+const struct bp__all_attrs bp__all_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__all_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__all_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__all_attrs, keepdim), false},
+};
+const char *const bp__any_in_names[] = {"x", NULL};
+const struct bp__any_attrs bp__any_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__any_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__any_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__any_attrs, keepdim), false},
+};
+const char *const bp__median_in_names[] = {"x", NULL};
+const struct bp__median_attrs bp__median_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
+const bp__attr bp__median_attr_list[] = {
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__median_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__median_attrs, keepdim), false},
+};
+const char *const bp__quantile_in_names[] = {"x", NULL};
+const struct bp__quantile_attrs bp__quantile_default_attrs = {.q = 0, .axes = {.n = -1}, .keepdim = 0, .interpolation = "linear"};
+const bp__attr bp__quantile_attr_list[] = {
+    {"q", BP__ATTR_F64, offsetof(struct bp__quantile_attrs, q), true},
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__quantile_attrs, axes), false},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__quantile_attrs, keepdim), false},
+    {"interpolation", BP__ATTR_TEXT, offsetof(struct bp__quantile_attrs, interpolation), false},
+};
 const char *const bp__argmax_in_names[] = {"x", NULL};
 const struct bp__argmax_attrs bp__argmax_default_attrs = {.axis = 0, .keepdim = 0};
 const bp__attr bp__argmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__argmax_attrs, axis), true},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmax_attrs, keepdim), false},
+};
+const char *const bp__argmin_in_names[] = {"x", NULL};
+const struct bp__argmin_attrs bp__argmin_default_attrs = {.axis = 0, .keepdim = 0};
+const bp__attr bp__argmin_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__argmin_attrs, axis), true},
+    {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmin_attrs, keepdim), false},
 };
 const char *const bp__logsumexp_in_names[] = {"x", NULL};
 const struct bp__logsumexp_attrs bp__logsumexp_default_attrs = {.axis = 0, .keepdim = 0};
@@ -153,11 +327,64 @@ const struct bp__log_softmax_attrs bp__log_softmax_default_attrs = {.axis = 0};
 const bp__attr bp__log_softmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__log_softmax_attrs, axis), true},
 };
+const char *const bp__softmin_in_names[] = {"x", NULL};
+const struct bp__softmin_attrs bp__softmin_default_attrs = {.axis = 0};
+const bp__attr bp__softmin_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__softmin_attrs, axis), true},
+};
+const char *const bp__sparsemax_in_names[] = {"x", NULL};
+const struct bp__sparsemax_attrs bp__sparsemax_default_attrs = {.axis = -1};
+const bp__attr bp__sparsemax_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__sparsemax_attrs, axis), false},
+};
+const char *const bp__entmax15_in_names[] = {"x", NULL};
+const struct bp__entmax15_attrs bp__entmax15_default_attrs = {.axis = -1};
+const bp__attr bp__entmax15_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__entmax15_attrs, axis), false},
+};
+const char *const bp__cumsum_in_names[] = {"x", NULL};
+const struct bp__cumsum_attrs bp__cumsum_default_attrs = {.axis = 0};
+const bp__attr bp__cumsum_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__cumsum_attrs, axis), true},
+};
+const char *const bp__cumprod_in_names[] = {"x", NULL};
+const struct bp__cumprod_attrs bp__cumprod_default_attrs = {.axis = 0};
+const bp__attr bp__cumprod_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__cumprod_attrs, axis), true},
+};
+const char *const bp__cummax_in_names[] = {"x", NULL};
+const struct bp__cummax_attrs bp__cummax_default_attrs = {.axis = 0};
+const bp__attr bp__cummax_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__cummax_attrs, axis), true},
+};
+const char *const bp__cummin_in_names[] = {"x", NULL};
+const struct bp__cummin_attrs bp__cummin_default_attrs = {.axis = 0};
+const bp__attr bp__cummin_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__cummin_attrs, axis), true},
+};
+const char *const bp__linear_recurrence_in_names[] = {"a", "b", NULL};
+const struct bp__linear_recurrence_attrs bp__linear_recurrence_default_attrs = {.axis = 0};
+const bp__attr bp__linear_recurrence_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__linear_recurrence_attrs, axis), true},
+};
+const char *const bp__sort_in_names[] = {"x", NULL};
+const struct bp__sort_attrs bp__sort_default_attrs = {.axis = -1, .descending = 0};
+const bp__attr bp__sort_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__sort_attrs, axis), false},
+    {"descending", BP__ATTR_BOOL, offsetof(struct bp__sort_attrs, descending), false},
+};
+const char *const bp__argsort_in_names[] = {"x", NULL};
+const struct bp__argsort_attrs bp__argsort_default_attrs = {.axis = -1, .descending = 0};
+const bp__attr bp__argsort_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__argsort_attrs, axis), false},
+    {"descending", BP__ATTR_BOOL, offsetof(struct bp__argsort_attrs, descending), false},
+};
 const char *const bp__topk_in_names[] = {"x", NULL};
-const struct bp__topk_attrs bp__topk_default_attrs = {.k = 0, .largest = 1};
+const struct bp__topk_attrs bp__topk_default_attrs = {.k = 0, .largest = 1, .axis = -1};
 const bp__attr bp__topk_attr_list[] = {
     {"k", BP__ATTR_I64, offsetof(struct bp__topk_attrs, k), true},
     {"largest", BP__ATTR_BOOL, offsetof(struct bp__topk_attrs, largest), false},
+    {"axis", BP__ATTR_I64, offsetof(struct bp__topk_attrs, axis), false},
 };
 const char *const bp__gather_in_names[] = {"x", "index", NULL};
 const struct bp__gather_attrs bp__gather_default_attrs = {.axis = 0};
@@ -170,8 +397,27 @@ const bp__attr bp__scatter_add_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__scatter_add_attrs, axis), true},
     {"size", BP__ATTR_I64, offsetof(struct bp__scatter_add_attrs, size), true},
 };
+const char *const bp__take_along_in_names[] = {"x", "index", NULL};
+const struct bp__take_along_attrs bp__take_along_default_attrs = {.axis = 0};
+const bp__attr bp__take_along_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__take_along_attrs, axis), true},
+};
+const char *const bp__index_select_in_names[] = {"x", "index", NULL};
+const struct bp__index_select_attrs bp__index_select_default_attrs = {.axis = 0};
+const bp__attr bp__index_select_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__index_select_attrs, axis), true},
+};
+const char *const bp__index_add_in_names[] = {"x", "index", "source", NULL};
+const struct bp__index_add_attrs bp__index_add_default_attrs = {.axis = 0, .alpha = 1.0};
+const bp__attr bp__index_add_attr_list[] = {
+    {"axis", BP__ATTR_I64, offsetof(struct bp__index_add_attrs, axis), true},
+    {"alpha", BP__ATTR_F64, offsetof(struct bp__index_add_attrs, alpha), false},
+};
 const char *const bp__embedding_in_names[] = {"weight", "index", NULL};
-const struct bp__embedding_attrs bp__embedding_default_attrs = {0};
+const struct bp__embedding_attrs bp__embedding_default_attrs = {.padding_idx = BP_UNSET};
+const bp__attr bp__embedding_attr_list[] = {
+    {"padding_idx", BP__ATTR_I64, offsetof(struct bp__embedding_attrs, padding_idx), false},
+};
 const char *const bp__embedding_grad_in_names[] = {"d_y", "index", NULL};
 const struct bp__embedding_grad_attrs bp__embedding_grad_default_attrs = {.rows = 0};
 const bp__attr bp__embedding_grad_attr_list[] = {
@@ -188,6 +434,36 @@ const struct bp__random_uniform_attrs bp__random_uniform_default_attrs = {.strea
 const bp__attr bp__random_uniform_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_uniform_attrs, stream), true},
 };
+const char *const bp__random_normal_in_names[] = {"x", NULL};
+const struct bp__random_normal_attrs bp__random_normal_default_attrs = {.stream = NULL};
+const bp__attr bp__random_normal_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_normal_attrs, stream), true},
+};
+const char *const bp__random_permutation_in_names[] = {"x", NULL};
+const struct bp__random_permutation_attrs bp__random_permutation_default_attrs = {.stream = NULL};
+const bp__attr bp__random_permutation_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_permutation_attrs, stream), true},
+};
+const char *const bp__bernoulli_in_names[] = {"p", NULL};
+const struct bp__bernoulli_attrs bp__bernoulli_default_attrs = {.stream = NULL};
+const bp__attr bp__bernoulli_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__bernoulli_attrs, stream), true},
+};
+const char *const bp__multinomial_in_names[] = {"p", NULL};
+const struct bp__multinomial_attrs bp__multinomial_default_attrs = {.n = 0, .stream = NULL, .replacement = 0};
+const bp__attr bp__multinomial_attr_list[] = {
+    {"n", BP__ATTR_I64, offsetof(struct bp__multinomial_attrs, n), true},
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__multinomial_attrs, stream), true},
+    {"replacement", BP__ATTR_BOOL, offsetof(struct bp__multinomial_attrs, replacement), false},
+};
+const char *const bp__gumbel_softmax_in_names[] = {"x", NULL};
+const struct bp__gumbel_softmax_attrs bp__gumbel_softmax_default_attrs = {.stream = NULL, .tau = 1.0, .hard = 0, .axis = -1};
+const bp__attr bp__gumbel_softmax_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__gumbel_softmax_attrs, stream), true},
+    {"tau", BP__ATTR_F64, offsetof(struct bp__gumbel_softmax_attrs, tau), false},
+    {"hard", BP__ATTR_BOOL, offsetof(struct bp__gumbel_softmax_attrs, hard), false},
+    {"axis", BP__ATTR_I64, offsetof(struct bp__gumbel_softmax_attrs, axis), false},
+};
 const char *const bp__dropout_in_names[] = {"x", "p", NULL};
 const struct bp__dropout_attrs bp__dropout_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout_attr_list[] = {
@@ -199,6 +475,31 @@ const bp__attr bp__rrelu_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__rrelu_attrs, stream), true},
     {"lower", BP__ATTR_F64, offsetof(struct bp__rrelu_attrs, lower), false},
     {"upper", BP__ATTR_F64, offsetof(struct bp__rrelu_attrs, upper), false},
+};
+const char *const bp__dropout1d_in_names[] = {"x", "p", NULL};
+const struct bp__dropout1d_attrs bp__dropout1d_default_attrs = {.stream = NULL};
+const bp__attr bp__dropout1d_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout1d_attrs, stream), true},
+};
+const char *const bp__dropout2d_in_names[] = {"x", "p", NULL};
+const struct bp__dropout2d_attrs bp__dropout2d_default_attrs = {.stream = NULL};
+const bp__attr bp__dropout2d_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout2d_attrs, stream), true},
+};
+const char *const bp__dropout3d_in_names[] = {"x", "p", NULL};
+const struct bp__dropout3d_attrs bp__dropout3d_default_attrs = {.stream = NULL};
+const bp__attr bp__dropout3d_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout3d_attrs, stream), true},
+};
+const char *const bp__alpha_dropout_in_names[] = {"x", "p", NULL};
+const struct bp__alpha_dropout_attrs bp__alpha_dropout_default_attrs = {.stream = NULL};
+const bp__attr bp__alpha_dropout_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__alpha_dropout_attrs, stream), true},
+};
+const char *const bp__feature_alpha_dropout_in_names[] = {"x", "p", NULL};
+const struct bp__feature_alpha_dropout_attrs bp__feature_alpha_dropout_default_attrs = {.stream = NULL};
+const bp__attr bp__feature_alpha_dropout_attr_list[] = {
+    {"stream", BP__ATTR_TEXT, offsetof(struct bp__feature_alpha_dropout_attrs, stream), true},
 };
 const char *const bp__mse_in_names[] = {"x", "target", NULL};
 const struct bp__mse_attrs bp__mse_default_attrs = {.reduction = "mean"};
@@ -227,11 +528,11 @@ const struct bp__log_cosh_attrs bp__log_cosh_default_attrs = {.reduction = "mean
 const bp__attr bp__log_cosh_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__log_cosh_attrs, reduction), false},
 };
-const char *const bp__quantile_in_names[] = {"x", "target", NULL};
-const struct bp__quantile_attrs bp__quantile_default_attrs = {.reduction = "mean", .q = 0.5};
-const bp__attr bp__quantile_attr_list[] = {
-    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__quantile_attrs, reduction), false},
-    {"q", BP__ATTR_F64, offsetof(struct bp__quantile_attrs, q), false},
+const char *const bp__quantile_loss_in_names[] = {"x", "target", NULL};
+const struct bp__quantile_loss_attrs bp__quantile_loss_default_attrs = {.reduction = "mean", .q = 0.5};
+const bp__attr bp__quantile_loss_attr_list[] = {
+    {"reduction", BP__ATTR_TEXT, offsetof(struct bp__quantile_loss_attrs, reduction), false},
+    {"q", BP__ATTR_F64, offsetof(struct bp__quantile_loss_attrs, q), false},
 };
 const char *const bp__expectile_in_names[] = {"x", "target", NULL};
 const struct bp__expectile_attrs bp__expectile_default_attrs = {.reduction = "mean", .tau = 0.5};
@@ -755,6 +1056,190 @@ bp_value bp_geglu(bp_value x, const bp_geglu_options *options) {
     return bp__op_build(BP__OP_ID_geglu, &attrs, in, 1);
 }
 
+bp_value bp_transpose(bp_value x, int64_t axis0, int64_t axis1) {
+    struct bp__transpose_attrs attrs = bp__transpose_default_attrs;
+    attrs.axis0 = axis0;
+    attrs.axis1 = axis1;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_transpose, &attrs, in, 1);
+}
+
+bp_squeeze_options bp_squeeze_defaults(void) {
+    bp_squeeze_options o = {.size = sizeof o, .axes = {.n = -1}};
+    return o;
+}
+bp_value bp_squeeze(bp_value x, const bp_squeeze_options *options) {
+    struct bp__squeeze_attrs attrs = bp__squeeze_default_attrs;
+    bp_squeeze_options o = bp_squeeze_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_squeeze, &attrs, in, 1);
+}
+
+bp_value bp_unsqueeze(bp_value x, int64_t axis) {
+    struct bp__unsqueeze_attrs attrs = bp__unsqueeze_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_unsqueeze, &attrs, in, 1);
+}
+
+bp_flatten_options bp_flatten_defaults(void) {
+    bp_flatten_options o = {.size = sizeof o, .start_axis = 0, .end_axis = -1};
+    return o;
+}
+bp_value bp_flatten(bp_value x, const bp_flatten_options *options) {
+    struct bp__flatten_attrs attrs = bp__flatten_default_attrs;
+    bp_flatten_options o = bp_flatten_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.start_axis = o.start_axis;
+    attrs.end_axis = o.end_axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_flatten, &attrs, in, 1);
+}
+
+bp_stack_options bp_stack_defaults(void) {
+    bp_stack_options o = {.size = sizeof o, .axis = 0};
+    return o;
+}
+bp_value bp_stack(const bp_value *x, int n_x, const bp_stack_options *options) {
+    struct bp__stack_attrs attrs = bp__stack_default_attrs;
+    bp_stack_options o = bp_stack_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    return bp__op_build(BP__OP_ID_stack, &attrs, x, n_x);
+}
+
+bp_pad_options bp_pad_defaults(void) {
+    bp_pad_options o = {.size = sizeof o, .mode = "constant", .value = 0.0};
+    return o;
+}
+bp_value bp_pad(bp_value x, bp_dims padding, const bp_pad_options *options) {
+    struct bp__pad_attrs attrs = bp__pad_default_attrs;
+    bp_pad_options o = bp_pad_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.padding = padding;
+    attrs.mode = o.mode;
+    attrs.value = o.value;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_pad, &attrs, in, 1);
+}
+
+bp_value bp_flip(bp_value x, bp_dims axes) {
+    struct bp__flip_attrs attrs = bp__flip_default_attrs;
+    attrs.axes = axes;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_flip, &attrs, in, 1);
+}
+
+bp_value bp_roll(bp_value x, int64_t shift, int64_t axis) {
+    struct bp__roll_attrs attrs = bp__roll_default_attrs;
+    attrs.shift = shift;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_roll, &attrs, in, 1);
+}
+
+bp_value bp_repeat(bp_value x, bp_dims repeats) {
+    struct bp__repeat_attrs attrs = bp__repeat_default_attrs;
+    attrs.repeats = repeats;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_repeat, &attrs, in, 1);
+}
+
+bp_value bp_tile(bp_value x, bp_dims repeats) {
+    struct bp__tile_attrs attrs = bp__tile_default_attrs;
+    attrs.repeats = repeats;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_tile, &attrs, in, 1);
+}
+
+bp_tril_options bp_tril_defaults(void) {
+    bp_tril_options o = {.size = sizeof o, .diagonal = 0};
+    return o;
+}
+bp_value bp_tril(bp_value x, const bp_tril_options *options) {
+    struct bp__tril_attrs attrs = bp__tril_default_attrs;
+    bp_tril_options o = bp_tril_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.diagonal = o.diagonal;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_tril, &attrs, in, 1);
+}
+
+bp_triu_options bp_triu_defaults(void) {
+    bp_triu_options o = {.size = sizeof o, .diagonal = 0};
+    return o;
+}
+bp_value bp_triu(bp_value x, const bp_triu_options *options) {
+    struct bp__triu_attrs attrs = bp__triu_default_attrs;
+    bp_triu_options o = bp_triu_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.diagonal = o.diagonal;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_triu, &attrs, in, 1);
+}
+
+bp_diag_options bp_diag_defaults(void) {
+    bp_diag_options o = {.size = sizeof o, .diagonal = 0};
+    return o;
+}
+bp_value bp_diag(bp_value x, const bp_diag_options *options) {
+    struct bp__diag_attrs attrs = bp__diag_default_attrs;
+    bp_diag_options o = bp_diag_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.diagonal = o.diagonal;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_diag, &attrs, in, 1);
+}
+
+bp_value bp_arange(bp_value start, bp_value step, int64_t size) {
+    struct bp__arange_attrs attrs = bp__arange_default_attrs;
+    attrs.size = size;
+    const bp_value in[] = {start, step};
+    return bp__op_build(BP__OP_ID_arange, &attrs, in, 2);
+}
+
+bp_value bp_linspace(bp_value start, bp_value end, int64_t size) {
+    struct bp__linspace_attrs attrs = bp__linspace_default_attrs;
+    attrs.size = size;
+    const bp_value in[] = {start, end};
+    return bp__op_build(BP__OP_ID_linspace, &attrs, in, 2);
+}
+
+bp_unfold_options bp_unfold_defaults(void) {
+    bp_unfold_options o = {.size = sizeof o, .dilation = {1, {1}}, .padding = {1, {0}}, .stride = {1, {1}}};
+    return o;
+}
+bp_value bp_unfold(bp_value x, bp_dims kernel, const bp_unfold_options *options) {
+    struct bp__unfold_attrs attrs = bp__unfold_default_attrs;
+    bp_unfold_options o = bp_unfold_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.kernel = kernel;
+    attrs.dilation = o.dilation;
+    attrs.padding = o.padding;
+    attrs.stride = o.stride;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_unfold, &attrs, in, 1);
+}
+
+bp_fold_options bp_fold_defaults(void) {
+    bp_fold_options o = {.size = sizeof o, .dilation = {1, {1}}, .padding = {1, {0}}, .stride = {1, {1}}};
+    return o;
+}
+bp_value bp_fold(bp_value x, bp_dims output_size, bp_dims kernel, const bp_fold_options *options) {
+    struct bp__fold_attrs attrs = bp__fold_default_attrs;
+    bp_fold_options o = bp_fold_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.output_size = output_size;
+    attrs.kernel = kernel;
+    attrs.dilation = o.dilation;
+    attrs.padding = o.padding;
+    attrs.stride = o.stride;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_fold, &attrs, in, 1);
+}
+
 bp_value bp_matmul(bp_value a, bp_value b) {
     struct bp__matmul_attrs attrs = bp__matmul_default_attrs;
     const bp_value in[] = {a, b};
@@ -875,6 +1360,165 @@ bp_value bp_max(bp_value x, const bp_max_options *options) {
     return bp__op_build(BP__OP_ID_max, &attrs, in, 1);
 }
 
+bp_min_options bp_min_defaults(void) {
+    bp_min_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_min(bp_value x, const bp_min_options *options) {
+    struct bp__min_attrs attrs = bp__min_default_attrs;
+    bp_min_options o = bp_min_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_min, &attrs, in, 1);
+}
+
+bp_amax_options bp_amax_defaults(void) {
+    bp_amax_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_amax(bp_value x, const bp_amax_options *options) {
+    struct bp__amax_attrs attrs = bp__amax_default_attrs;
+    bp_amax_options o = bp_amax_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_amax, &attrs, in, 1);
+}
+
+bp_amin_options bp_amin_defaults(void) {
+    bp_amin_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_amin(bp_value x, const bp_amin_options *options) {
+    struct bp__amin_attrs attrs = bp__amin_default_attrs;
+    bp_amin_options o = bp_amin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_amin, &attrs, in, 1);
+}
+
+bp_prod_options bp_prod_defaults(void) {
+    bp_prod_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_prod(bp_value x, const bp_prod_options *options) {
+    struct bp__prod_attrs attrs = bp__prod_default_attrs;
+    bp_prod_options o = bp_prod_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_prod, &attrs, in, 1);
+}
+
+bp_var_options bp_var_defaults(void) {
+    bp_var_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0, .correction = 1.0};
+    return o;
+}
+bp_value bp_var(bp_value x, const bp_var_options *options) {
+    struct bp__var_attrs attrs = bp__var_default_attrs;
+    bp_var_options o = bp_var_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    attrs.correction = o.correction;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_var, &attrs, in, 1);
+}
+
+bp_std_options bp_std_defaults(void) {
+    bp_std_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0, .correction = 1.0};
+    return o;
+}
+bp_value bp_std(bp_value x, const bp_std_options *options) {
+    struct bp__std_attrs attrs = bp__std_default_attrs;
+    bp_std_options o = bp_std_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    attrs.correction = o.correction;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_std, &attrs, in, 1);
+}
+
+bp_norm_options bp_norm_defaults(void) {
+    bp_norm_options o = {.size = sizeof o, .p = 2.0, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_norm(bp_value x, const bp_norm_options *options) {
+    struct bp__norm_attrs attrs = bp__norm_default_attrs;
+    bp_norm_options o = bp_norm_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.p = o.p;
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_norm, &attrs, in, 1);
+}
+
+bp_all_options bp_all_defaults(void) {
+    bp_all_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_all(bp_value x, const bp_all_options *options) {
+    struct bp__all_attrs attrs = bp__all_default_attrs;
+    bp_all_options o = bp_all_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_all, &attrs, in, 1);
+}
+
+bp_any_options bp_any_defaults(void) {
+    bp_any_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_any(bp_value x, const bp_any_options *options) {
+    struct bp__any_attrs attrs = bp__any_default_attrs;
+    bp_any_options o = bp_any_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_any, &attrs, in, 1);
+}
+
+bp_median_options bp_median_defaults(void) {
+    bp_median_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
+    return o;
+}
+bp_value bp_median(bp_value x, const bp_median_options *options) {
+    struct bp__median_attrs attrs = bp__median_default_attrs;
+    bp_median_options o = bp_median_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_median, &attrs, in, 1);
+}
+
+bp_quantile_options bp_quantile_defaults(void) {
+    bp_quantile_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0, .interpolation = "linear"};
+    return o;
+}
+bp_value bp_quantile(bp_value x, double q, const bp_quantile_options *options) {
+    struct bp__quantile_attrs attrs = bp__quantile_default_attrs;
+    bp_quantile_options o = bp_quantile_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.q = q;
+    attrs.axes = o.axes;
+    attrs.keepdim = o.keepdim;
+    attrs.interpolation = o.interpolation;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_quantile, &attrs, in, 1);
+}
+
 bp_argmax_options bp_argmax_defaults(void) {
     bp_argmax_options o = {.size = sizeof o, .keepdim = 0};
     return o;
@@ -887,6 +1531,20 @@ bp_value bp_argmax(bp_value x, int64_t axis, const bp_argmax_options *options) {
     attrs.keepdim = o.keepdim;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_argmax, &attrs, in, 1);
+}
+
+bp_argmin_options bp_argmin_defaults(void) {
+    bp_argmin_options o = {.size = sizeof o, .keepdim = 0};
+    return o;
+}
+bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options) {
+    struct bp__argmin_attrs attrs = bp__argmin_default_attrs;
+    bp_argmin_options o = bp_argmin_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = axis;
+    attrs.keepdim = o.keepdim;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_argmin, &attrs, in, 1);
 }
 
 bp_logsumexp_options bp_logsumexp_defaults(void) {
@@ -917,8 +1575,104 @@ bp_value bp_log_softmax(bp_value x, int64_t axis) {
     return bp__op_build(BP__OP_ID_log_softmax, &attrs, in, 1);
 }
 
+bp_value bp_softmin(bp_value x, int64_t axis) {
+    struct bp__softmin_attrs attrs = bp__softmin_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_softmin, &attrs, in, 1);
+}
+
+bp_sparsemax_options bp_sparsemax_defaults(void) {
+    bp_sparsemax_options o = {.size = sizeof o, .axis = -1};
+    return o;
+}
+bp_value bp_sparsemax(bp_value x, const bp_sparsemax_options *options) {
+    struct bp__sparsemax_attrs attrs = bp__sparsemax_default_attrs;
+    bp_sparsemax_options o = bp_sparsemax_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_sparsemax, &attrs, in, 1);
+}
+
+bp_entmax15_options bp_entmax15_defaults(void) {
+    bp_entmax15_options o = {.size = sizeof o, .axis = -1};
+    return o;
+}
+bp_value bp_entmax15(bp_value x, const bp_entmax15_options *options) {
+    struct bp__entmax15_attrs attrs = bp__entmax15_default_attrs;
+    bp_entmax15_options o = bp_entmax15_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_entmax15, &attrs, in, 1);
+}
+
+bp_value bp_cumsum(bp_value x, int64_t axis) {
+    struct bp__cumsum_attrs attrs = bp__cumsum_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_cumsum, &attrs, in, 1);
+}
+
+bp_value bp_cumprod(bp_value x, int64_t axis) {
+    struct bp__cumprod_attrs attrs = bp__cumprod_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_cumprod, &attrs, in, 1);
+}
+
+bp_value bp_cummax(bp_value x, int64_t axis) {
+    struct bp__cummax_attrs attrs = bp__cummax_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_cummax, &attrs, in, 1);
+}
+
+bp_value bp_cummin(bp_value x, int64_t axis) {
+    struct bp__cummin_attrs attrs = bp__cummin_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_cummin, &attrs, in, 1);
+}
+
+bp_value bp_linear_recurrence(bp_value a, bp_value b, int64_t axis) {
+    struct bp__linear_recurrence_attrs attrs = bp__linear_recurrence_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_linear_recurrence, &attrs, in, 2);
+}
+
+bp_sort_options bp_sort_defaults(void) {
+    bp_sort_options o = {.size = sizeof o, .axis = -1, .descending = 0};
+    return o;
+}
+bp_value bp_sort(bp_value x, const bp_sort_options *options) {
+    struct bp__sort_attrs attrs = bp__sort_default_attrs;
+    bp_sort_options o = bp_sort_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    attrs.descending = o.descending;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_sort, &attrs, in, 1);
+}
+
+bp_argsort_options bp_argsort_defaults(void) {
+    bp_argsort_options o = {.size = sizeof o, .axis = -1, .descending = 0};
+    return o;
+}
+bp_value bp_argsort(bp_value x, const bp_argsort_options *options) {
+    struct bp__argsort_attrs attrs = bp__argsort_default_attrs;
+    bp_argsort_options o = bp_argsort_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = o.axis;
+    attrs.descending = o.descending;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_argsort, &attrs, in, 1);
+}
+
 bp_topk_options bp_topk_defaults(void) {
-    bp_topk_options o = {.size = sizeof o, .largest = 1};
+    bp_topk_options o = {.size = sizeof o, .largest = 1, .axis = -1};
     return o;
 }
 bp_value bp_topk(bp_value x, int64_t k, const bp_topk_options *options) {
@@ -927,6 +1681,7 @@ bp_value bp_topk(bp_value x, int64_t k, const bp_topk_options *options) {
     if (options) bp__op_options(&o, sizeof o, options, options->size);
     attrs.k = k;
     attrs.largest = o.largest;
+    attrs.axis = o.axis;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_topk, &attrs, in, 1);
 }
@@ -946,8 +1701,43 @@ bp_value bp_scatter_add(bp_value x, bp_value index, int64_t axis, int64_t size) 
     return bp__op_build(BP__OP_ID_scatter_add, &attrs, in, 2);
 }
 
-bp_value bp_embedding(bp_value weight, bp_value index) {
+bp_value bp_take_along(bp_value x, bp_value index, int64_t axis) {
+    struct bp__take_along_attrs attrs = bp__take_along_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x, index};
+    return bp__op_build(BP__OP_ID_take_along, &attrs, in, 2);
+}
+
+bp_value bp_index_select(bp_value x, bp_value index, int64_t axis) {
+    struct bp__index_select_attrs attrs = bp__index_select_default_attrs;
+    attrs.axis = axis;
+    const bp_value in[] = {x, index};
+    return bp__op_build(BP__OP_ID_index_select, &attrs, in, 2);
+}
+
+bp_index_add_options bp_index_add_defaults(void) {
+    bp_index_add_options o = {.size = sizeof o, .alpha = 1.0};
+    return o;
+}
+bp_value bp_index_add(bp_value x, bp_value index, bp_value source, int64_t axis, const bp_index_add_options *options) {
+    struct bp__index_add_attrs attrs = bp__index_add_default_attrs;
+    bp_index_add_options o = bp_index_add_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.axis = axis;
+    attrs.alpha = o.alpha;
+    const bp_value in[] = {x, index, source};
+    return bp__op_build(BP__OP_ID_index_add, &attrs, in, 3);
+}
+
+bp_embedding_options bp_embedding_defaults(void) {
+    bp_embedding_options o = {.size = sizeof o, .padding_idx = BP_UNSET};
+    return o;
+}
+bp_value bp_embedding(bp_value weight, bp_value index, const bp_embedding_options *options) {
     struct bp__embedding_attrs attrs = bp__embedding_default_attrs;
+    bp_embedding_options o = bp_embedding_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.padding_idx = o.padding_idx;
     const bp_value in[] = {weight, index};
     return bp__op_build(BP__OP_ID_embedding, &attrs, in, 2);
 }
@@ -980,6 +1770,58 @@ bp_value bp_random_uniform(bp_value x, const char *stream) {
     return bp__op_build(BP__OP_ID_random_uniform, &attrs, in, 1);
 }
 
+bp_value bp_random_normal(bp_value x, const char *stream) {
+    struct bp__random_normal_attrs attrs = bp__random_normal_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_random_normal, &attrs, in, 1);
+}
+
+bp_value bp_random_permutation(bp_value x, const char *stream) {
+    struct bp__random_permutation_attrs attrs = bp__random_permutation_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_random_permutation, &attrs, in, 1);
+}
+
+bp_value bp_bernoulli(bp_value p, const char *stream) {
+    struct bp__bernoulli_attrs attrs = bp__bernoulli_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {p};
+    return bp__op_build(BP__OP_ID_bernoulli, &attrs, in, 1);
+}
+
+bp_multinomial_options bp_multinomial_defaults(void) {
+    bp_multinomial_options o = {.size = sizeof o, .replacement = 0};
+    return o;
+}
+bp_value bp_multinomial(bp_value p, int64_t n, const char *stream, const bp_multinomial_options *options) {
+    struct bp__multinomial_attrs attrs = bp__multinomial_default_attrs;
+    bp_multinomial_options o = bp_multinomial_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.n = n;
+    attrs.stream = stream;
+    attrs.replacement = o.replacement;
+    const bp_value in[] = {p};
+    return bp__op_build(BP__OP_ID_multinomial, &attrs, in, 1);
+}
+
+bp_gumbel_softmax_options bp_gumbel_softmax_defaults(void) {
+    bp_gumbel_softmax_options o = {.size = sizeof o, .tau = 1.0, .hard = 0, .axis = -1};
+    return o;
+}
+bp_value bp_gumbel_softmax(bp_value x, const char *stream, const bp_gumbel_softmax_options *options) {
+    struct bp__gumbel_softmax_attrs attrs = bp__gumbel_softmax_default_attrs;
+    bp_gumbel_softmax_options o = bp_gumbel_softmax_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.stream = stream;
+    attrs.tau = o.tau;
+    attrs.hard = o.hard;
+    attrs.axis = o.axis;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_gumbel_softmax, &attrs, in, 1);
+}
+
 bp_value bp_dropout(bp_value x, bp_value p, const char *stream) {
     struct bp__dropout_attrs attrs = bp__dropout_default_attrs;
     attrs.stream = stream;
@@ -1000,6 +1842,41 @@ bp_value bp_rrelu(bp_value x, const char *stream, const bp_rrelu_options *option
     attrs.upper = o.upper;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_rrelu, &attrs, in, 1);
+}
+
+bp_value bp_dropout1d(bp_value x, bp_value p, const char *stream) {
+    struct bp__dropout1d_attrs attrs = bp__dropout1d_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x, p};
+    return bp__op_build(BP__OP_ID_dropout1d, &attrs, in, 2);
+}
+
+bp_value bp_dropout2d(bp_value x, bp_value p, const char *stream) {
+    struct bp__dropout2d_attrs attrs = bp__dropout2d_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x, p};
+    return bp__op_build(BP__OP_ID_dropout2d, &attrs, in, 2);
+}
+
+bp_value bp_dropout3d(bp_value x, bp_value p, const char *stream) {
+    struct bp__dropout3d_attrs attrs = bp__dropout3d_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x, p};
+    return bp__op_build(BP__OP_ID_dropout3d, &attrs, in, 2);
+}
+
+bp_value bp_alpha_dropout(bp_value x, bp_value p, const char *stream) {
+    struct bp__alpha_dropout_attrs attrs = bp__alpha_dropout_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x, p};
+    return bp__op_build(BP__OP_ID_alpha_dropout, &attrs, in, 2);
+}
+
+bp_value bp_feature_alpha_dropout(bp_value x, bp_value p, const char *stream) {
+    struct bp__feature_alpha_dropout_attrs attrs = bp__feature_alpha_dropout_default_attrs;
+    attrs.stream = stream;
+    const bp_value in[] = {x, p};
+    return bp__op_build(BP__OP_ID_feature_alpha_dropout, &attrs, in, 2);
 }
 
 bp_mse_options bp_mse_defaults(void) {
@@ -1069,18 +1946,18 @@ bp_value bp_log_cosh(bp_value x, bp_value target, const bp_log_cosh_options *opt
     return bp__op_build(BP__OP_ID_log_cosh, &attrs, in, 2);
 }
 
-bp_quantile_options bp_quantile_defaults(void) {
-    bp_quantile_options o = {.size = sizeof o, .reduction = "mean", .q = 0.5};
+bp_quantile_loss_options bp_quantile_loss_defaults(void) {
+    bp_quantile_loss_options o = {.size = sizeof o, .reduction = "mean", .q = 0.5};
     return o;
 }
-bp_value bp_quantile(bp_value x, bp_value target, const bp_quantile_options *options) {
-    struct bp__quantile_attrs attrs = bp__quantile_default_attrs;
-    bp_quantile_options o = bp_quantile_defaults();
+bp_value bp_quantile_loss(bp_value x, bp_value target, const bp_quantile_loss_options *options) {
+    struct bp__quantile_loss_attrs attrs = bp__quantile_loss_default_attrs;
+    bp_quantile_loss_options o = bp_quantile_loss_defaults();
     if (options) bp__op_options(&o, sizeof o, options, options->size);
     attrs.reduction = o.reduction;
     attrs.q = o.q;
     const bp_value in[] = {x, target};
-    return bp__op_build(BP__OP_ID_quantile, &attrs, in, 2);
+    return bp__op_build(BP__OP_ID_quantile_loss, &attrs, in, 2);
 }
 
 bp_expectile_options bp_expectile_defaults(void) {

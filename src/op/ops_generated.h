@@ -18,6 +18,23 @@ enum bp__op_id {
     BP__OP_ID_glu,
     BP__OP_ID_swiglu,
     BP__OP_ID_geglu,
+    BP__OP_ID_transpose,
+    BP__OP_ID_squeeze,
+    BP__OP_ID_unsqueeze,
+    BP__OP_ID_flatten,
+    BP__OP_ID_stack,
+    BP__OP_ID_pad,
+    BP__OP_ID_flip,
+    BP__OP_ID_roll,
+    BP__OP_ID_repeat,
+    BP__OP_ID_tile,
+    BP__OP_ID_tril,
+    BP__OP_ID_triu,
+    BP__OP_ID_diag,
+    BP__OP_ID_arange,
+    BP__OP_ID_linspace,
+    BP__OP_ID_unfold,
+    BP__OP_ID_fold,
     BP__OP_ID_matmul,
     BP__OP_ID_linear,
     BP__OP_ID_conv2d,
@@ -27,25 +44,60 @@ enum bp__op_id {
     BP__OP_ID_sum,
     BP__OP_ID_mean,
     BP__OP_ID_max,
+    BP__OP_ID_min,
+    BP__OP_ID_amax,
+    BP__OP_ID_amin,
+    BP__OP_ID_prod,
+    BP__OP_ID_var,
+    BP__OP_ID_std,
+    BP__OP_ID_norm,
+    BP__OP_ID_all,
+    BP__OP_ID_any,
+    BP__OP_ID_median,
+    BP__OP_ID_quantile,
     BP__OP_ID_argmax,
+    BP__OP_ID_argmin,
     BP__OP_ID_logsumexp,
     BP__OP_ID_softmax,
     BP__OP_ID_log_softmax,
+    BP__OP_ID_softmin,
+    BP__OP_ID_sparsemax,
+    BP__OP_ID_entmax15,
+    BP__OP_ID_cumsum,
+    BP__OP_ID_cumprod,
+    BP__OP_ID_cummax,
+    BP__OP_ID_cummin,
+    BP__OP_ID_linear_recurrence,
+    BP__OP_ID_sort,
+    BP__OP_ID_argsort,
     BP__OP_ID_topk,
     BP__OP_ID_gather,
     BP__OP_ID_scatter_add,
+    BP__OP_ID_take_along,
+    BP__OP_ID_index_select,
+    BP__OP_ID_index_add,
     BP__OP_ID_embedding,
     BP__OP_ID_embedding_grad,
     BP__OP_ID_one_hot,
     BP__OP_ID_random_uniform,
+    BP__OP_ID_random_normal,
+    BP__OP_ID_random_permutation,
+    BP__OP_ID_bernoulli,
+    BP__OP_ID_multinomial,
+    BP__OP_ID_gumbel_softmax,
     BP__OP_ID_dropout,
     BP__OP_ID_rrelu,
+    BP__OP_ID_dropout1d,
+    BP__OP_ID_dropout2d,
+    BP__OP_ID_dropout3d,
+    BP__OP_ID_alpha_dropout,
+    BP__OP_ID_feature_alpha_dropout,
     BP__OP_ID_mse,
     BP__OP_ID_l1,
     BP__OP_ID_huber,
     BP__OP_ID_smooth_l1,
     BP__OP_ID_log_cosh,
-    BP__OP_ID_quantile,
+    BP__OP_ID_quantile_loss,
     BP__OP_ID_expectile,
     BP__OP_ID_mape,
     BP__OP_ID_msle,
@@ -182,6 +234,23 @@ struct bp__masked_fill_attrs { double value; };
 struct bp__glu_attrs { int64_t axis; };
 struct bp__swiglu_attrs { int64_t axis; };
 struct bp__geglu_attrs { int64_t axis; };
+struct bp__transpose_attrs { int64_t axis0; int64_t axis1; };
+struct bp__squeeze_attrs { bp_dims axes; };
+struct bp__unsqueeze_attrs { int64_t axis; };
+struct bp__flatten_attrs { int64_t start_axis; int64_t end_axis; };
+struct bp__stack_attrs { int64_t axis; };
+struct bp__pad_attrs { bp_dims padding; const char *mode; double value; };
+struct bp__flip_attrs { bp_dims axes; };
+struct bp__roll_attrs { int64_t shift; int64_t axis; };
+struct bp__repeat_attrs { bp_dims repeats; };
+struct bp__tile_attrs { bp_dims repeats; };
+struct bp__tril_attrs { int64_t diagonal; };
+struct bp__triu_attrs { int64_t diagonal; };
+struct bp__diag_attrs { int64_t diagonal; };
+struct bp__arange_attrs { int64_t size; };
+struct bp__linspace_attrs { int64_t size; };
+struct bp__unfold_attrs { bp_dims kernel; bp_dims dilation; bp_dims padding; bp_dims stride; };
+struct bp__fold_attrs { bp_dims output_size; bp_dims kernel; bp_dims dilation; bp_dims padding; bp_dims stride; };
 struct bp__matmul_attrs { int32_t none; };
 struct bp__linear_attrs { int32_t none; };
 struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
@@ -191,25 +260,60 @@ struct bp__conv1d_attrs { int64_t stride; int64_t padding; int64_t dilation; int
 struct bp__sum_attrs { bp_dims axes; int32_t keepdim; };
 struct bp__mean_attrs { bp_dims axes; int32_t keepdim; };
 struct bp__max_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__min_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__amax_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__amin_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__prod_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__var_attrs { bp_dims axes; int32_t keepdim; double correction; };
+struct bp__std_attrs { bp_dims axes; int32_t keepdim; double correction; };
+struct bp__norm_attrs { double p; bp_dims axes; int32_t keepdim; };
+struct bp__all_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__any_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__median_attrs { bp_dims axes; int32_t keepdim; };
+struct bp__quantile_attrs { double q; bp_dims axes; int32_t keepdim; const char *interpolation; };
 struct bp__argmax_attrs { int64_t axis; int32_t keepdim; };
+struct bp__argmin_attrs { int64_t axis; int32_t keepdim; };
 struct bp__logsumexp_attrs { int64_t axis; int32_t keepdim; };
 struct bp__softmax_attrs { int64_t axis; };
 struct bp__log_softmax_attrs { int64_t axis; };
-struct bp__topk_attrs { int64_t k; int32_t largest; };
+struct bp__softmin_attrs { int64_t axis; };
+struct bp__sparsemax_attrs { int64_t axis; };
+struct bp__entmax15_attrs { int64_t axis; };
+struct bp__cumsum_attrs { int64_t axis; };
+struct bp__cumprod_attrs { int64_t axis; };
+struct bp__cummax_attrs { int64_t axis; };
+struct bp__cummin_attrs { int64_t axis; };
+struct bp__linear_recurrence_attrs { int64_t axis; };
+struct bp__sort_attrs { int64_t axis; int32_t descending; };
+struct bp__argsort_attrs { int64_t axis; int32_t descending; };
+struct bp__topk_attrs { int64_t k; int32_t largest; int64_t axis; };
 struct bp__gather_attrs { int64_t axis; };
 struct bp__scatter_add_attrs { int64_t axis; int64_t size; };
-struct bp__embedding_attrs { int32_t none; };
+struct bp__take_along_attrs { int64_t axis; };
+struct bp__index_select_attrs { int64_t axis; };
+struct bp__index_add_attrs { int64_t axis; double alpha; };
+struct bp__embedding_attrs { int64_t padding_idx; };
 struct bp__embedding_grad_attrs { int64_t rows; };
 struct bp__one_hot_attrs { int64_t classes; int32_t to; };
 struct bp__random_uniform_attrs { const char *stream; };
+struct bp__random_normal_attrs { const char *stream; };
+struct bp__random_permutation_attrs { const char *stream; };
+struct bp__bernoulli_attrs { const char *stream; };
+struct bp__multinomial_attrs { int64_t n; const char *stream; int32_t replacement; };
+struct bp__gumbel_softmax_attrs { const char *stream; double tau; int32_t hard; int64_t axis; };
 struct bp__dropout_attrs { const char *stream; };
 struct bp__rrelu_attrs { const char *stream; double lower; double upper; };
+struct bp__dropout1d_attrs { const char *stream; };
+struct bp__dropout2d_attrs { const char *stream; };
+struct bp__dropout3d_attrs { const char *stream; };
+struct bp__alpha_dropout_attrs { const char *stream; };
+struct bp__feature_alpha_dropout_attrs { const char *stream; };
 struct bp__mse_attrs { const char *reduction; };
 struct bp__l1_attrs { const char *reduction; };
 struct bp__huber_attrs { const char *reduction; double delta; };
 struct bp__smooth_l1_attrs { const char *reduction; double beta; };
 struct bp__log_cosh_attrs { const char *reduction; };
-struct bp__quantile_attrs { const char *reduction; double q; };
+struct bp__quantile_loss_attrs { const char *reduction; double q; };
 struct bp__expectile_attrs { const char *reduction; double tau; };
 struct bp__mape_attrs { const char *reduction; double eps; };
 struct bp__msle_attrs { const char *reduction; double eps; };
@@ -415,6 +519,108 @@ extern const bp__attr bp__geglu_attr_list[];
 #define BP__SIGNATURE_geglu \
     .name = "geglu", .in_names = bp__geglu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__geglu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__geglu_attrs), .attr_defaults = &bp__geglu_default_attrs, .ew_op = -1
+extern const char *const bp__transpose_in_names[];
+extern const struct bp__transpose_attrs bp__transpose_default_attrs;
+extern const bp__attr bp__transpose_attr_list[];
+#define BP__SIGNATURE_transpose \
+    .name = "transpose", .in_names = bp__transpose_in_names, .n_in = 1, .n_out = 1, .attrs = bp__transpose_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__transpose_attrs), .attr_defaults = &bp__transpose_default_attrs, .ew_op = -1
+extern const char *const bp__squeeze_in_names[];
+extern const struct bp__squeeze_attrs bp__squeeze_default_attrs;
+extern const bp__attr bp__squeeze_attr_list[];
+#define BP__SIGNATURE_squeeze \
+    .name = "squeeze", .in_names = bp__squeeze_in_names, .n_in = 1, .n_out = 1, .attrs = bp__squeeze_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__squeeze_attrs), .attr_defaults = &bp__squeeze_default_attrs, .ew_op = -1
+extern const char *const bp__unsqueeze_in_names[];
+extern const struct bp__unsqueeze_attrs bp__unsqueeze_default_attrs;
+extern const bp__attr bp__unsqueeze_attr_list[];
+#define BP__SIGNATURE_unsqueeze \
+    .name = "unsqueeze", .in_names = bp__unsqueeze_in_names, .n_in = 1, .n_out = 1, .attrs = bp__unsqueeze_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__unsqueeze_attrs), .attr_defaults = &bp__unsqueeze_default_attrs, .ew_op = -1
+extern const char *const bp__flatten_in_names[];
+extern const struct bp__flatten_attrs bp__flatten_default_attrs;
+extern const bp__attr bp__flatten_attr_list[];
+#define BP__SIGNATURE_flatten \
+    .name = "flatten", .in_names = bp__flatten_in_names, .n_in = 1, .n_out = 1, .attrs = bp__flatten_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__flatten_attrs), .attr_defaults = &bp__flatten_default_attrs, .ew_op = -1
+extern const char *const bp__stack_in_names[];
+extern const struct bp__stack_attrs bp__stack_default_attrs;
+extern const bp__attr bp__stack_attr_list[];
+#define BP__SIGNATURE_stack \
+    .name = "stack", .in_names = bp__stack_in_names, .n_in = -1, .n_out = 1, .attrs = bp__stack_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__stack_attrs), .attr_defaults = &bp__stack_default_attrs, .ew_op = -1
+extern const char *const bp__pad_in_names[];
+extern const struct bp__pad_attrs bp__pad_default_attrs;
+extern const bp__attr bp__pad_attr_list[];
+#define BP__SIGNATURE_pad \
+    .name = "pad", .in_names = bp__pad_in_names, .n_in = 1, .n_out = 1, .attrs = bp__pad_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__pad_attrs), .attr_defaults = &bp__pad_default_attrs, .ew_op = -1
+extern const char *const bp__flip_in_names[];
+extern const struct bp__flip_attrs bp__flip_default_attrs;
+extern const bp__attr bp__flip_attr_list[];
+#define BP__SIGNATURE_flip \
+    .name = "flip", .in_names = bp__flip_in_names, .n_in = 1, .n_out = 1, .attrs = bp__flip_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__flip_attrs), .attr_defaults = &bp__flip_default_attrs, .ew_op = -1
+extern const char *const bp__roll_in_names[];
+extern const struct bp__roll_attrs bp__roll_default_attrs;
+extern const bp__attr bp__roll_attr_list[];
+#define BP__SIGNATURE_roll \
+    .name = "roll", .in_names = bp__roll_in_names, .n_in = 1, .n_out = 1, .attrs = bp__roll_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__roll_attrs), .attr_defaults = &bp__roll_default_attrs, .ew_op = -1
+extern const char *const bp__repeat_in_names[];
+extern const struct bp__repeat_attrs bp__repeat_default_attrs;
+extern const bp__attr bp__repeat_attr_list[];
+#define BP__SIGNATURE_repeat \
+    .name = "repeat", .in_names = bp__repeat_in_names, .n_in = 1, .n_out = 1, .attrs = bp__repeat_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__repeat_attrs), .attr_defaults = &bp__repeat_default_attrs, .ew_op = -1
+extern const char *const bp__tile_in_names[];
+extern const struct bp__tile_attrs bp__tile_default_attrs;
+extern const bp__attr bp__tile_attr_list[];
+#define BP__SIGNATURE_tile \
+    .name = "tile", .in_names = bp__tile_in_names, .n_in = 1, .n_out = 1, .attrs = bp__tile_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__tile_attrs), .attr_defaults = &bp__tile_default_attrs, .ew_op = -1
+extern const char *const bp__tril_in_names[];
+extern const struct bp__tril_attrs bp__tril_default_attrs;
+extern const bp__attr bp__tril_attr_list[];
+#define BP__SIGNATURE_tril \
+    .name = "tril", .in_names = bp__tril_in_names, .n_in = 1, .n_out = 1, .attrs = bp__tril_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__tril_attrs), .attr_defaults = &bp__tril_default_attrs, .ew_op = -1
+extern const char *const bp__triu_in_names[];
+extern const struct bp__triu_attrs bp__triu_default_attrs;
+extern const bp__attr bp__triu_attr_list[];
+#define BP__SIGNATURE_triu \
+    .name = "triu", .in_names = bp__triu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__triu_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__triu_attrs), .attr_defaults = &bp__triu_default_attrs, .ew_op = -1
+extern const char *const bp__diag_in_names[];
+extern const struct bp__diag_attrs bp__diag_default_attrs;
+extern const bp__attr bp__diag_attr_list[];
+#define BP__SIGNATURE_diag \
+    .name = "diag", .in_names = bp__diag_in_names, .n_in = 1, .n_out = 1, .attrs = bp__diag_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__diag_attrs), .attr_defaults = &bp__diag_default_attrs, .ew_op = -1
+extern const char *const bp__arange_in_names[];
+extern const struct bp__arange_attrs bp__arange_default_attrs;
+extern const bp__attr bp__arange_attr_list[];
+#define BP__SIGNATURE_arange \
+    .name = "arange", .in_names = bp__arange_in_names, .n_in = 2, .n_out = 1, .attrs = bp__arange_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__arange_attrs), .attr_defaults = &bp__arange_default_attrs, .ew_op = -1
+extern const char *const bp__linspace_in_names[];
+extern const struct bp__linspace_attrs bp__linspace_default_attrs;
+extern const bp__attr bp__linspace_attr_list[];
+#define BP__SIGNATURE_linspace \
+    .name = "linspace", .in_names = bp__linspace_in_names, .n_in = 2, .n_out = 1, .attrs = bp__linspace_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__linspace_attrs), .attr_defaults = &bp__linspace_default_attrs, .ew_op = -1
+extern const char *const bp__unfold_in_names[];
+extern const struct bp__unfold_attrs bp__unfold_default_attrs;
+extern const bp__attr bp__unfold_attr_list[];
+#define BP__SIGNATURE_unfold \
+    .name = "unfold", .in_names = bp__unfold_in_names, .n_in = 1, .n_out = 1, .attrs = bp__unfold_attr_list, .n_attrs = 4, \
+    .attrs_size = sizeof(struct bp__unfold_attrs), .attr_defaults = &bp__unfold_default_attrs, .ew_op = -1
+extern const char *const bp__fold_in_names[];
+extern const struct bp__fold_attrs bp__fold_default_attrs;
+extern const bp__attr bp__fold_attr_list[];
+#define BP__SIGNATURE_fold \
+    .name = "fold", .in_names = bp__fold_in_names, .n_in = 1, .n_out = 1, .attrs = bp__fold_attr_list, .n_attrs = 5, \
+    .attrs_size = sizeof(struct bp__fold_attrs), .attr_defaults = &bp__fold_default_attrs, .ew_op = -1
 extern const char *const bp__matmul_in_names[];
 extern const struct bp__matmul_attrs bp__matmul_default_attrs;
 #define BP__SIGNATURE_matmul \
@@ -467,12 +673,84 @@ extern const bp__attr bp__max_attr_list[];
 #define BP__SIGNATURE_max \
     .name = "max", .in_names = bp__max_in_names, .n_in = 1, .n_out = 1, .attrs = bp__max_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__max_attrs), .attr_defaults = &bp__max_default_attrs, .ew_op = -1
+extern const char *const bp__min_in_names[];
+extern const struct bp__min_attrs bp__min_default_attrs;
+extern const bp__attr bp__min_attr_list[];
+#define BP__SIGNATURE_min \
+    .name = "min", .in_names = bp__min_in_names, .n_in = 1, .n_out = 1, .attrs = bp__min_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__min_attrs), .attr_defaults = &bp__min_default_attrs, .ew_op = -1
+extern const char *const bp__amax_in_names[];
+extern const struct bp__amax_attrs bp__amax_default_attrs;
+extern const bp__attr bp__amax_attr_list[];
+#define BP__SIGNATURE_amax \
+    .name = "amax", .in_names = bp__amax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__amax_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__amax_attrs), .attr_defaults = &bp__amax_default_attrs, .ew_op = -1
+extern const char *const bp__amin_in_names[];
+extern const struct bp__amin_attrs bp__amin_default_attrs;
+extern const bp__attr bp__amin_attr_list[];
+#define BP__SIGNATURE_amin \
+    .name = "amin", .in_names = bp__amin_in_names, .n_in = 1, .n_out = 1, .attrs = bp__amin_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__amin_attrs), .attr_defaults = &bp__amin_default_attrs, .ew_op = -1
+extern const char *const bp__prod_in_names[];
+extern const struct bp__prod_attrs bp__prod_default_attrs;
+extern const bp__attr bp__prod_attr_list[];
+#define BP__SIGNATURE_prod \
+    .name = "prod", .in_names = bp__prod_in_names, .n_in = 1, .n_out = 1, .attrs = bp__prod_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__prod_attrs), .attr_defaults = &bp__prod_default_attrs, .ew_op = -1
+extern const char *const bp__var_in_names[];
+extern const struct bp__var_attrs bp__var_default_attrs;
+extern const bp__attr bp__var_attr_list[];
+#define BP__SIGNATURE_var \
+    .name = "var", .in_names = bp__var_in_names, .n_in = 1, .n_out = 1, .attrs = bp__var_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__var_attrs), .attr_defaults = &bp__var_default_attrs, .ew_op = -1
+extern const char *const bp__std_in_names[];
+extern const struct bp__std_attrs bp__std_default_attrs;
+extern const bp__attr bp__std_attr_list[];
+#define BP__SIGNATURE_std \
+    .name = "std", .in_names = bp__std_in_names, .n_in = 1, .n_out = 1, .attrs = bp__std_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__std_attrs), .attr_defaults = &bp__std_default_attrs, .ew_op = -1
+extern const char *const bp__norm_in_names[];
+extern const struct bp__norm_attrs bp__norm_default_attrs;
+extern const bp__attr bp__norm_attr_list[];
+#define BP__SIGNATURE_norm \
+    .name = "norm", .in_names = bp__norm_in_names, .n_in = 1, .n_out = 1, .attrs = bp__norm_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__norm_attrs), .attr_defaults = &bp__norm_default_attrs, .ew_op = -1
+extern const char *const bp__all_in_names[];
+extern const struct bp__all_attrs bp__all_default_attrs;
+extern const bp__attr bp__all_attr_list[];
+#define BP__SIGNATURE_all \
+    .name = "all", .in_names = bp__all_in_names, .n_in = 1, .n_out = 1, .attrs = bp__all_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__all_attrs), .attr_defaults = &bp__all_default_attrs, .ew_op = -1
+extern const char *const bp__any_in_names[];
+extern const struct bp__any_attrs bp__any_default_attrs;
+extern const bp__attr bp__any_attr_list[];
+#define BP__SIGNATURE_any \
+    .name = "any", .in_names = bp__any_in_names, .n_in = 1, .n_out = 1, .attrs = bp__any_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__any_attrs), .attr_defaults = &bp__any_default_attrs, .ew_op = -1
+extern const char *const bp__median_in_names[];
+extern const struct bp__median_attrs bp__median_default_attrs;
+extern const bp__attr bp__median_attr_list[];
+#define BP__SIGNATURE_median \
+    .name = "median", .in_names = bp__median_in_names, .n_in = 1, .n_out = 1, .attrs = bp__median_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__median_attrs), .attr_defaults = &bp__median_default_attrs, .ew_op = -1
+extern const char *const bp__quantile_in_names[];
+extern const struct bp__quantile_attrs bp__quantile_default_attrs;
+extern const bp__attr bp__quantile_attr_list[];
+#define BP__SIGNATURE_quantile \
+    .name = "quantile", .in_names = bp__quantile_in_names, .n_in = 1, .n_out = 1, .attrs = bp__quantile_attr_list, .n_attrs = 4, \
+    .attrs_size = sizeof(struct bp__quantile_attrs), .attr_defaults = &bp__quantile_default_attrs, .ew_op = -1
 extern const char *const bp__argmax_in_names[];
 extern const struct bp__argmax_attrs bp__argmax_default_attrs;
 extern const bp__attr bp__argmax_attr_list[];
 #define BP__SIGNATURE_argmax \
     .name = "argmax", .in_names = bp__argmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__argmax_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__argmax_attrs), .attr_defaults = &bp__argmax_default_attrs, .ew_op = -1
+extern const char *const bp__argmin_in_names[];
+extern const struct bp__argmin_attrs bp__argmin_default_attrs;
+extern const bp__attr bp__argmin_attr_list[];
+#define BP__SIGNATURE_argmin \
+    .name = "argmin", .in_names = bp__argmin_in_names, .n_in = 1, .n_out = 1, .attrs = bp__argmin_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__argmin_attrs), .attr_defaults = &bp__argmin_default_attrs, .ew_op = -1
 extern const char *const bp__logsumexp_in_names[];
 extern const struct bp__logsumexp_attrs bp__logsumexp_default_attrs;
 extern const bp__attr bp__logsumexp_attr_list[];
@@ -491,11 +769,71 @@ extern const bp__attr bp__log_softmax_attr_list[];
 #define BP__SIGNATURE_log_softmax \
     .name = "log_softmax", .in_names = bp__log_softmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__log_softmax_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__log_softmax_attrs), .attr_defaults = &bp__log_softmax_default_attrs, .ew_op = -1
+extern const char *const bp__softmin_in_names[];
+extern const struct bp__softmin_attrs bp__softmin_default_attrs;
+extern const bp__attr bp__softmin_attr_list[];
+#define BP__SIGNATURE_softmin \
+    .name = "softmin", .in_names = bp__softmin_in_names, .n_in = 1, .n_out = 1, .attrs = bp__softmin_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__softmin_attrs), .attr_defaults = &bp__softmin_default_attrs, .ew_op = -1
+extern const char *const bp__sparsemax_in_names[];
+extern const struct bp__sparsemax_attrs bp__sparsemax_default_attrs;
+extern const bp__attr bp__sparsemax_attr_list[];
+#define BP__SIGNATURE_sparsemax \
+    .name = "sparsemax", .in_names = bp__sparsemax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__sparsemax_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__sparsemax_attrs), .attr_defaults = &bp__sparsemax_default_attrs, .ew_op = -1
+extern const char *const bp__entmax15_in_names[];
+extern const struct bp__entmax15_attrs bp__entmax15_default_attrs;
+extern const bp__attr bp__entmax15_attr_list[];
+#define BP__SIGNATURE_entmax15 \
+    .name = "entmax15", .in_names = bp__entmax15_in_names, .n_in = 1, .n_out = 1, .attrs = bp__entmax15_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__entmax15_attrs), .attr_defaults = &bp__entmax15_default_attrs, .ew_op = -1
+extern const char *const bp__cumsum_in_names[];
+extern const struct bp__cumsum_attrs bp__cumsum_default_attrs;
+extern const bp__attr bp__cumsum_attr_list[];
+#define BP__SIGNATURE_cumsum \
+    .name = "cumsum", .in_names = bp__cumsum_in_names, .n_in = 1, .n_out = 1, .attrs = bp__cumsum_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__cumsum_attrs), .attr_defaults = &bp__cumsum_default_attrs, .ew_op = -1
+extern const char *const bp__cumprod_in_names[];
+extern const struct bp__cumprod_attrs bp__cumprod_default_attrs;
+extern const bp__attr bp__cumprod_attr_list[];
+#define BP__SIGNATURE_cumprod \
+    .name = "cumprod", .in_names = bp__cumprod_in_names, .n_in = 1, .n_out = 1, .attrs = bp__cumprod_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__cumprod_attrs), .attr_defaults = &bp__cumprod_default_attrs, .ew_op = -1
+extern const char *const bp__cummax_in_names[];
+extern const struct bp__cummax_attrs bp__cummax_default_attrs;
+extern const bp__attr bp__cummax_attr_list[];
+#define BP__SIGNATURE_cummax \
+    .name = "cummax", .in_names = bp__cummax_in_names, .n_in = 1, .n_out = 2, .attrs = bp__cummax_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__cummax_attrs), .attr_defaults = &bp__cummax_default_attrs, .ew_op = -1
+extern const char *const bp__cummin_in_names[];
+extern const struct bp__cummin_attrs bp__cummin_default_attrs;
+extern const bp__attr bp__cummin_attr_list[];
+#define BP__SIGNATURE_cummin \
+    .name = "cummin", .in_names = bp__cummin_in_names, .n_in = 1, .n_out = 2, .attrs = bp__cummin_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__cummin_attrs), .attr_defaults = &bp__cummin_default_attrs, .ew_op = -1
+extern const char *const bp__linear_recurrence_in_names[];
+extern const struct bp__linear_recurrence_attrs bp__linear_recurrence_default_attrs;
+extern const bp__attr bp__linear_recurrence_attr_list[];
+#define BP__SIGNATURE_linear_recurrence \
+    .name = "linear_recurrence", .in_names = bp__linear_recurrence_in_names, .n_in = 2, .n_out = 1, .attrs = bp__linear_recurrence_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__linear_recurrence_attrs), .attr_defaults = &bp__linear_recurrence_default_attrs, .ew_op = -1
+extern const char *const bp__sort_in_names[];
+extern const struct bp__sort_attrs bp__sort_default_attrs;
+extern const bp__attr bp__sort_attr_list[];
+#define BP__SIGNATURE_sort \
+    .name = "sort", .in_names = bp__sort_in_names, .n_in = 1, .n_out = 2, .attrs = bp__sort_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__sort_attrs), .attr_defaults = &bp__sort_default_attrs, .ew_op = -1
+extern const char *const bp__argsort_in_names[];
+extern const struct bp__argsort_attrs bp__argsort_default_attrs;
+extern const bp__attr bp__argsort_attr_list[];
+#define BP__SIGNATURE_argsort \
+    .name = "argsort", .in_names = bp__argsort_in_names, .n_in = 1, .n_out = 1, .attrs = bp__argsort_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__argsort_attrs), .attr_defaults = &bp__argsort_default_attrs, .ew_op = -1
 extern const char *const bp__topk_in_names[];
 extern const struct bp__topk_attrs bp__topk_default_attrs;
 extern const bp__attr bp__topk_attr_list[];
 #define BP__SIGNATURE_topk \
-    .name = "topk", .in_names = bp__topk_in_names, .n_in = 1, .n_out = 2, .attrs = bp__topk_attr_list, .n_attrs = 2, \
+    .name = "topk", .in_names = bp__topk_in_names, .n_in = 1, .n_out = 2, .attrs = bp__topk_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__topk_attrs), .attr_defaults = &bp__topk_default_attrs, .ew_op = -1
 extern const char *const bp__gather_in_names[];
 extern const struct bp__gather_attrs bp__gather_default_attrs;
@@ -509,10 +847,29 @@ extern const bp__attr bp__scatter_add_attr_list[];
 #define BP__SIGNATURE_scatter_add \
     .name = "scatter_add", .in_names = bp__scatter_add_in_names, .n_in = 2, .n_out = 1, .attrs = bp__scatter_add_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__scatter_add_attrs), .attr_defaults = &bp__scatter_add_default_attrs, .ew_op = -1
+extern const char *const bp__take_along_in_names[];
+extern const struct bp__take_along_attrs bp__take_along_default_attrs;
+extern const bp__attr bp__take_along_attr_list[];
+#define BP__SIGNATURE_take_along \
+    .name = "take_along", .in_names = bp__take_along_in_names, .n_in = 2, .n_out = 1, .attrs = bp__take_along_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__take_along_attrs), .attr_defaults = &bp__take_along_default_attrs, .ew_op = -1
+extern const char *const bp__index_select_in_names[];
+extern const struct bp__index_select_attrs bp__index_select_default_attrs;
+extern const bp__attr bp__index_select_attr_list[];
+#define BP__SIGNATURE_index_select \
+    .name = "index_select", .in_names = bp__index_select_in_names, .n_in = 2, .n_out = 1, .attrs = bp__index_select_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__index_select_attrs), .attr_defaults = &bp__index_select_default_attrs, .ew_op = -1
+extern const char *const bp__index_add_in_names[];
+extern const struct bp__index_add_attrs bp__index_add_default_attrs;
+extern const bp__attr bp__index_add_attr_list[];
+#define BP__SIGNATURE_index_add \
+    .name = "index_add", .in_names = bp__index_add_in_names, .n_in = 3, .n_out = 1, .attrs = bp__index_add_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__index_add_attrs), .attr_defaults = &bp__index_add_default_attrs, .ew_op = -1
 extern const char *const bp__embedding_in_names[];
 extern const struct bp__embedding_attrs bp__embedding_default_attrs;
+extern const bp__attr bp__embedding_attr_list[];
 #define BP__SIGNATURE_embedding \
-    .name = "embedding", .in_names = bp__embedding_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "embedding", .in_names = bp__embedding_in_names, .n_in = 2, .n_out = 1, .attrs = bp__embedding_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__embedding_attrs), .attr_defaults = &bp__embedding_default_attrs, .ew_op = -1
 extern const char *const bp__embedding_grad_in_names[];
 extern const struct bp__embedding_grad_attrs bp__embedding_grad_default_attrs;
@@ -532,6 +889,36 @@ extern const bp__attr bp__random_uniform_attr_list[];
 #define BP__SIGNATURE_random_uniform \
     .name = "random_uniform", .in_names = bp__random_uniform_in_names, .n_in = 1, .n_out = 1, .attrs = bp__random_uniform_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__random_uniform_attrs), .attr_defaults = &bp__random_uniform_default_attrs, .ew_op = -1
+extern const char *const bp__random_normal_in_names[];
+extern const struct bp__random_normal_attrs bp__random_normal_default_attrs;
+extern const bp__attr bp__random_normal_attr_list[];
+#define BP__SIGNATURE_random_normal \
+    .name = "random_normal", .in_names = bp__random_normal_in_names, .n_in = 1, .n_out = 1, .attrs = bp__random_normal_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__random_normal_attrs), .attr_defaults = &bp__random_normal_default_attrs, .ew_op = -1
+extern const char *const bp__random_permutation_in_names[];
+extern const struct bp__random_permutation_attrs bp__random_permutation_default_attrs;
+extern const bp__attr bp__random_permutation_attr_list[];
+#define BP__SIGNATURE_random_permutation \
+    .name = "random_permutation", .in_names = bp__random_permutation_in_names, .n_in = 1, .n_out = 1, .attrs = bp__random_permutation_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__random_permutation_attrs), .attr_defaults = &bp__random_permutation_default_attrs, .ew_op = -1
+extern const char *const bp__bernoulli_in_names[];
+extern const struct bp__bernoulli_attrs bp__bernoulli_default_attrs;
+extern const bp__attr bp__bernoulli_attr_list[];
+#define BP__SIGNATURE_bernoulli \
+    .name = "bernoulli", .in_names = bp__bernoulli_in_names, .n_in = 1, .n_out = 1, .attrs = bp__bernoulli_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__bernoulli_attrs), .attr_defaults = &bp__bernoulli_default_attrs, .ew_op = -1
+extern const char *const bp__multinomial_in_names[];
+extern const struct bp__multinomial_attrs bp__multinomial_default_attrs;
+extern const bp__attr bp__multinomial_attr_list[];
+#define BP__SIGNATURE_multinomial \
+    .name = "multinomial", .in_names = bp__multinomial_in_names, .n_in = 1, .n_out = 1, .attrs = bp__multinomial_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__multinomial_attrs), .attr_defaults = &bp__multinomial_default_attrs, .ew_op = -1
+extern const char *const bp__gumbel_softmax_in_names[];
+extern const struct bp__gumbel_softmax_attrs bp__gumbel_softmax_default_attrs;
+extern const bp__attr bp__gumbel_softmax_attr_list[];
+#define BP__SIGNATURE_gumbel_softmax \
+    .name = "gumbel_softmax", .in_names = bp__gumbel_softmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__gumbel_softmax_attr_list, .n_attrs = 4, \
+    .attrs_size = sizeof(struct bp__gumbel_softmax_attrs), .attr_defaults = &bp__gumbel_softmax_default_attrs, .ew_op = -1
 extern const char *const bp__dropout_in_names[];
 extern const struct bp__dropout_attrs bp__dropout_default_attrs;
 extern const bp__attr bp__dropout_attr_list[];
@@ -544,6 +931,36 @@ extern const bp__attr bp__rrelu_attr_list[];
 #define BP__SIGNATURE_rrelu \
     .name = "rrelu", .in_names = bp__rrelu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__rrelu_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__rrelu_attrs), .attr_defaults = &bp__rrelu_default_attrs, .ew_op = -1
+extern const char *const bp__dropout1d_in_names[];
+extern const struct bp__dropout1d_attrs bp__dropout1d_default_attrs;
+extern const bp__attr bp__dropout1d_attr_list[];
+#define BP__SIGNATURE_dropout1d \
+    .name = "dropout1d", .in_names = bp__dropout1d_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout1d_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__dropout1d_attrs), .attr_defaults = &bp__dropout1d_default_attrs, .ew_op = -1
+extern const char *const bp__dropout2d_in_names[];
+extern const struct bp__dropout2d_attrs bp__dropout2d_default_attrs;
+extern const bp__attr bp__dropout2d_attr_list[];
+#define BP__SIGNATURE_dropout2d \
+    .name = "dropout2d", .in_names = bp__dropout2d_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout2d_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__dropout2d_attrs), .attr_defaults = &bp__dropout2d_default_attrs, .ew_op = -1
+extern const char *const bp__dropout3d_in_names[];
+extern const struct bp__dropout3d_attrs bp__dropout3d_default_attrs;
+extern const bp__attr bp__dropout3d_attr_list[];
+#define BP__SIGNATURE_dropout3d \
+    .name = "dropout3d", .in_names = bp__dropout3d_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout3d_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__dropout3d_attrs), .attr_defaults = &bp__dropout3d_default_attrs, .ew_op = -1
+extern const char *const bp__alpha_dropout_in_names[];
+extern const struct bp__alpha_dropout_attrs bp__alpha_dropout_default_attrs;
+extern const bp__attr bp__alpha_dropout_attr_list[];
+#define BP__SIGNATURE_alpha_dropout \
+    .name = "alpha_dropout", .in_names = bp__alpha_dropout_in_names, .n_in = 2, .n_out = 1, .attrs = bp__alpha_dropout_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__alpha_dropout_attrs), .attr_defaults = &bp__alpha_dropout_default_attrs, .ew_op = -1
+extern const char *const bp__feature_alpha_dropout_in_names[];
+extern const struct bp__feature_alpha_dropout_attrs bp__feature_alpha_dropout_default_attrs;
+extern const bp__attr bp__feature_alpha_dropout_attr_list[];
+#define BP__SIGNATURE_feature_alpha_dropout \
+    .name = "feature_alpha_dropout", .in_names = bp__feature_alpha_dropout_in_names, .n_in = 2, .n_out = 1, .attrs = bp__feature_alpha_dropout_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__feature_alpha_dropout_attrs), .attr_defaults = &bp__feature_alpha_dropout_default_attrs, .ew_op = -1
 extern const char *const bp__mse_in_names[];
 extern const struct bp__mse_attrs bp__mse_default_attrs;
 extern const bp__attr bp__mse_attr_list[];
@@ -574,12 +991,12 @@ extern const bp__attr bp__log_cosh_attr_list[];
 #define BP__SIGNATURE_log_cosh \
     .name = "log_cosh", .in_names = bp__log_cosh_in_names, .n_in = 2, .n_out = 1, .attrs = bp__log_cosh_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__log_cosh_attrs), .attr_defaults = &bp__log_cosh_default_attrs, .ew_op = -1
-extern const char *const bp__quantile_in_names[];
-extern const struct bp__quantile_attrs bp__quantile_default_attrs;
-extern const bp__attr bp__quantile_attr_list[];
-#define BP__SIGNATURE_quantile \
-    .name = "quantile", .in_names = bp__quantile_in_names, .n_in = 2, .n_out = 1, .attrs = bp__quantile_attr_list, .n_attrs = 2, \
-    .attrs_size = sizeof(struct bp__quantile_attrs), .attr_defaults = &bp__quantile_default_attrs, .ew_op = -1
+extern const char *const bp__quantile_loss_in_names[];
+extern const struct bp__quantile_loss_attrs bp__quantile_loss_default_attrs;
+extern const bp__attr bp__quantile_loss_attr_list[];
+#define BP__SIGNATURE_quantile_loss \
+    .name = "quantile_loss", .in_names = bp__quantile_loss_in_names, .n_in = 2, .n_out = 1, .attrs = bp__quantile_loss_attr_list, .n_attrs = 2, \
+    .attrs_size = sizeof(struct bp__quantile_loss_attrs), .attr_defaults = &bp__quantile_loss_default_attrs, .ew_op = -1
 extern const char *const bp__expectile_in_names[];
 extern const struct bp__expectile_attrs bp__expectile_default_attrs;
 extern const bp__attr bp__expectile_attr_list[];

@@ -1,4 +1,4 @@
-/* y[i_axes[0], i_axes[1], …] = x[i_0, i_1, …]: axis j of y is axis axes[j] of x. */
+/* permute: y[i_axes[0], i_axes[1], …] = x[i_0, i_1, …]: axis j of y is axis axes[j] of x. */
 #include "op/make.h"
 
 static bp_status infer(bp__infer *c) {
@@ -52,3 +52,38 @@ static const bp__sample samples[] = {{.attrs = &transpose, .n_in = 1, .in = {BP_
 const bp__op_def bp__def_permute = {BP__SIGNATURE(permute), .family = "structure", .formula = "axis j of y is axis axes[j] of x",
                                     .infer = infer,         .forward = forward,    .view = view,
                                     .gradient = gradient,   .samples = samples,    .n_samples = BP__COUNT(samples)};
+
+/* transpose: the two axes exchanged. */
+static bp_status transpose_infer(bp__infer *c) {
+    struct bp__transpose_attrs *a = c->attrs;
+    BP_TRY(bp__infer_one_axis(c, &a->axis0));
+    BP_TRY(bp__infer_one_axis(c, &a->axis1));
+    c->out[0] = *c->in[0];
+    c->out[0].panels = 0;
+    c->out[0].dims.dim[a->axis0] = c->in[0]->dims.dim[a->axis1];
+    c->out[0].dims.dim[a->axis1] = c->in[0]->dims.dim[a->axis0];
+    return BP_OK;
+}
+
+static bp_value transpose_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
+    (void)g;
+    (void)n_in;
+    const struct bp__transpose_attrs *a = attrs;
+    bp_dims axes = {.n = bp_value_dims(in[0]).n};
+    for (int64_t i = 0; i < axes.n; i++) axes.dim[i] = i;
+    axes.dim[a->axis0] = a->axis1;
+    axes.dim[a->axis1] = a->axis0;
+    return bp_permute(in[0], axes);
+}
+
+static const struct bp__transpose_attrs outer = {.axis0 = 0, .axis1 = -1}, itself = {.axis0 = 1, .axis1 = 1};
+static const bp__sample transpose_samples[] = {{.attrs = &outer, .n_in = 1, .in = {BP__F(-2, 2, 3, {2, 3, 4})}},
+                                               {.attrs = &itself, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 3})}}};
+
+const bp__op_def bp__def_transpose = {BP__SIGNATURE(transpose),
+                                      .family = "structure",
+                                      .formula = "y = x with axes `axis0` and `axis1` exchanged",
+                                      .infer = transpose_infer,
+                                      .decompose = transpose_decompose,
+                                      .samples = transpose_samples,
+                                      .n_samples = BP__COUNT(transpose_samples)};

@@ -6,7 +6,7 @@
 static bp_status infer(bp__infer *c) {
     const struct bp__random_uniform_attrs *a = c->attrs;
     BP_TRY(bp__infer_need_float(c, 0));
-    if (!a->stream || !a->stream[0]) return bp__infer_fail(c, BP_INVALID, "the stream needs a name, such as \"3.dropout\"");
+    BP_TRY(bp__infer_stream(c, a->stream));
     return bp__infer_same(c);
 }
 

@@ -1,5 +1,6 @@
 /* softmax:     y = exp(x - m) / Σ exp(x - m) along `axis`, m the largest of x.
-   log_softmax: y = (x - m) - log Σ exp(x - m). */
+   log_softmax: y = (x - m) - log Σ exp(x - m).
+   softmin:     softmax of -x. */
 #include "op/make.h"
 
 /* Both operations have the one attribute `axis`. */
@@ -48,7 +49,13 @@ static void softmax_forward(const bp__call *c) { forward_axis(c, ((const struct 
 static void log_softmax_forward(const bp__call *c) {
     forward_axis(c, ((const struct bp__log_softmax_attrs *)c->attrs)->axis, true);
 }
+static bp_status softmin_infer(bp__infer *c) { return infer_axis(c, &((struct bp__softmin_attrs *)c->attrs)->axis); }
 
+static bp_value softmin_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
+    (void)g;
+    (void)n_in;
+    return bp_softmax(bp_neg(in[0]), ((const struct bp__softmin_attrs *)attrs)->axis);
+}
 static bp_value softmax_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
     (void)g;
     (void)n_in;
@@ -87,6 +94,9 @@ static const struct bp__log_softmax_attrs l_last = {.axis = -1}, l_first = {.axi
 static const bp__sample log_softmax_samples[] = {{.attrs = &l_last, .n_in = 1, .in = {BP__F(-2, 2, 2, {3, 10})}},
                                                  {.attrs = &l_first, .n_in = 1, .in = {BP__F(-2, 2, 3, {5, 3, 2})}},
                                                  {.attrs = &l_last, .n_in = 1, .in = {BP__F(-20, 20, 1, {37})}}};
+static const struct bp__softmin_attrs m_last = {.axis = -1}, m_first = {.axis = 0};
+static const bp__sample softmin_samples[] = {{.attrs = &m_last, .n_in = 1, .in = {BP__F(-2, 2, 2, {3, 10})}},
+                                             {.attrs = &m_first, .n_in = 1, .in = {BP__F(-2, 2, 2, {5, 2})}}};
 
 const bp__op_def bp__def_softmax = {BP__SIGNATURE(softmax),
                                     .family = "reductions",
@@ -110,3 +120,10 @@ const bp__op_def bp__def_log_softmax = {BP__SIGNATURE(log_softmax),
                                         .samples = log_softmax_samples,
                                         .n_samples = BP__COUNT(log_softmax_samples),
                                         .flops = flops};
+const bp__op_def bp__def_softmin = {BP__SIGNATURE(softmin),
+                                    .family = "reductions",
+                                    .formula = "y = exp(-x) / sum(exp(-x)) along `axis`",
+                                    .infer = softmin_infer,
+                                    .decompose = softmin_decompose,
+                                    .samples = softmin_samples,
+                                    .n_samples = BP__COUNT(softmin_samples)};

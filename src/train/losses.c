@@ -1,6 +1,7 @@
 /* The losses of a configuration: a row each. The row's name is the operation's, its keys are the operation's attributes; `form`
    says what the target looks like, `link` how outputs become predictions. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/choice.h"
@@ -107,9 +108,12 @@ static double number_of(const bp__loss *l, const char *key, double standard) {
     return strcmp(key, "ignore_index") == 0 ? -1 : standard; /* an unknown label */
 }
 
-/* The operation of the row's name, with its attributes from the keys. */
+/* The operation of the row's name (quantile_loss for quantile, which is a reduction), with its attributes from the keys. */
 static bp_value build(const bp__loss *l, bp_value y, bp_value target, const char *reduction) {
-    const bp__op *op = bp__op_find(rows[l->kind].kind.name);
+    char name[80];
+    snprintf(name, sizeof name, "%s_loss", rows[l->kind].kind.name);
+    const bp__op *op = bp__op_find(name);
+    if (!op) op = bp__op_find(rows[l->kind].kind.name);
     union {
         double align;
         char bytes[256];

@@ -5,42 +5,12 @@ CASE/gout.NAME the cotangent of each output, CASE/grad.in.NAME the gradients of 
 
     python3 make_golden.py ops.safetensors
 """
-import json
-import struct
 import sys
 
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(1)
-D = torch.float64
-tensors = {}
-generator = torch.Generator().manual_seed(20240229)
-
-
-def randn(*shape):
-    return torch.randn(shape, generator=generator, dtype=D)
-
-
-def case(name, function, **inputs):
-    """Inputs whose names begin with t_ are constants: no gradient is written for them."""
-    inputs = {k: v.clone().requires_grad_(v.dtype == D and not k.startswith("t_")) for k, v in inputs.items()}
-    outputs = function(*inputs.values())
-    if torch.is_tensor(outputs):
-        outputs = (outputs,)
-    total = 0
-    for i, y in enumerate(outputs):
-        tensors[f"{name}/out.y{i}"] = y.detach()
-        if y.dtype == D:
-            g = randn(*y.shape)
-            tensors[f"{name}/gout.y{i}"] = g
-            total = total + (y * g).sum()
-    total.backward()
-    for k, v in inputs.items():
-        tensors[f"{name}/in.{k}"] = v.detach()
-        if v.grad is not None:
-            tensors[f"{name}/grad.in.{k}"] = v.grad
-
+from golden import D, case, generator, randn, write
 
 # Kinks (0, +-1, +-3 ...) are in x on purpose.
 x = torch.cat([torch.tensor([0.0, -1.0, 1.0, 3.0, -3.0, 0.5, -0.5, 6.0, 20.0, -40.0], dtype=D), randn(30) * 2])
@@ -173,7 +143,7 @@ for r, f in reduced.items():
     for beta in (0.0, 0.4):
         case(f"smooth_l1_{r}_{beta}", lambda x, t: F.smooth_l1_loss(x, t, reduction=r, beta=beta), x=a, target=b)
     case(f"log_cosh_{r}", lambda x, t: f(torch.log(torch.cosh(x - t))), x=a, target=b)
-    case(f"quantile_{r}_0.9", lambda x, t: f(torch.maximum(0.9 * (t - x), -0.1 * (t - x))), x=a, target=b)
+    case(f"pinball_{r}_0.9", lambda x, t: f(torch.maximum(0.9 * (t - x), -0.1 * (t - x))), x=a, target=b)
     case(f"expectile_{r}_0.8", lambda x, t: f((0.8 - (t < x).to(D)).abs() * (t - x) ** 2), x=a, target=b)
     case(f"mape_{r}_0.4", lambda x, t: f(100 * ((t - x) / t.abs().clamp_min(0.4)).abs()), x=a, target=b)
     case(f"msle_{r}_0.3", lambda x, t: f((x.clamp_min(0.3).log1p() - t.clamp_min(0.3).log1p()) ** 2), x=a, target=b)
@@ -206,22 +176,6 @@ for r, f in reduced.items():
         case(f"triplet_margin_{r}_1.5_{p}_{swap}", lambda x, y, z: F.triplet_margin_loss(x, y, z, 1.5, p, 1e-3, bool(swap), reduction=r), x1=vectors["a"], x2=vectors["b"], x3=randn(5, 3))
     case(f"nt_xent_{r}_0.3", lambda x, y: nt_xent(x, y, 0.3, r), x1=vectors["a"], x2=vectors["b"])
 case("kl_div_batchmean_0", lambda x, t: F.kl_div(x, t, reduction="batchmean"), x=p01.log(), target=q01)
-
-
-def write(path):
-    names = sorted(tensors, key=lambda k: k.encode())
-    header, blobs, at = {}, [], 0
-    for k in names:
-        array = tensors[k].contiguous().numpy()
-        data = array.tobytes()
-        header[k] = {"dtype": {"float64": "F64", "int64": "I64"}[str(array.dtype)], "shape": list(array.shape), "data_offsets": [at, at + len(data)]}
-        blobs.append(data)
-        at += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-    print(len({k.split("/")[0] for k in names}), "cases,", len(text) + at + 8, "bytes")
 
 
 write(sys.argv[1])

@@ -220,12 +220,12 @@ OWN(mse, bp_mse(in(k, "x"), in(k, "target"), WITH(mse, reduction(k))))
 OWN(l1, bp_l1(in(k, "x"), in(k, "target"), WITH(l1, reduction(k))))
 OWN(gather, bp_gather(in(k, "x"), in(k, "t_index"), (int64_t)setting(k, 0)))
 OWN(logsumexp, bp_logsumexp(in(k, "x"), (int64_t)setting(k, 0), WITH(logsumexp, strstr(k->name, "keep") != NULL)))
-OWN(amax, bp_max(in(k, "x"), WITH(max, strstr(k->name, "all") ? (bp_dims){.n = -1} : bp_shape(1, 1), 0)))
+OWN(amax, bp_amax(in(k, "x"), WITH(amax, strstr(k->name, "all") ? (bp_dims){.n = -1} : bp_shape(1, 1), 0)))
 OWN(mean, mean_over(in(k, "x"), bp_shape(2, 0, 2), 0))
 OWN(sum, sum_over(in(k, "x"), bp_shape(1, 1), 1))
 OWN(matmul, bp_matmul(in(k, "a"), in(k, "b")))
 OWN(linear, bp_linear(in(k, "x"), in(k, "weight"), in(k, "bias")))
-OWN(embedding, bp_embedding(in(k, "weight"), in(k, "t_index")))
+OWN(embedding, bp_embedding(in(k, "weight"), in(k, "t_index"), NULL))
 OWN(conv2d, bp_conv2d(in(k, "x"), in(k, "weight"), in(k, "bias"),
                       WITH(conv2d, bp_shape(2, 2, 1), bp_shape(2, 1, 2), bp_shape(2, 1, 2), 2)))
 OWN(pow, bp_pow(in(k, "a"), in(k, "b")))
@@ -258,7 +258,7 @@ static const char *kl_reduction(const golden *k) { return strstr(k->name, "batch
 #define PLAIN_LOSS(name) OWN(name, bp_##name(in(k, "x"), target(k), WITH(name, reduction(k))))
 PAIR_LOSS(smooth_l1, setting(k, 0))
 PLAIN_LOSS(log_cosh)
-PAIR_LOSS(quantile, setting(k, 0))
+PAIR_LOSS(quantile_loss, setting(k, 0))
 PAIR_LOSS(expectile, setting(k, 0))
 PAIR_LOSS(mape, setting(k, 0))
 PAIR_LOSS(msle, setting(k, 0))
@@ -289,7 +289,7 @@ OWN(triplet_margin, bp_triplet_margin(in(k, "x1"), in(k, "x2"), in(k, "x3"),
 OWN(nt_xent, bp_nt_xent(in(k, "x1"), in(k, "x2"), WITH(nt_xent, reduction(k), setting(k, 0))))
 
 static void own_topk(golden *k) {
-    bp_value y = bp_topk(in(k, "x"), (int64_t)setting(k, 0), WITH(topk, strstr(k->name, "smallest") == NULL)), index = y;
+    bp_value y = bp_topk(in(k, "x"), (int64_t)setting(k, 0), WITH(topk, strstr(k->name, "smallest") == NULL, -1)), index = y;
     index.output = 1;
     golden_out(k, "y0", y);
     golden_out(k, "y1", index);
@@ -299,6 +299,7 @@ static void own_topk(golden *k) {
  */
 
 #include "support/golden_layers.h"
+#include "support/golden_shape.h"
 
 static const golden_case golden_cases[] = {
     {"activations", "relu", act_relu},
@@ -387,7 +388,7 @@ static const golden_case golden_cases[] = {
     {"own", "masked_fill_*", own_masked_fill},
     {"own", "smooth_l1_*", own_smooth_l1},
     {"own", "log_cosh_*", own_log_cosh},
-    {"own", "quantile_*", own_quantile},
+    {"own", "pinball_*", own_quantile_loss},
     {"own", "expectile_*", own_expectile},
     {"own", "mape_*", own_mape},
     {"own", "msle_*", own_msle},
@@ -422,7 +423,8 @@ static const golden_case *golden_search(const golden_case *table, size_t n, cons
     return NULL;
 }
 static const golden_case *golden_find(const char *group, const char *name) {
-    const golden_case *c = golden_search(golden_cases, sizeof golden_cases / sizeof golden_cases[0], group, name);
+    const golden_case *c = golden_search(golden_shape, sizeof golden_shape / sizeof golden_shape[0], group, name);
+    if (!c) c = golden_search(golden_cases, sizeof golden_cases / sizeof golden_cases[0], group, name);
     return c ? c : golden_search(golden_layers, sizeof golden_layers / sizeof golden_layers[0], group, name);
 }
 #endif

@@ -18,20 +18,23 @@ static void layer_bilinear(golden *k) {
 }
 static void layer_embedding(golden *k) {
     bp_value w = in(k, "weight");
-    int64_t padding = (int64_t)attr(k, "padding_idx", -1);
-    if (padding >= 0) { /* its row gets no gradient */
-        bp_value row = bp_one_hot(bp_number(k->g, BP_I64, (double)padding), size_of(w, 0), WITH(one_hot, BP_U8));
-        w = bp_where(reshaped(row, bp_shape(2, size_of(w, 0), 1)), bp_stop_gradient(w), w);
-    }
-    golden_out(k, "y", bp_embedding(w, in(k, "x0")));
+    bp_embedding_options o = {sizeof o, (int64_t)attr(k, "padding_idx", (double)BP_UNSET)};
+    golden_out(k, "y", bp_embedding(w, in(k, "x0"), &o));
 }
 static void layer_embedding_bag(golden *k) {
-    golden_out(k, "y", mean_over(bp_embedding(in(k, "weight"), in(k, "x0")), bp_shape(1, 1), 0));
+    golden_out(k, "y", mean_over(bp_embedding(in(k, "weight"), in(k, "x0"), NULL), bp_shape(1, 1), 0));
 }
 
 /* ---- Convolutions and pools --------------------------------------------------------------------------------------------------
  */
 
+static void layer_pad(golden *k) {
+    const bp__tree *by = bp__tree_get(k->about, "pad_lrtb");
+    bp_dims padding = {.n = bp__tree_count(by)};
+    for (int64_t i = 0; i < padding.n; i++) padding.dim[i] = bp__tree_at(by, i)->integer;
+    const char *mode = strstr(k->name, "reflection") ? "reflect" : "replicate";
+    golden_out(k, "y", bp_pad(in(k, "x0"), padding, WITH(pad, mode, 0)));
+}
 static void layer_conv2d(golden *k) {
     bp_value w = in(k, "weight");
     bp_conv2d_options o = bp_conv2d_defaults();
@@ -284,6 +287,8 @@ static const golden_case golden_layers[] = {
     {"layers", "embedding", layer_embedding},
     {"layers", "embedding_padidx", layer_embedding},
     {"layers", "embeddingbag_mean", layer_embedding_bag},
+    {"layers", "reflectionpad2d", layer_pad},
+    {"layers", "replicationpad2d", layer_pad},
     {"layers", "conv2d_*", layer_conv2d},
     {"layers", "conv1d_*", layer_conv1d},
     {"layers", "convtranspose*", layer_conv_transposed},

@@ -33,8 +33,9 @@ static bool plain_attrs(const bp__node *node) {
     for (int32_t i = 0; i < node->op->n_attrs; i++) {
         const bp__attr *attr = &node->op->attrs[i];
         bool step = (is(node, BP__OP_ID_slice) || is(node, BP__OP_ID_unslice)) && strcmp(attr->name, "step") == 0;
-        if (attr->type == BP__ATTR_I64 && !step && *(const int64_t *)((const char *)node->attrs + attr->offset) < -1)
-            return false;
+        if (attr->type != BP__ATTR_I64 || step) continue;
+        int64_t number = *(const int64_t *)((const char *)node->attrs + attr->offset);
+        if (number < -1 && number != BP_UNSET) return false;
     }
     return true;
 }
