@@ -428,11 +428,55 @@ BP_API bp_value bp_unslice(bp_value x, int64_t axis, int64_t start, int64_t size
 /* concat: y = inputs one after the other along `axis` */
 BP_API bp_value bp_concat(const bp_value *x, int n_x, int64_t axis);
 
-/* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast */
+/* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast; vectors are a row, a column */
 BP_API bp_value bp_matmul(bp_value a, bp_value b);
 
 /* linear: y = x W^T + b, weight [out, in]; bias is optional */
 BP_API bp_value bp_linear(bp_value x, bp_value weight, bp_value bias);
+
+/* bilinear: y[o] = sum_ij x1[i] * weight[o, i, j] * x2[j] + bias[o]; bias is optional */
+BP_API bp_value bp_bilinear(bp_value x1, bp_value x2, bp_value weight, bp_value bias);
+
+/* dot: y = sum_i a[i] * b[i], of two vectors */
+BP_API bp_value bp_dot(bp_value a, bp_value b);
+
+/* outer: y[i, j] = a[i] * b[j], of two vectors */
+BP_API bp_value bp_outer(bp_value a, bp_value b);
+
+/* einsum: y[output's axes] = sum over all other axes of the product of the inputs */
+BP_API bp_value bp_einsum(const bp_value *x, int n_x, const char *equation);
+
+/* cholesky: l lower triangular with l l^T = (a + a^T) / 2; upper: l^T */
+typedef struct bp_cholesky_options {
+    size_t size;
+    int upper; /* 0 */
+} bp_cholesky_options;
+BP_API bp_cholesky_options bp_cholesky_defaults(void);
+BP_API bp_value bp_cholesky(bp_value a, const bp_cholesky_options *options);
+
+/* triangular_solve: x with a x = b, a triangular; transpose: a^T x = b */
+typedef struct bp_triangular_solve_options {
+    size_t size;
+    int transpose; /* 0 */
+    int unitriangular; /* 0 */
+} bp_triangular_solve_options;
+BP_API bp_triangular_solve_options bp_triangular_solve_defaults(void);
+BP_API bp_value bp_triangular_solve(bp_value a, bp_value b, int upper, const bp_triangular_solve_options *options);
+
+/* solve: x with a x = b; b is a matrix, or one vector */
+BP_API bp_value bp_solve(bp_value a, bp_value b);
+
+/* inverse: y a = identity */
+BP_API bp_value bp_inverse(bp_value a);
+
+/* det: determinant of a */
+BP_API bp_value bp_det(bp_value a);
+
+/* slogdet: sign and log(|det(a)|). Also makes logabsdet: the same value with member output = 1 */
+BP_API bp_value bp_slogdet(bp_value a);
+
+/* logdet: log(det(a)); NaN where the determinant is negative */
+BP_API bp_value bp_logdet(bp_value a);
 
 /* conv2d: y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x; bias is optional */
 typedef struct bp_conv2d_options {

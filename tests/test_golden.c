@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "golden_cases.h"
+#include "golden_linalg.h"
 
 /* Both sides are rounded a few times on the way, sums of some ten terms among them: 1e-12 of a number, or of the largest one of
    its tensor where terms cancel, is some thousand roundings. */
@@ -172,6 +173,7 @@ static void one_case(tally *sums, bp__st_file *file, const char *prefix, const c
     golden k = {.ctx = ctx, .file = file, .prefix = prefix, .name = name, .about = about};
     assert_int_equal(bp_graph_new(&k.g, ctx), BP_OK);
     const golden_case *c = golden_find(group, name);
+    if (!c) c = golden_search(golden_linalg, sizeof golden_linalg / sizeof golden_linalg[0], group, name);
     if (!c) {
         sums->left_out++;
     } else {
@@ -188,10 +190,10 @@ static void one_case(tally *sums, bp__st_file *file, const char *prefix, const c
 
 /* ---- Tests ----------------------------------------------------------------------------------------------------------- */
 
-static void own(bp_context *ctx, const char *isa, int no_passes) {
+static void own(bp_context *ctx, const char *path, const char *isa, int no_passes) {
     bp__st_file *file;
     tally sums = {0};
-    if (bp__safetensors_open(ctx, "tests/golden/ops.safetensors", &file) != BP_OK) fail_msg("%s", bp_context_error(ctx));
+    if (bp__safetensors_open(ctx, path, &file) != BP_OK) fail_msg("%s", bp_context_error(ctx));
     char last[120] = "";
     for (int64_t i = 0; i < file->n_tensors; i++) {
         const char *slash = strchr(file->tensors[i].name, '/');
@@ -206,7 +208,7 @@ static void own(bp_context *ctx, const char *isa, int no_passes) {
         if (sums.left_out > before) printf("%s: no case of the test compares it\n", name);
     }
     bp__safetensors_close(file);
-    printf("own set, %s, passes %s: %d cases checked, %d wrong\n", isa, no_passes ? "none" : "all", sums.checked, sums.wrong);
+    printf("%s, %s, passes %s: %d cases checked, %d wrong\n", path, isa, no_passes ? "none" : "all", sums.checked, sums.wrong);
     assert_int_equal(sums.wrong + sums.left_out, 0);
     assert_true(sums.checked > 50);
 }
@@ -216,7 +218,10 @@ static void own_set(void **state) {
     bp_context *ctx;
     assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
     for (int i = 0; bp_isa_usable(i); i++)
-        for (int none = 0; none <= 1; none++) own(ctx, bp_isa_usable(i), none);
+        for (int none = 0; none <= 1; none++) {
+            own(ctx, "tests/golden/ops.safetensors", bp_isa_usable(i), none);
+            own(ctx, "tests/golden/linalg.safetensors", bp_isa_usable(i), none);
+        }
     bp_context_free(ctx);
 }
 

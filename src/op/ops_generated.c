@@ -59,6 +59,39 @@ const char *const bp__matmul_in_names[] = {"a", "b", NULL};
 const struct bp__matmul_attrs bp__matmul_default_attrs = {0};
 const char *const bp__linear_in_names[] = {"x", "weight", "?bias", NULL};
 const struct bp__linear_attrs bp__linear_default_attrs = {0};
+const char *const bp__bilinear_in_names[] = {"x1", "x2", "weight", "?bias", NULL};
+const struct bp__bilinear_attrs bp__bilinear_default_attrs = {0};
+const char *const bp__dot_in_names[] = {"a", "b", NULL};
+const struct bp__dot_attrs bp__dot_default_attrs = {0};
+const char *const bp__outer_in_names[] = {"a", "b", NULL};
+const struct bp__outer_attrs bp__outer_default_attrs = {0};
+const char *const bp__einsum_in_names[] = {"*x", NULL};
+const struct bp__einsum_attrs bp__einsum_default_attrs = {.equation = NULL};
+const bp__attr bp__einsum_attr_list[] = {
+    {"equation", BP__ATTR_TEXT, offsetof(struct bp__einsum_attrs, equation), true},
+};
+const char *const bp__cholesky_in_names[] = {"a", NULL};
+const struct bp__cholesky_attrs bp__cholesky_default_attrs = {.upper = 0};
+const bp__attr bp__cholesky_attr_list[] = {
+    {"upper", BP__ATTR_BOOL, offsetof(struct bp__cholesky_attrs, upper), false},
+};
+const char *const bp__triangular_solve_in_names[] = {"a", "b", NULL};
+const struct bp__triangular_solve_attrs bp__triangular_solve_default_attrs = {.upper = 0, .transpose = 0, .unitriangular = 0};
+const bp__attr bp__triangular_solve_attr_list[] = {
+    {"upper", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, upper), true},
+    {"transpose", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, transpose), false},
+    {"unitriangular", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, unitriangular), false},
+};
+const char *const bp__solve_in_names[] = {"a", "b", NULL};
+const struct bp__solve_attrs bp__solve_default_attrs = {0};
+const char *const bp__inverse_in_names[] = {"a", NULL};
+const struct bp__inverse_attrs bp__inverse_default_attrs = {0};
+const char *const bp__det_in_names[] = {"a", NULL};
+const struct bp__det_attrs bp__det_default_attrs = {0};
+const char *const bp__slogdet_in_names[] = {"a", NULL};
+const struct bp__slogdet_attrs bp__slogdet_default_attrs = {0};
+const char *const bp__logdet_in_names[] = {"a", NULL};
+const struct bp__logdet_attrs bp__logdet_default_attrs = {0};
 const char *const bp__conv2d_in_names[] = {"x", "weight", "?bias", NULL};
 const struct bp__conv2d_attrs bp__conv2d_default_attrs = {.stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_attr_list[] = {
@@ -506,6 +539,88 @@ bp_value bp_linear(bp_value x, bp_value weight, bp_value bias) {
     struct bp__linear_attrs attrs = bp__linear_default_attrs;
     const bp_value in[] = {x, weight, bias};
     return bp__op_build(BP__OP_ID_linear, &attrs, in, 3);
+}
+
+bp_value bp_bilinear(bp_value x1, bp_value x2, bp_value weight, bp_value bias) {
+    struct bp__bilinear_attrs attrs = bp__bilinear_default_attrs;
+    const bp_value in[] = {x1, x2, weight, bias};
+    return bp__op_build(BP__OP_ID_bilinear, &attrs, in, 4);
+}
+
+bp_value bp_dot(bp_value a, bp_value b) {
+    struct bp__dot_attrs attrs = bp__dot_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_dot, &attrs, in, 2);
+}
+
+bp_value bp_outer(bp_value a, bp_value b) {
+    struct bp__outer_attrs attrs = bp__outer_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_outer, &attrs, in, 2);
+}
+
+bp_value bp_einsum(const bp_value *x, int n_x, const char *equation) {
+    struct bp__einsum_attrs attrs = bp__einsum_default_attrs;
+    attrs.equation = equation;
+    return bp__op_build(BP__OP_ID_einsum, &attrs, x, n_x);
+}
+
+bp_cholesky_options bp_cholesky_defaults(void) {
+    bp_cholesky_options o = {.size = sizeof o, .upper = 0};
+    return o;
+}
+bp_value bp_cholesky(bp_value a, const bp_cholesky_options *options) {
+    struct bp__cholesky_attrs attrs = bp__cholesky_default_attrs;
+    bp_cholesky_options o = bp_cholesky_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.upper = o.upper;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_cholesky, &attrs, in, 1);
+}
+
+bp_triangular_solve_options bp_triangular_solve_defaults(void) {
+    bp_triangular_solve_options o = {.size = sizeof o, .transpose = 0, .unitriangular = 0};
+    return o;
+}
+bp_value bp_triangular_solve(bp_value a, bp_value b, int upper, const bp_triangular_solve_options *options) {
+    struct bp__triangular_solve_attrs attrs = bp__triangular_solve_default_attrs;
+    bp_triangular_solve_options o = bp_triangular_solve_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.upper = upper;
+    attrs.transpose = o.transpose;
+    attrs.unitriangular = o.unitriangular;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_triangular_solve, &attrs, in, 2);
+}
+
+bp_value bp_solve(bp_value a, bp_value b) {
+    struct bp__solve_attrs attrs = bp__solve_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_solve, &attrs, in, 2);
+}
+
+bp_value bp_inverse(bp_value a) {
+    struct bp__inverse_attrs attrs = bp__inverse_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_inverse, &attrs, in, 1);
+}
+
+bp_value bp_det(bp_value a) {
+    struct bp__det_attrs attrs = bp__det_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_det, &attrs, in, 1);
+}
+
+bp_value bp_slogdet(bp_value a) {
+    struct bp__slogdet_attrs attrs = bp__slogdet_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_slogdet, &attrs, in, 1);
+}
+
+bp_value bp_logdet(bp_value a) {
+    struct bp__logdet_attrs attrs = bp__logdet_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_logdet, &attrs, in, 1);
 }
 
 bp_conv2d_options bp_conv2d_defaults(void) {

@@ -16,6 +16,17 @@ enum bp__op_id {
     BP__OP_ID_concat,
     BP__OP_ID_matmul,
     BP__OP_ID_linear,
+    BP__OP_ID_bilinear,
+    BP__OP_ID_dot,
+    BP__OP_ID_outer,
+    BP__OP_ID_einsum,
+    BP__OP_ID_cholesky,
+    BP__OP_ID_triangular_solve,
+    BP__OP_ID_solve,
+    BP__OP_ID_inverse,
+    BP__OP_ID_det,
+    BP__OP_ID_slogdet,
+    BP__OP_ID_logdet,
     BP__OP_ID_conv2d,
     BP__OP_ID_conv2d_grad_input,
     BP__OP_ID_conv2d_grad_weight,
@@ -142,6 +153,17 @@ struct bp__unslice_attrs { int64_t axis; int64_t start; int64_t size; int64_t st
 struct bp__concat_attrs { int64_t axis; };
 struct bp__matmul_attrs { int32_t none; };
 struct bp__linear_attrs { int32_t none; };
+struct bp__bilinear_attrs { int32_t none; };
+struct bp__dot_attrs { int32_t none; };
+struct bp__outer_attrs { int32_t none; };
+struct bp__einsum_attrs { const char *equation; };
+struct bp__cholesky_attrs { int32_t upper; };
+struct bp__triangular_solve_attrs { int32_t upper; int32_t transpose; int32_t unitriangular; };
+struct bp__solve_attrs { int32_t none; };
+struct bp__inverse_attrs { int32_t none; };
+struct bp__det_attrs { int32_t none; };
+struct bp__slogdet_attrs { int32_t none; };
+struct bp__logdet_attrs { int32_t none; };
 struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_input_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_weight_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
@@ -325,6 +347,64 @@ extern const struct bp__linear_attrs bp__linear_default_attrs;
 #define BP__SIGNATURE_linear \
     .name = "linear", .in_names = bp__linear_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__linear_attrs), .attr_defaults = &bp__linear_default_attrs, .ew_op = -1
+extern const char *const bp__bilinear_in_names[];
+extern const struct bp__bilinear_attrs bp__bilinear_default_attrs;
+#define BP__SIGNATURE_bilinear \
+    .name = "bilinear", .in_names = bp__bilinear_in_names, .n_in = 4, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__bilinear_attrs), .attr_defaults = &bp__bilinear_default_attrs, .ew_op = -1
+extern const char *const bp__dot_in_names[];
+extern const struct bp__dot_attrs bp__dot_default_attrs;
+#define BP__SIGNATURE_dot \
+    .name = "dot", .in_names = bp__dot_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__dot_attrs), .attr_defaults = &bp__dot_default_attrs, .ew_op = -1
+extern const char *const bp__outer_in_names[];
+extern const struct bp__outer_attrs bp__outer_default_attrs;
+#define BP__SIGNATURE_outer \
+    .name = "outer", .in_names = bp__outer_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__outer_attrs), .attr_defaults = &bp__outer_default_attrs, .ew_op = -1
+extern const char *const bp__einsum_in_names[];
+extern const struct bp__einsum_attrs bp__einsum_default_attrs;
+extern const bp__attr bp__einsum_attr_list[];
+#define BP__SIGNATURE_einsum \
+    .name = "einsum", .in_names = bp__einsum_in_names, .n_in = -1, .n_out = 1, .attrs = bp__einsum_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__einsum_attrs), .attr_defaults = &bp__einsum_default_attrs, .ew_op = -1
+extern const char *const bp__cholesky_in_names[];
+extern const struct bp__cholesky_attrs bp__cholesky_default_attrs;
+extern const bp__attr bp__cholesky_attr_list[];
+#define BP__SIGNATURE_cholesky \
+    .name = "cholesky", .in_names = bp__cholesky_in_names, .n_in = 1, .n_out = 1, .attrs = bp__cholesky_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__cholesky_attrs), .attr_defaults = &bp__cholesky_default_attrs, .ew_op = -1
+extern const char *const bp__triangular_solve_in_names[];
+extern const struct bp__triangular_solve_attrs bp__triangular_solve_default_attrs;
+extern const bp__attr bp__triangular_solve_attr_list[];
+#define BP__SIGNATURE_triangular_solve \
+    .name = "triangular_solve", .in_names = bp__triangular_solve_in_names, .n_in = 2, .n_out = 1, .attrs = bp__triangular_solve_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__triangular_solve_attrs), .attr_defaults = &bp__triangular_solve_default_attrs, .ew_op = -1
+extern const char *const bp__solve_in_names[];
+extern const struct bp__solve_attrs bp__solve_default_attrs;
+#define BP__SIGNATURE_solve \
+    .name = "solve", .in_names = bp__solve_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__solve_attrs), .attr_defaults = &bp__solve_default_attrs, .ew_op = -1
+extern const char *const bp__inverse_in_names[];
+extern const struct bp__inverse_attrs bp__inverse_default_attrs;
+#define BP__SIGNATURE_inverse \
+    .name = "inverse", .in_names = bp__inverse_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__inverse_attrs), .attr_defaults = &bp__inverse_default_attrs, .ew_op = -1
+extern const char *const bp__det_in_names[];
+extern const struct bp__det_attrs bp__det_default_attrs;
+#define BP__SIGNATURE_det \
+    .name = "det", .in_names = bp__det_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__det_attrs), .attr_defaults = &bp__det_default_attrs, .ew_op = -1
+extern const char *const bp__slogdet_in_names[];
+extern const struct bp__slogdet_attrs bp__slogdet_default_attrs;
+#define BP__SIGNATURE_slogdet \
+    .name = "slogdet", .in_names = bp__slogdet_in_names, .n_in = 1, .n_out = 2, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__slogdet_attrs), .attr_defaults = &bp__slogdet_default_attrs, .ew_op = -1
+extern const char *const bp__logdet_in_names[];
+extern const struct bp__logdet_attrs bp__logdet_default_attrs;
+#define BP__SIGNATURE_logdet \
+    .name = "logdet", .in_names = bp__logdet_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__logdet_attrs), .attr_defaults = &bp__logdet_default_attrs, .ew_op = -1
 extern const char *const bp__conv2d_in_names[];
 extern const struct bp__conv2d_attrs bp__conv2d_default_attrs;
 extern const bp__attr bp__conv2d_attr_list[];

@@ -128,4 +128,5 @@ def write(path):
     print(len({k.split("/")[0] for k in names}), "cases,", len(text) + at + 8, "bytes")
 
 
-write(sys.argv[1])
+if __name__ == "__main__":
+    write(sys.argv[1])
