@@ -348,6 +348,47 @@ typedef struct bp_scan_spec {
 } bp_scan_spec;
 BP_API void bp_scan(bp_value *finals, bp_value *stacked, const bp_scan_spec *spec);
 
+/* custom: an operation written in C by the caller. `forward` computes its outputs from its inputs, always as it stands: no pass
+   looks into it, though equal nodes (the same functions, user pointer and inputs) may be computed once. It has to be a function
+   of its inputs alone. It runs in the thread that runs the session, with subnormal numbers counting as zero; sessions of
+   different contexts may run in different threads at once, and then call it at once.
+   The functions and `user` are borrowed: they must outlive the graph and its programs and sessions; `name` is copied.
+   A function that fails sets `error` to one sentence (copied at once) and returns another status than BP_OK. The shape rule's
+   becomes the graph's building error; forward's ends bp_session_run, which returns the status: nothing is committed. */
+typedef struct bp_array { /* numbers in row-major order, borrowed for the call */
+    void *data;           /* NULL while shapes are asked for */
+    bp_dtype dtype;
+    bp_dims dims; /* numbers in forward; in shape they may be symbols, which outputs may take over */
+} bp_array;
+typedef struct bp_custom_call {
+    size_t size;
+    const bp_array *in;
+    bp_array *out; /* shape: fill dtype and dims; forward: fill the numbers at data */
+    int n_in, n_out;
+    void *user;
+    const char *error;
+} bp_custom_call;
+typedef struct bp_custom_gradient { /* build graph: d_in[i], where wanted[i], from the others, by the operations of stage 3 */
+    size_t size;
+    bp_graph *graph;
+    const bp_value *in, *out, *d_out; /* d_out: BP_NONE where nothing flows back */
+    const int *wanted;
+    bp_value *d_in; /* of the input's type, and its shape or one that was broadcast from it; BP_NONE, as it comes: zero */
+    int n_in, n_out;
+    void *user;
+} bp_custom_gradient;
+typedef struct bp_custom_spec {
+    size_t size;      /* sizeof(bp_custom_spec) */
+    const char *name; /* for messages and plans */
+    int n_outputs;
+    bp_status (*shape)(bp_custom_call *call); /* NULL: every output is as the first input */
+    bp_status (*forward)(bp_custom_call *call);
+    void (*gradient)(bp_custom_gradient *g); /* NULL: differentiating through it is an error */
+    void *user;
+} bp_custom_spec;
+/* Output 0; output k is the same value with member output = k. At most 16 inputs and 16 outputs; at least one of each. */
+BP_API bp_value bp_custom(const bp_value *in, int n_in, const bp_custom_spec *spec);
+
 /* The state block: every variable of a graph, initialised from the context's seed. */
 typedef struct bp_state bp_state;
 BP_API bp_status bp_state_new(bp_state **out, bp_graph *g); /* owns; the graph may go on growing, new variables are not in it */
