@@ -324,6 +324,12 @@ BP_API bp_value bp_gradient(bp_value y, bp_value x);
 /* d[j] = Σ_i cotangents[i] · ∂values[i]/∂wrt[j]; one backward graph for all. cotangents NULL: ones. */
 BP_API void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m);
 
+/* A formula as text: "mean(w * huber(y - p, 0))". names [n] are what it may call values [n], which belong to g. Numbers,
+   + - * / ^, comparisons, and, or, not, and every operation of stage 3 by its name: inputs and required attributes in order,
+   others as key=value. docs/formulas.md has the grammar. On failure the bad value; the sentence says the column: BP_INVALID for
+   what is no formula, BP_NOT_FOUND for a name that is unknown (and the nearest), otherwise what the operation there says. */
+BP_API bp_value bp_parse(bp_graph *g, const char *text, const char *const *names, const bp_value *values, int n);
+
 /* scan: runs a graph of its own once per turn, like a loop over time. The body is built once, by `body`, in its own graph: it may
    use the values it is given (what it needs from outside comes in as `captured`) and symbols by name, makes no variables and
    assigns nothing, and sets next_carry [n_carry], of the same types and shapes as carry, and out [n_stacked]. finals: the carried

@@ -94,8 +94,9 @@ typedef enum bp__op_flags {
 
 struct bp__op {
     const char *name, *family, *formula;
-    const char *const *in_names; /* [n_in]; a leading '?' = optional, a leading '*' = any number (the only input) */
-    int32_t n_in, n_out;         /* n_in -1: variadic */
+    const char *const *in_names;  /* [n_in]; a leading '?' = optional, a leading '*' = any number (the only input) */
+    const char *const *out_names; /* [n_out]; NULL: hidden operations */
+    int32_t n_in, n_out;          /* n_in -1: variadic */
     const bp__attr *attrs;
     int32_t n_attrs;
     size_t attrs_size;

@@ -3,38 +3,46 @@
 #include "op/construct.h"
 
 const char *const bp__stop_gradient_in_names[] = {"x", NULL};
+const char *const bp__stop_gradient_out_names[] = {"y", NULL};
 const struct bp__stop_gradient_attrs bp__stop_gradient_default_attrs = {0};
 const char *const bp__cast_in_names[] = {"x", NULL};
+const char *const bp__cast_out_names[] = {"y", NULL};
 const struct bp__cast_attrs bp__cast_default_attrs = {.to = 0};
 const bp__attr bp__cast_attr_list[] = {
     {"to", BP__ATTR_DTYPE, offsetof(struct bp__cast_attrs, to), true},
 };
 const char *const bp__size_in_names[] = {"x", NULL};
+const char *const bp__size_out_names[] = {"y", NULL};
 const struct bp__size_attrs bp__size_default_attrs = {.axis = 0};
 const bp__attr bp__size_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__size_attrs, axis), true},
 };
 const char *const bp__fill_in_names[] = {"x", NULL};
+const char *const bp__fill_out_names[] = {"y", NULL};
 const struct bp__fill_attrs bp__fill_default_attrs = {.shape = {0}};
 const bp__attr bp__fill_attr_list[] = {
     {"shape", BP__ATTR_DIMS, offsetof(struct bp__fill_attrs, shape), true},
 };
 const char *const bp__reshape_in_names[] = {"x", NULL};
+const char *const bp__reshape_out_names[] = {"y", NULL};
 const struct bp__reshape_attrs bp__reshape_default_attrs = {.shape = {0}};
 const bp__attr bp__reshape_attr_list[] = {
     {"shape", BP__ATTR_DIMS, offsetof(struct bp__reshape_attrs, shape), true},
 };
 const char *const bp__permute_in_names[] = {"x", NULL};
+const char *const bp__permute_out_names[] = {"y", NULL};
 const struct bp__permute_attrs bp__permute_default_attrs = {.axes = {0}};
 const bp__attr bp__permute_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__permute_attrs, axes), true},
 };
 const char *const bp__broadcast_to_in_names[] = {"x", NULL};
+const char *const bp__broadcast_to_out_names[] = {"y", NULL};
 const struct bp__broadcast_to_attrs bp__broadcast_to_default_attrs = {.shape = {0}};
 const bp__attr bp__broadcast_to_attr_list[] = {
     {"shape", BP__ATTR_DIMS, offsetof(struct bp__broadcast_to_attrs, shape), true},
 };
 const char *const bp__slice_in_names[] = {"x", NULL};
+const char *const bp__slice_out_names[] = {"y", NULL};
 const struct bp__slice_attrs bp__slice_default_attrs = {.axis = 0, .start = 0, .length = 0, .step = 1};
 const bp__attr bp__slice_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__slice_attrs, axis), true},
@@ -43,6 +51,7 @@ const bp__attr bp__slice_attr_list[] = {
     {"step", BP__ATTR_I64, offsetof(struct bp__slice_attrs, step), false},
 };
 const char *const bp__unslice_in_names[] = {"x", NULL};
+const char *const bp__unslice_out_names[] = {"y", NULL};
 const struct bp__unslice_attrs bp__unslice_default_attrs = {.axis = 0, .start = 0, .size = 0, .step = 1};
 const bp__attr bp__unslice_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__unslice_attrs, axis), true},
@@ -51,31 +60,40 @@ const bp__attr bp__unslice_attr_list[] = {
     {"step", BP__ATTR_I64, offsetof(struct bp__unslice_attrs, step), false},
 };
 const char *const bp__concat_in_names[] = {"*x", NULL};
+const char *const bp__concat_out_names[] = {"y", NULL};
 const struct bp__concat_attrs bp__concat_default_attrs = {.axis = 0};
 const bp__attr bp__concat_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__concat_attrs, axis), true},
 };
 const char *const bp__matmul_in_names[] = {"a", "b", NULL};
+const char *const bp__matmul_out_names[] = {"y", NULL};
 const struct bp__matmul_attrs bp__matmul_default_attrs = {0};
 const char *const bp__linear_in_names[] = {"x", "weight", "?bias", NULL};
+const char *const bp__linear_out_names[] = {"y", NULL};
 const struct bp__linear_attrs bp__linear_default_attrs = {0};
 const char *const bp__bilinear_in_names[] = {"x1", "x2", "weight", "?bias", NULL};
+const char *const bp__bilinear_out_names[] = {"y", NULL};
 const struct bp__bilinear_attrs bp__bilinear_default_attrs = {0};
 const char *const bp__dot_in_names[] = {"a", "b", NULL};
+const char *const bp__dot_out_names[] = {"y", NULL};
 const struct bp__dot_attrs bp__dot_default_attrs = {0};
 const char *const bp__outer_in_names[] = {"a", "b", NULL};
+const char *const bp__outer_out_names[] = {"y", NULL};
 const struct bp__outer_attrs bp__outer_default_attrs = {0};
 const char *const bp__einsum_in_names[] = {"*x", NULL};
+const char *const bp__einsum_out_names[] = {"y", NULL};
 const struct bp__einsum_attrs bp__einsum_default_attrs = {.equation = NULL};
 const bp__attr bp__einsum_attr_list[] = {
     {"equation", BP__ATTR_TEXT, offsetof(struct bp__einsum_attrs, equation), true},
 };
 const char *const bp__cholesky_in_names[] = {"a", NULL};
+const char *const bp__cholesky_out_names[] = {"l", NULL};
 const struct bp__cholesky_attrs bp__cholesky_default_attrs = {.upper = 0};
 const bp__attr bp__cholesky_attr_list[] = {
     {"upper", BP__ATTR_BOOL, offsetof(struct bp__cholesky_attrs, upper), false},
 };
 const char *const bp__triangular_solve_in_names[] = {"a", "b", NULL};
+const char *const bp__triangular_solve_out_names[] = {"x", NULL};
 const struct bp__triangular_solve_attrs bp__triangular_solve_default_attrs = {.upper = 0, .transpose = 0, .unitriangular = 0};
 const bp__attr bp__triangular_solve_attr_list[] = {
     {"upper", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, upper), true},
@@ -83,16 +101,22 @@ const bp__attr bp__triangular_solve_attr_list[] = {
     {"unitriangular", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, unitriangular), false},
 };
 const char *const bp__solve_in_names[] = {"a", "b", NULL};
+const char *const bp__solve_out_names[] = {"x", NULL};
 const struct bp__solve_attrs bp__solve_default_attrs = {0};
 const char *const bp__inverse_in_names[] = {"a", NULL};
+const char *const bp__inverse_out_names[] = {"y", NULL};
 const struct bp__inverse_attrs bp__inverse_default_attrs = {0};
 const char *const bp__det_in_names[] = {"a", NULL};
+const char *const bp__det_out_names[] = {"y", NULL};
 const struct bp__det_attrs bp__det_default_attrs = {0};
 const char *const bp__slogdet_in_names[] = {"a", NULL};
+const char *const bp__slogdet_out_names[] = {"sign", "logabsdet", NULL};
 const struct bp__slogdet_attrs bp__slogdet_default_attrs = {0};
 const char *const bp__logdet_in_names[] = {"a", NULL};
+const char *const bp__logdet_out_names[] = {"y", NULL};
 const struct bp__logdet_attrs bp__logdet_default_attrs = {0};
 const char *const bp__conv2d_in_names[] = {"x", "weight", "?bias", NULL};
+const char *const bp__conv2d_out_names[] = {"y", NULL};
 const struct bp__conv2d_attrs bp__conv2d_default_attrs = {.stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_attr_list[] = {
     {"stride", BP__ATTR_DIMS, offsetof(struct bp__conv2d_attrs, stride), false},
@@ -101,6 +125,7 @@ const bp__attr bp__conv2d_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_attrs, groups), false},
 };
 const char *const bp__conv2d_grad_input_in_names[] = {"d_y", "weight", NULL};
+const char *const bp__conv2d_grad_input_out_names[] = {"d_x", NULL};
 const struct bp__conv2d_grad_input_attrs bp__conv2d_grad_input_default_attrs = {.size = {0}, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_grad_input_attr_list[] = {
     {"size", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_input_attrs, size), true},
@@ -110,6 +135,7 @@ const bp__attr bp__conv2d_grad_input_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_grad_input_attrs, groups), false},
 };
 const char *const bp__conv2d_grad_weight_in_names[] = {"d_y", "x", NULL};
+const char *const bp__conv2d_grad_weight_out_names[] = {"d_weight", NULL};
 const struct bp__conv2d_grad_weight_attrs bp__conv2d_grad_weight_default_attrs = {.size = {0}, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_grad_weight_attr_list[] = {
     {"size", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_weight_attrs, size), true},
@@ -119,6 +145,7 @@ const bp__attr bp__conv2d_grad_weight_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_grad_weight_attrs, groups), false},
 };
 const char *const bp__conv1d_in_names[] = {"x", "weight", "?bias", NULL};
+const char *const bp__conv1d_out_names[] = {"y", NULL};
 const struct bp__conv1d_attrs bp__conv1d_default_attrs = {.stride = 1, .padding = 0, .dilation = 1, .groups = 1};
 const bp__attr bp__conv1d_attr_list[] = {
     {"stride", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, stride), false},
@@ -127,102 +154,121 @@ const bp__attr bp__conv1d_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, groups), false},
 };
 const char *const bp__sum_in_names[] = {"x", NULL};
+const char *const bp__sum_out_names[] = {"y", NULL};
 const struct bp__sum_attrs bp__sum_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__sum_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__sum_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__sum_attrs, keepdim), false},
 };
 const char *const bp__mean_in_names[] = {"x", NULL};
+const char *const bp__mean_out_names[] = {"y", NULL};
 const struct bp__mean_attrs bp__mean_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__mean_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__mean_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__mean_attrs, keepdim), false},
 };
 const char *const bp__max_in_names[] = {"x", NULL};
+const char *const bp__max_out_names[] = {"y", NULL};
 const struct bp__max_attrs bp__max_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__max_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__max_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__max_attrs, keepdim), false},
 };
 const char *const bp__argmax_in_names[] = {"x", NULL};
+const char *const bp__argmax_out_names[] = {"y", NULL};
 const struct bp__argmax_attrs bp__argmax_default_attrs = {.axis = 0, .keepdim = 0};
 const bp__attr bp__argmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__argmax_attrs, axis), true},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmax_attrs, keepdim), false},
 };
 const char *const bp__logsumexp_in_names[] = {"x", NULL};
+const char *const bp__logsumexp_out_names[] = {"y", NULL};
 const struct bp__logsumexp_attrs bp__logsumexp_default_attrs = {.axis = 0, .keepdim = 0};
 const bp__attr bp__logsumexp_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__logsumexp_attrs, axis), true},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__logsumexp_attrs, keepdim), false},
 };
 const char *const bp__softmax_in_names[] = {"x", NULL};
+const char *const bp__softmax_out_names[] = {"y", NULL};
 const struct bp__softmax_attrs bp__softmax_default_attrs = {.axis = 0};
 const bp__attr bp__softmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__softmax_attrs, axis), true},
 };
 const char *const bp__log_softmax_in_names[] = {"x", NULL};
+const char *const bp__log_softmax_out_names[] = {"y", NULL};
 const struct bp__log_softmax_attrs bp__log_softmax_default_attrs = {.axis = 0};
 const bp__attr bp__log_softmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__log_softmax_attrs, axis), true},
 };
 const char *const bp__topk_in_names[] = {"x", NULL};
+const char *const bp__topk_out_names[] = {"values", "indices", NULL};
 const struct bp__topk_attrs bp__topk_default_attrs = {.k = 0, .largest = 1};
 const bp__attr bp__topk_attr_list[] = {
     {"k", BP__ATTR_I64, offsetof(struct bp__topk_attrs, k), true},
     {"largest", BP__ATTR_BOOL, offsetof(struct bp__topk_attrs, largest), false},
 };
 const char *const bp__gather_in_names[] = {"x", "index", NULL};
+const char *const bp__gather_out_names[] = {"y", NULL};
 const struct bp__gather_attrs bp__gather_default_attrs = {.axis = 0};
 const bp__attr bp__gather_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__gather_attrs, axis), true},
 };
 const char *const bp__scatter_add_in_names[] = {"x", "index", NULL};
+const char *const bp__scatter_add_out_names[] = {"y", NULL};
 const struct bp__scatter_add_attrs bp__scatter_add_default_attrs = {.axis = 0, .size = 0};
 const bp__attr bp__scatter_add_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__scatter_add_attrs, axis), true},
     {"size", BP__ATTR_I64, offsetof(struct bp__scatter_add_attrs, size), true},
 };
 const char *const bp__embedding_in_names[] = {"weight", "index", NULL};
+const char *const bp__embedding_out_names[] = {"y", NULL};
 const struct bp__embedding_attrs bp__embedding_default_attrs = {0};
 const char *const bp__embedding_grad_in_names[] = {"d_y", "index", NULL};
+const char *const bp__embedding_grad_out_names[] = {"d_weight", NULL};
 const struct bp__embedding_grad_attrs bp__embedding_grad_default_attrs = {.rows = 0};
 const bp__attr bp__embedding_grad_attr_list[] = {
     {"rows", BP__ATTR_I64, offsetof(struct bp__embedding_grad_attrs, rows), true},
 };
 const char *const bp__one_hot_in_names[] = {"index", NULL};
+const char *const bp__one_hot_out_names[] = {"y", NULL};
 const struct bp__one_hot_attrs bp__one_hot_default_attrs = {.classes = 0, .to = BP_F32};
 const bp__attr bp__one_hot_attr_list[] = {
     {"classes", BP__ATTR_I64, offsetof(struct bp__one_hot_attrs, classes), true},
     {"to", BP__ATTR_DTYPE, offsetof(struct bp__one_hot_attrs, to), false},
 };
 const char *const bp__random_uniform_in_names[] = {"x", NULL};
+const char *const bp__random_uniform_out_names[] = {"y", NULL};
 const struct bp__random_uniform_attrs bp__random_uniform_default_attrs = {.stream = NULL};
 const bp__attr bp__random_uniform_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_uniform_attrs, stream), true},
 };
 const char *const bp__dropout_in_names[] = {"x", "p", NULL};
+const char *const bp__dropout_out_names[] = {"y", NULL};
 const struct bp__dropout_attrs bp__dropout_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout_attrs, stream), true},
 };
 const char *const bp__mse_in_names[] = {"x", "target", NULL};
+const char *const bp__mse_out_names[] = {"y", NULL};
 const struct bp__mse_attrs bp__mse_default_attrs = {.reduction = "mean"};
 const bp__attr bp__mse_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__mse_attrs, reduction), false},
 };
 const char *const bp__l1_in_names[] = {"x", "target", NULL};
+const char *const bp__l1_out_names[] = {"y", NULL};
 const struct bp__l1_attrs bp__l1_default_attrs = {.reduction = "mean"};
 const bp__attr bp__l1_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__l1_attrs, reduction), false},
 };
 const char *const bp__huber_in_names[] = {"x", "target", NULL};
+const char *const bp__huber_out_names[] = {"y", NULL};
 const struct bp__huber_attrs bp__huber_default_attrs = {.reduction = "mean", .delta = 1.0};
 const bp__attr bp__huber_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__huber_attrs, reduction), false},
     {"delta", BP__ATTR_F64, offsetof(struct bp__huber_attrs, delta), false},
 };
 const char *const bp__cross_entropy_in_names[] = {"x", "target", "?weight", NULL};
+const char *const bp__cross_entropy_out_names[] = {"y", NULL};
 const struct bp__cross_entropy_attrs bp__cross_entropy_default_attrs = {.reduction = "mean", .ignore_index = -100, .label_smoothing = 0.0};
 const bp__attr bp__cross_entropy_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__cross_entropy_attrs, reduction), false},
@@ -230,217 +276,305 @@ const bp__attr bp__cross_entropy_attr_list[] = {
     {"label_smoothing", BP__ATTR_F64, offsetof(struct bp__cross_entropy_attrs, label_smoothing), false},
 };
 const char *const bp__softmax_cross_entropy_in_names[] = {"x", "label", NULL};
+const char *const bp__softmax_cross_entropy_out_names[] = {"y", NULL};
 const struct bp__softmax_cross_entropy_attrs bp__softmax_cross_entropy_default_attrs = {0};
 const char *const bp__softmax_cross_entropy_grad_in_names[] = {"x", "label", "d_y", NULL};
+const char *const bp__softmax_cross_entropy_grad_out_names[] = {"d_x", NULL};
 const struct bp__softmax_cross_entropy_grad_attrs bp__softmax_cross_entropy_grad_default_attrs = {0};
 const char *const bp__bce_with_logits_in_names[] = {"x", "target", "?weight", "?pos_weight", NULL};
+const char *const bp__bce_with_logits_out_names[] = {"y", NULL};
 const struct bp__bce_with_logits_attrs bp__bce_with_logits_default_attrs = {.reduction = "mean"};
 const bp__attr bp__bce_with_logits_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__bce_with_logits_attrs, reduction), false},
 };
 const char *const bp__add_in_names[] = {"a", "b", NULL};
+const char *const bp__add_out_names[] = {"y", NULL};
 const struct bp__add_attrs bp__add_default_attrs = {0};
 const char *const bp__sub_in_names[] = {"a", "b", NULL};
+const char *const bp__sub_out_names[] = {"y", NULL};
 const struct bp__sub_attrs bp__sub_default_attrs = {0};
 const char *const bp__mul_in_names[] = {"a", "b", NULL};
+const char *const bp__mul_out_names[] = {"y", NULL};
 const struct bp__mul_attrs bp__mul_default_attrs = {0};
 const char *const bp__div_in_names[] = {"a", "b", NULL};
+const char *const bp__div_out_names[] = {"y", NULL};
 const struct bp__div_attrs bp__div_default_attrs = {0};
 const char *const bp__pow_in_names[] = {"a", "b", NULL};
+const char *const bp__pow_out_names[] = {"y", NULL};
 const struct bp__pow_attrs bp__pow_default_attrs = {0};
 const char *const bp__atan2_in_names[] = {"a", "b", NULL};
+const char *const bp__atan2_out_names[] = {"y", NULL};
 const struct bp__atan2_attrs bp__atan2_default_attrs = {0};
 const char *const bp__hypot_in_names[] = {"a", "b", NULL};
+const char *const bp__hypot_out_names[] = {"y", NULL};
 const struct bp__hypot_attrs bp__hypot_default_attrs = {0};
 const char *const bp__fmod_in_names[] = {"a", "b", NULL};
+const char *const bp__fmod_out_names[] = {"y", NULL};
 const struct bp__fmod_attrs bp__fmod_default_attrs = {0};
 const char *const bp__remainder_in_names[] = {"a", "b", NULL};
+const char *const bp__remainder_out_names[] = {"y", NULL};
 const struct bp__remainder_attrs bp__remainder_default_attrs = {0};
 const char *const bp__minimum_in_names[] = {"a", "b", NULL};
+const char *const bp__minimum_out_names[] = {"y", NULL};
 const struct bp__minimum_attrs bp__minimum_default_attrs = {0};
 const char *const bp__maximum_in_names[] = {"a", "b", NULL};
+const char *const bp__maximum_out_names[] = {"y", NULL};
 const struct bp__maximum_attrs bp__maximum_default_attrs = {0};
 const char *const bp__fma_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__fma_out_names[] = {"y", NULL};
 const struct bp__fma_attrs bp__fma_default_attrs = {0};
 const char *const bp__lerp_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__lerp_out_names[] = {"y", NULL};
 const struct bp__lerp_attrs bp__lerp_default_attrs = {0};
 const char *const bp__neg_in_names[] = {"a", NULL};
+const char *const bp__neg_out_names[] = {"y", NULL};
 const struct bp__neg_attrs bp__neg_default_attrs = {0};
 const char *const bp__abs_in_names[] = {"a", NULL};
+const char *const bp__abs_out_names[] = {"y", NULL};
 const struct bp__abs_attrs bp__abs_default_attrs = {0};
 const char *const bp__square_in_names[] = {"a", NULL};
+const char *const bp__square_out_names[] = {"y", NULL};
 const struct bp__square_attrs bp__square_default_attrs = {0};
 const char *const bp__reciprocal_in_names[] = {"a", NULL};
+const char *const bp__reciprocal_out_names[] = {"y", NULL};
 const struct bp__reciprocal_attrs bp__reciprocal_default_attrs = {0};
 const char *const bp__sqrt_in_names[] = {"a", NULL};
+const char *const bp__sqrt_out_names[] = {"y", NULL};
 const struct bp__sqrt_attrs bp__sqrt_default_attrs = {0};
 const char *const bp__rsqrt_in_names[] = {"a", NULL};
+const char *const bp__rsqrt_out_names[] = {"y", NULL};
 const struct bp__rsqrt_attrs bp__rsqrt_default_attrs = {0};
 const char *const bp__eq_in_names[] = {"a", "b", NULL};
+const char *const bp__eq_out_names[] = {"y", NULL};
 const struct bp__eq_attrs bp__eq_default_attrs = {0};
 const char *const bp__ne_in_names[] = {"a", "b", NULL};
+const char *const bp__ne_out_names[] = {"y", NULL};
 const struct bp__ne_attrs bp__ne_default_attrs = {0};
 const char *const bp__lt_in_names[] = {"a", "b", NULL};
+const char *const bp__lt_out_names[] = {"y", NULL};
 const struct bp__lt_attrs bp__lt_default_attrs = {0};
 const char *const bp__le_in_names[] = {"a", "b", NULL};
+const char *const bp__le_out_names[] = {"y", NULL};
 const struct bp__le_attrs bp__le_default_attrs = {0};
 const char *const bp__gt_in_names[] = {"a", "b", NULL};
+const char *const bp__gt_out_names[] = {"y", NULL};
 const struct bp__gt_attrs bp__gt_default_attrs = {0};
 const char *const bp__ge_in_names[] = {"a", "b", NULL};
+const char *const bp__ge_out_names[] = {"y", NULL};
 const struct bp__ge_attrs bp__ge_default_attrs = {0};
 const char *const bp__logical_and_in_names[] = {"a", "b", NULL};
+const char *const bp__logical_and_out_names[] = {"y", NULL};
 const struct bp__logical_and_attrs bp__logical_and_default_attrs = {0};
 const char *const bp__logical_or_in_names[] = {"a", "b", NULL};
+const char *const bp__logical_or_out_names[] = {"y", NULL};
 const struct bp__logical_or_attrs bp__logical_or_default_attrs = {0};
 const char *const bp__logical_xor_in_names[] = {"a", "b", NULL};
+const char *const bp__logical_xor_out_names[] = {"y", NULL};
 const struct bp__logical_xor_attrs bp__logical_xor_default_attrs = {0};
 const char *const bp__logical_not_in_names[] = {"a", NULL};
+const char *const bp__logical_not_out_names[] = {"y", NULL};
 const struct bp__logical_not_attrs bp__logical_not_default_attrs = {0};
 const char *const bp__is_nan_in_names[] = {"a", NULL};
+const char *const bp__is_nan_out_names[] = {"y", NULL};
 const struct bp__is_nan_attrs bp__is_nan_default_attrs = {0};
 const char *const bp__is_finite_in_names[] = {"a", NULL};
+const char *const bp__is_finite_out_names[] = {"y", NULL};
 const struct bp__is_finite_attrs bp__is_finite_default_attrs = {0};
 const char *const bp__where_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__where_out_names[] = {"y", NULL};
 const struct bp__where_attrs bp__where_default_attrs = {0};
 const char *const bp__sign_in_names[] = {"a", NULL};
+const char *const bp__sign_out_names[] = {"y", NULL};
 const struct bp__sign_attrs bp__sign_default_attrs = {0};
 const char *const bp__floor_in_names[] = {"a", NULL};
+const char *const bp__floor_out_names[] = {"y", NULL};
 const struct bp__floor_attrs bp__floor_default_attrs = {0};
 const char *const bp__ceil_in_names[] = {"a", NULL};
+const char *const bp__ceil_out_names[] = {"y", NULL};
 const struct bp__ceil_attrs bp__ceil_default_attrs = {0};
 const char *const bp__round_in_names[] = {"a", NULL};
+const char *const bp__round_out_names[] = {"y", NULL};
 const struct bp__round_attrs bp__round_default_attrs = {0};
 const char *const bp__trunc_in_names[] = {"a", NULL};
+const char *const bp__trunc_out_names[] = {"y", NULL};
 const struct bp__trunc_attrs bp__trunc_default_attrs = {0};
 const char *const bp__clamp_in_names[] = {"a", NULL};
+const char *const bp__clamp_out_names[] = {"y", NULL};
 const struct bp__clamp_attrs bp__clamp_default_attrs = {.min = -1, .max = 1};
 const bp__attr bp__clamp_attr_list[] = {
     {"min", BP__ATTR_F64, offsetof(struct bp__clamp_attrs, min), false},
     {"max", BP__ATTR_F64, offsetof(struct bp__clamp_attrs, max), false},
 };
 const char *const bp__nan_to_num_in_names[] = {"a", NULL};
+const char *const bp__nan_to_num_out_names[] = {"y", NULL};
 const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs = {0};
 const char *const bp__exp_in_names[] = {"a", NULL};
+const char *const bp__exp_out_names[] = {"y", NULL};
 const struct bp__exp_attrs bp__exp_default_attrs = {0};
 const char *const bp__exp2_in_names[] = {"a", NULL};
+const char *const bp__exp2_out_names[] = {"y", NULL};
 const struct bp__exp2_attrs bp__exp2_default_attrs = {0};
 const char *const bp__expm1_in_names[] = {"a", NULL};
+const char *const bp__expm1_out_names[] = {"y", NULL};
 const struct bp__expm1_attrs bp__expm1_default_attrs = {0};
 const char *const bp__log_in_names[] = {"a", NULL};
+const char *const bp__log_out_names[] = {"y", NULL};
 const struct bp__log_attrs bp__log_default_attrs = {0};
 const char *const bp__log2_in_names[] = {"a", NULL};
+const char *const bp__log2_out_names[] = {"y", NULL};
 const struct bp__log2_attrs bp__log2_default_attrs = {0};
 const char *const bp__log10_in_names[] = {"a", NULL};
+const char *const bp__log10_out_names[] = {"y", NULL};
 const struct bp__log10_attrs bp__log10_default_attrs = {0};
 const char *const bp__log1p_in_names[] = {"a", NULL};
+const char *const bp__log1p_out_names[] = {"y", NULL};
 const struct bp__log1p_attrs bp__log1p_default_attrs = {0};
 const char *const bp__sin_in_names[] = {"a", NULL};
+const char *const bp__sin_out_names[] = {"y", NULL};
 const struct bp__sin_attrs bp__sin_default_attrs = {0};
 const char *const bp__cos_in_names[] = {"a", NULL};
+const char *const bp__cos_out_names[] = {"y", NULL};
 const struct bp__cos_attrs bp__cos_default_attrs = {0};
 const char *const bp__tan_in_names[] = {"a", NULL};
+const char *const bp__tan_out_names[] = {"y", NULL};
 const struct bp__tan_attrs bp__tan_default_attrs = {0};
 const char *const bp__asin_in_names[] = {"a", NULL};
+const char *const bp__asin_out_names[] = {"y", NULL};
 const struct bp__asin_attrs bp__asin_default_attrs = {0};
 const char *const bp__acos_in_names[] = {"a", NULL};
+const char *const bp__acos_out_names[] = {"y", NULL};
 const struct bp__acos_attrs bp__acos_default_attrs = {0};
 const char *const bp__atan_in_names[] = {"a", NULL};
+const char *const bp__atan_out_names[] = {"y", NULL};
 const struct bp__atan_attrs bp__atan_default_attrs = {0};
 const char *const bp__sinh_in_names[] = {"a", NULL};
+const char *const bp__sinh_out_names[] = {"y", NULL};
 const struct bp__sinh_attrs bp__sinh_default_attrs = {0};
 const char *const bp__cosh_in_names[] = {"a", NULL};
+const char *const bp__cosh_out_names[] = {"y", NULL};
 const struct bp__cosh_attrs bp__cosh_default_attrs = {0};
 const char *const bp__tanh_in_names[] = {"a", NULL};
+const char *const bp__tanh_out_names[] = {"y", NULL};
 const struct bp__tanh_attrs bp__tanh_default_attrs = {0};
 const char *const bp__asinh_in_names[] = {"a", NULL};
+const char *const bp__asinh_out_names[] = {"y", NULL};
 const struct bp__asinh_attrs bp__asinh_default_attrs = {0};
 const char *const bp__acosh_in_names[] = {"a", NULL};
+const char *const bp__acosh_out_names[] = {"y", NULL};
 const struct bp__acosh_attrs bp__acosh_default_attrs = {0};
 const char *const bp__atanh_in_names[] = {"a", NULL};
+const char *const bp__atanh_out_names[] = {"y", NULL};
 const struct bp__atanh_attrs bp__atanh_default_attrs = {0};
 const char *const bp__sinc_in_names[] = {"a", NULL};
+const char *const bp__sinc_out_names[] = {"y", NULL};
 const struct bp__sinc_attrs bp__sinc_default_attrs = {0};
 const char *const bp__erf_in_names[] = {"a", NULL};
+const char *const bp__erf_out_names[] = {"y", NULL};
 const struct bp__erf_attrs bp__erf_default_attrs = {0};
 const char *const bp__erfc_in_names[] = {"a", NULL};
+const char *const bp__erfc_out_names[] = {"y", NULL};
 const struct bp__erfc_attrs bp__erfc_default_attrs = {0};
 const char *const bp__relu_in_names[] = {"a", NULL};
+const char *const bp__relu_out_names[] = {"y", NULL};
 const struct bp__relu_attrs bp__relu_default_attrs = {0};
 const char *const bp__relu6_in_names[] = {"a", NULL};
+const char *const bp__relu6_out_names[] = {"y", NULL};
 const struct bp__relu6_attrs bp__relu6_default_attrs = {0};
 const char *const bp__leaky_relu_in_names[] = {"a", NULL};
+const char *const bp__leaky_relu_out_names[] = {"y", NULL};
 const struct bp__leaky_relu_attrs bp__leaky_relu_default_attrs = {.negative_slope = 0.01};
 const bp__attr bp__leaky_relu_attr_list[] = {
     {"negative_slope", BP__ATTR_F64, offsetof(struct bp__leaky_relu_attrs, negative_slope), false},
 };
 const char *const bp__elu_in_names[] = {"a", NULL};
+const char *const bp__elu_out_names[] = {"y", NULL};
 const struct bp__elu_attrs bp__elu_default_attrs = {.alpha = 1};
 const bp__attr bp__elu_attr_list[] = {
     {"alpha", BP__ATTR_F64, offsetof(struct bp__elu_attrs, alpha), false},
 };
 const char *const bp__selu_in_names[] = {"a", NULL};
+const char *const bp__selu_out_names[] = {"y", NULL};
 const struct bp__selu_attrs bp__selu_default_attrs = {0};
 const char *const bp__celu_in_names[] = {"a", NULL};
+const char *const bp__celu_out_names[] = {"y", NULL};
 const struct bp__celu_attrs bp__celu_default_attrs = {.alpha = 1};
 const bp__attr bp__celu_attr_list[] = {
     {"alpha", BP__ATTR_F64, offsetof(struct bp__celu_attrs, alpha), false},
 };
 const char *const bp__gelu_in_names[] = {"a", NULL};
+const char *const bp__gelu_out_names[] = {"y", NULL};
 const struct bp__gelu_attrs bp__gelu_default_attrs = {0};
 const char *const bp__gelu_tanh_in_names[] = {"a", NULL};
+const char *const bp__gelu_tanh_out_names[] = {"y", NULL};
 const struct bp__gelu_tanh_attrs bp__gelu_tanh_default_attrs = {0};
 const char *const bp__sigmoid_in_names[] = {"a", NULL};
+const char *const bp__sigmoid_out_names[] = {"y", NULL};
 const struct bp__sigmoid_attrs bp__sigmoid_default_attrs = {0};
 const char *const bp__log_sigmoid_in_names[] = {"a", NULL};
+const char *const bp__log_sigmoid_out_names[] = {"y", NULL};
 const struct bp__log_sigmoid_attrs bp__log_sigmoid_default_attrs = {0};
 const char *const bp__silu_in_names[] = {"a", NULL};
+const char *const bp__silu_out_names[] = {"y", NULL};
 const struct bp__silu_attrs bp__silu_default_attrs = {0};
 const char *const bp__mish_in_names[] = {"a", NULL};
+const char *const bp__mish_out_names[] = {"y", NULL};
 const struct bp__mish_attrs bp__mish_default_attrs = {0};
 const char *const bp__softplus_in_names[] = {"a", NULL};
+const char *const bp__softplus_out_names[] = {"y", NULL};
 const struct bp__softplus_attrs bp__softplus_default_attrs = {.beta = 1, .threshold = 20};
 const bp__attr bp__softplus_attr_list[] = {
     {"beta", BP__ATTR_F64, offsetof(struct bp__softplus_attrs, beta), false},
     {"threshold", BP__ATTR_F64, offsetof(struct bp__softplus_attrs, threshold), false},
 };
 const char *const bp__softsign_in_names[] = {"a", NULL};
+const char *const bp__softsign_out_names[] = {"y", NULL};
 const struct bp__softsign_attrs bp__softsign_default_attrs = {0};
 const char *const bp__softshrink_in_names[] = {"a", NULL};
+const char *const bp__softshrink_out_names[] = {"y", NULL};
 const struct bp__softshrink_attrs bp__softshrink_default_attrs = {.lambda = 0.5};
 const bp__attr bp__softshrink_attr_list[] = {
     {"lambda", BP__ATTR_F64, offsetof(struct bp__softshrink_attrs, lambda), false},
 };
 const char *const bp__hardshrink_in_names[] = {"a", NULL};
+const char *const bp__hardshrink_out_names[] = {"y", NULL};
 const struct bp__hardshrink_attrs bp__hardshrink_default_attrs = {.lambda = 0.5};
 const bp__attr bp__hardshrink_attr_list[] = {
     {"lambda", BP__ATTR_F64, offsetof(struct bp__hardshrink_attrs, lambda), false},
 };
 const char *const bp__tanhshrink_in_names[] = {"a", NULL};
+const char *const bp__tanhshrink_out_names[] = {"y", NULL};
 const struct bp__tanhshrink_attrs bp__tanhshrink_default_attrs = {0};
 const char *const bp__threshold_in_names[] = {"a", NULL};
+const char *const bp__threshold_out_names[] = {"y", NULL};
 const struct bp__threshold_attrs bp__threshold_default_attrs = {.threshold = 0, .value = 0};
 const bp__attr bp__threshold_attr_list[] = {
     {"threshold", BP__ATTR_F64, offsetof(struct bp__threshold_attrs, threshold), false},
     {"value", BP__ATTR_F64, offsetof(struct bp__threshold_attrs, value), false},
 };
 const char *const bp__hardtanh_in_names[] = {"a", NULL};
+const char *const bp__hardtanh_out_names[] = {"y", NULL};
 const struct bp__hardtanh_attrs bp__hardtanh_default_attrs = {.min = -1, .max = 1};
 const bp__attr bp__hardtanh_attr_list[] = {
     {"min", BP__ATTR_F64, offsetof(struct bp__hardtanh_attrs, min), false},
     {"max", BP__ATTR_F64, offsetof(struct bp__hardtanh_attrs, max), false},
 };
 const char *const bp__hardsigmoid_in_names[] = {"a", NULL};
+const char *const bp__hardsigmoid_out_names[] = {"y", NULL};
 const struct bp__hardsigmoid_attrs bp__hardsigmoid_default_attrs = {0};
 const char *const bp__hardswish_in_names[] = {"a", NULL};
+const char *const bp__hardswish_out_names[] = {"y", NULL};
 const struct bp__hardswish_attrs bp__hardswish_default_attrs = {0};
 const char *const bp__squareplus_in_names[] = {"a", NULL};
+const char *const bp__squareplus_out_names[] = {"y", NULL};
 const struct bp__squareplus_attrs bp__squareplus_default_attrs = {.b = 4};
 const bp__attr bp__squareplus_attr_list[] = {
     {"b", BP__ATTR_F64, offsetof(struct bp__squareplus_attrs, b), false},
 };
 const char *const bp__elliot_in_names[] = {"a", NULL};
+const char *const bp__elliot_out_names[] = {"y", NULL};
 const struct bp__elliot_attrs bp__elliot_default_attrs = {0};
 const char *const bp__gaussian_in_names[] = {"a", NULL};
+const char *const bp__gaussian_out_names[] = {"y", NULL};
 const struct bp__gaussian_attrs bp__gaussian_default_attrs = {0};
 
 bp_value bp_stop_gradient(bp_value x) {
