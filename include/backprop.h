@@ -323,6 +323,12 @@ BP_API void bp_assign(bp_value variable, bp_value value);
 BP_API bp_value bp_gradient(bp_value y, bp_value x);
 /* d[j] = Σ_i cotangents[i] · ∂values[i]/∂wrt[j]; one backward graph for all. cotangents NULL: ones. */
 BP_API void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m);
+/* Forward mode: d[i] = Σ_j ∂values[i]/∂wrt[j] · tangents[j], the derivative along the tangents, which have wrt's types and
+ * shapes. */
+BP_API void bp_jvp(bp_value *d, const bp_value *values, int n, const bp_value *wrt, const bp_value *tangents, int m);
+/* d[j] = Σ_k ∂²y/∂wrt[j]∂wrt[k] · tangents[k]: the Hessian of y (or of the sum of a tensor) times a vector, without the Hessian.
+ */
+BP_API void bp_hvp(bp_value *d, bp_value y, const bp_value *wrt, const bp_value *tangents, int m);
 
 /* A formula as text: "mean(w * huber(y - p, 0))". names [n] are what it may call values [n], which belong to g. Numbers,
    + - * / ^, comparisons, and, or, not, and every operation of stage 3 by its name: inputs and required attributes in order,
