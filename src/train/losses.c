@@ -7,6 +7,7 @@
 
 static const bp__key smoothing_keys[] = {BP__K_NUMBER("label_smoothing", 0, 0, 1)};
 static const bp__key huber_keys[] = {BP__K_POSITIVE("delta", 1)};
+static const bp__key formula_keys[] = {{.name = "text", .type = BP__KEY_TEXT, .required = true}};
 static const bp__kind kinds[] = {
     [BP__LOSS_CROSS_ENTROPY] = {"cross_entropy", "label_smoothing",
                                 "classes, one output each: -log of the right class's probability", smoothing_keys, 1},
@@ -14,6 +15,8 @@ static const bp__kind kinds[] = {
     [BP__LOSS_MSE] = {"mse", NULL, "numbers: mean of the squared errors", NULL, 0},
     [BP__LOSS_L1] = {"l1", NULL, "numbers: mean of the absolute errors", NULL, 0},
     [BP__LOSS_HUBER] = {"huber", "delta", "numbers: squared below delta, linear above", huber_keys, 1},
+    [BP__LOSS_FORMULA] = {"formula", "text", "\"mean(square(y - p))\": of the target y and the output p (docs/formulas.md)",
+                          formula_keys, 1},
 };
 
 const char *bp__loss_kind(int index, const char **help) {
@@ -30,16 +33,22 @@ bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const 
     *out = (bp__loss){.kind = c.index, .delta = 1};
     if (c.index == BP__LOSS_CROSS_ENTROPY) out->label_smoothing = bp__choice_option(&c, "label_smoothing")->number;
     if (c.index == BP__LOSS_HUBER) out->delta = bp__choice_option(&c, "delta")->number;
+    if (c.index == BP__LOSS_FORMULA) {
+        out->formula = bp__choice_option(&c, "text")->text;
+        BP_TRY(bp__formula_check(ctx, file, c.line, out->formula));
+    }
     return BP_OK;
 }
 
 bool bp__loss_fits(const bp__loss *l, bp__task task) {
+    if (l->kind == BP__LOSS_FORMULA) return task == BP__CLASSIFICATION || task == BP__REGRESSION;
     bool classes = l->kind == BP__LOSS_CROSS_ENTROPY || l->kind == BP__LOSS_BCE;
     return classes == (task == BP__CLASSIFICATION);
 }
 
 int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep) {
-    if (l->kind == BP__LOSS_CROSS_ENTROPY) return prep->n_classes;
+    if (l->kind == BP__LOSS_CROSS_ENTROPY || (l->kind == BP__LOSS_FORMULA && prep->task == BP__CLASSIFICATION))
+        return prep->n_classes;
     return l->kind == BP__LOSS_BCE ? 1 : prep->n_targets;
 }
 
@@ -79,6 +88,10 @@ static bp_value build(const bp__loss *l, bp_value y, bp_value target, const char
 
 void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *rows, bp_value *mean) {
     bp_value known = BP_NONE;
+    if (l->kind == BP__LOSS_FORMULA) {
+        bp__formula_loss(l->formula, y, target, weight, rows, mean);
+        return;
+    }
     if (l->kind == BP__LOSS_BCE) { /* labels as one column of 0 and 1; an unknown one is -1 and has no loss */
         bp_value label = bp_reshape(target, bp_shape(2, BP_BATCH, 1));
         known = bp_ge(label, bp__k_like(label, 0));

@@ -10,8 +10,9 @@
 typedef struct bp__loss {
     int kind;
     double label_smoothing, delta;
+    const char *formula; /* borrowed from the configuration's tree */
 } bp__loss;
-enum { BP__LOSS_CROSS_ENTROPY, BP__LOSS_BCE, BP__LOSS_MSE, BP__LOSS_L1, BP__LOSS_HUBER };
+enum { BP__LOSS_CROSS_ENTROPY, BP__LOSS_BCE, BP__LOSS_MSE, BP__LOSS_L1, BP__LOSS_HUBER, BP__LOSS_FORMULA };
 const char *bp__loss_kind(int index, const char **help); /* NULL after the last */
 bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree);
 bool bp__loss_fits(const bp__loss *l, bp__task task);
@@ -19,6 +20,10 @@ int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep);
 /* y [batch, outputs]; target: labels i64 [batch] or numbers [batch, targets]. weight: [batch] or BP_NONE. *rows [batch]: the
    losses of the rows, an unknown label's 0; *mean: their (weighted) mean. */
 void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *rows, bp_value *mean);
+
+/* Is it a formula, as far as that can be said without sizes? BP_CONFIG with the line and the column. */
+bp_status bp__formula_check(bp_context *ctx, const char *file, int line, const char *formula);
+void bp__formula_loss(const char *formula, bp_value p, bp_value y, bp_value weight, bp_value *rows, bp_value *mean);
 
 /* ---- The network with its programs ---- */
 
