@@ -260,8 +260,8 @@ static void building_errors_have_sentences(void **state) {
         "waves: its shape function did not give output 1 a type and a shape",
         "waves: it has no gradient; give its specification one, or cut it off with stop_gradient",
         "waves: the gradient of input 1 is f32, the input f64",
-        "custom: the specification needs its size, a name, a forward function, and 1 to 16 inputs"
-        " and outputs",
+        ("custom: the specification needs its size, a name, a forward function, and 1 to 16 inputs"
+         " and outputs"),
         "waves: input 2 is missing, or belongs to another graph"};
     for (int i = 0; i < 6; i++) {
         bp_context *ctx = new_context(0);
