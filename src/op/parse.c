@@ -419,9 +419,10 @@ static bp_dtype type_of_numbers(const parser *p, const call *c) {
 
 /* ".indices" behind a call: another output than the first. */
 static bool select_output(parser *p, const bp__op *op, item *out) {
+    if (*p->at != '.') return true;
     const char *word = p->at + 1;
     size_t n = word_length(word);
-    if (*p->at != '.' || n == 0) return true;
+    if (n == 0) return true;
     for (int32_t k = 0; k < op->n_out; k++)
         if (same_word(word, n, op->out_names[k])) {
             out->value.output = k;
