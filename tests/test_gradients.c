@@ -129,6 +129,11 @@ static void fill_integers(problem *p, var *v, const bp__sample_in *s) {
 static void fill_floats(problem *p, var *v, const bp__sample_in *s) {
     double *x = v->data;
     for (int64_t k = 0; k < v->n; k++) x[k] = s->low + uniform(p) * (s->high - s->low);
+    if (s->diagonal != 0) { /* square matrices */
+        int64_t size = v->dims.dim[v->dims.n - 1];
+        for (int64_t k = 0; k < v->n; k++)
+            if (k / size % size == k % size) x[k] += s->diagonal;
+    }
     if (!(s->distance > 0) || v->n == 0) return;
     /* Places on a grid in random order, moved a little. */
     double step = fmax((s->high - s->low) / (double)v->n, s->distance * 1.01);

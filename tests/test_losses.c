@@ -97,6 +97,7 @@ static const one all[] = {
     {"{mape: {eps: 0.6}}", 2, "", of_mape},
     {"{msle: {eps: 0.05}}", 2, "", of_msle},
     {"{poisson_nll: {full: true}}", 2, "", of_poisson_nll},
+    {"{formula: 'square(y - p)'}", 2, "", of_mse},
 };
 
 static void near(const char *loss, const char *what, double got, double want) {

@@ -408,11 +408,16 @@ static void make_internal_header(text *t) {
            "#define BP__SIGNATURE(op_name) BP__SIGNATURE_##op_name\n");
     for (int i = 0; i < n_ops; i++) {
         const op *o = &ops[i];
-        add(t, "extern const char *const bp__%s_in_names[];\nextern const struct bp__%s_attrs bp__%s_default_attrs;\n", o->name,
-            o->name, o->name);
+        add(t,
+            "extern const char *const bp__%s_in_names[], *const bp__%s_out_names[];\n"
+            "extern const struct bp__%s_attrs bp__%s_default_attrs;\n",
+            o->name, o->name, o->name, o->name);
         if (o->n_attrs) add(t, "extern const bp__attr bp__%s_attr_list[];\n", o->name);
-        add(t, "#define BP__SIGNATURE_%s \\\n    .name = \"%s\", .in_names = bp__%s_in_names, .n_in = %d, .n_out = %d, ", o->name,
-            o->name, o->name, n_in_of(o), o->n_out);
+        add(t,
+            "#define BP__SIGNATURE_%s \\\n    .name = \"%s\", .in_names = bp__%s_in_names, .out_names = bp__%s_out_names, .n_in "
+            "= %d, "
+            ".n_out = %d, ",
+            o->name, o->name, o->name, o->name, n_in_of(o), o->n_out);
         if (o->n_attrs)
             add(t, ".attrs = bp__%s_attr_list, .n_attrs = %d, \\\n    ", o->name, o->n_attrs);
         else
@@ -488,6 +493,8 @@ static void make_source(text *t) {
         const op *o = &ops[i];
         add(t, "const char *const bp__%s_in_names[] = {", o->name);
         for (int k = 0; k < o->n_in; k++) add(t, "\"%s\", ", o->in[k]);
+        add(t, "NULL};\nconst char *const bp__%s_out_names[] = {", o->name);
+        for (int k = 0; k < o->n_out; k++) add(t, "\"%s\", ", o->out[k]);
         add(t, "NULL};\nconst struct bp__%s_attrs bp__%s_default_attrs = {", o->name, o->name);
         for (int k = 0; k < o->n_attrs; k++) add(t, "%s.%s = %s", k ? ", " : "", o->attrs[k].name, value_of(&o->attrs[k]));
         add(t, "%s};\n", o->n_attrs ? "" : "0");

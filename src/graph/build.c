@@ -251,7 +251,7 @@ static bp_value add_checked(bp_graph *g, const bp__op *op, const void *attrs, co
         if (g->status == BP_OK) bp__graph_fail(g, BP_INTERNAL, "%s: the shape rule failed without a sentence", op->name);
         return bad(g);
     }
-    if (expands(op)) return op->decompose(g, node.attrs, in, n_in);
+    if (expands(op) || (op->expands && op->expands(&c))) return op->decompose(g, node.attrs, in, n_in);
     if (bp__graph_push(g, &node) != BP_OK) return bad(g);
     return (bp_value){g, (int32_t)(g->n_nodes - 1), 0};
 }

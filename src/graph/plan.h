@@ -133,6 +133,7 @@ struct bp_session {
     bp_program *program;
     bp_state *state;
     bp__env env;
+    bp__failure failure; /* of the last run */
     bp__input *inputs;
     int64_t n_inputs, n_symbols;
     int64_t *symbols;
@@ -145,7 +146,8 @@ struct bp_session {
     uint64_t clock;
     bool committed;
 };
-/* For the owner of a nested session whose symbols are set: binds and makes the arena; then one run, which allocates nothing. */
+/* For the owner of a nested session whose symbols are set: binds and makes the arena; then one run, which allocates nothing and
+   stops where env.failure says so. */
 bp_status bp__session_prepare(bp_session *s);
 void bp__session_turn(bp_session *s);
 /* Runs without committing and looks at every value: the operation and the layer (or NULL) of the first that is not finite though

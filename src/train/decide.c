@@ -315,7 +315,8 @@ static bp_status choose_loss(bp__decided *d) {
     if (task == BP__MULTILABEL)
         return bp__fail_at(d->ctx, BP_UNSUPPORTED, (bp__where){.code = "task", .hint = "train one model per label"},
                            "%s has several labels per row, which no loss here learns", base(d));
-    if (bp__loss_task(&d->loss) != task)
+    bp__task of_loss = bp__loss_task(&d->loss);
+    if (of_loss != BP__TASK_AUTO && of_loss != task)
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line},
                            "the loss %s does not fit the task, which is %s: %s", name, bp__task_name(task),
                            d->data->prep->task_why ? d->data->prep->task_why : "as given");

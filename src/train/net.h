@@ -10,14 +10,15 @@
 
 typedef struct bp__loss {
     int kind;
-    double value[4]; /* of the kind's keys, in their order */
+    double value[4];     /* of the kind's keys, in their order */
+    const char *formula; /* of kind formula; borrowed from the configuration's tree */
 } bp__loss;
 enum { BP__LOSS_CROSS_ENTROPY, BP__LOSS_BCE, BP__LOSS_MSE }; /* the others are known by name only */
 /* How the network's outputs become predictions. */
 typedef enum bp__link { BP__LINK_NONE, BP__LINK_SOFTMAX, BP__LINK_SIGMOID, BP__LINK_PROBABILITY, BP__LINK_EXP } bp__link;
 const char *bp__loss_kind(int index, const char **help); /* NULL after the last */
 bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree);
-bp__task bp__loss_task(const bp__loss *l);
+bp__task bp__loss_task(const bp__loss *l); /* BP__TASK_AUTO: of classes and of numbers */
 bool bp__loss_is_binary(const bp__loss *l); /* two classes, one output */
 bp__link bp__loss_link(const bp__loss *l);
 bp_value bp__loss_prediction(const bp__loss *l, bp_value y);
@@ -25,6 +26,10 @@ int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep);
 /* y [batch, outputs]; target: labels i64 [batch] or numbers [batch, targets]. weight: [batch] or BP_NONE. *rows [batch]: the
    losses of the rows, an unknown label's 0; *mean: their (weighted) mean. */
 void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *rows, bp_value *mean);
+
+/* Is it a formula, as far as that can be said without sizes? BP_CONFIG with the line and the column. */
+bp_status bp__formula_check(bp_context *ctx, const char *file, int line, const char *formula);
+void bp__formula_loss(const char *formula, bp_value p, bp_value y, bp_value weight, bp_value *rows, bp_value *mean);
 
 /* ---- The network with its programs ---- */
 
