@@ -285,6 +285,11 @@ static inline void differentiate(problem *p, const terms *t, const int *wrt, int
 
 /* ---- Comparing ----------------------------------------------------------------------------------------------------- */
 
+/* NaN is near NaN where the expected number comes from elsewhere: there it is one that PyTorch gives too. */
+static inline bool is_near(double got, double want, double bound) {
+    return (isfinite(want) && fabs(got - want) <= bound) || got == want || (isnan(got) && isnan(want));
+}
+
 static inline void compare(problem *p, const double *d, int64_t n, const var *v, unsigned subset) {
     double largest = 0;
     if (n != v->n) {
@@ -294,7 +299,8 @@ static inline void compare(problem *p, const double *d, int64_t n, const var *v,
     for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(v->numeric[i]));
     for (int64_t i = 0; i < n; i++) {
         double own = fabs(v->numeric[i]), bound = 1e-6 * own + 1e-8 * (1 + (p->one_by_one ? own : largest));
-        if (p->exact > 0) bound = p->exact * fmax(own, 1);
+        if (p->exact > 0 && is_near(d[i], v->numeric[i], p->exact * fmax(own, 1))) continue;
+        if (p->exact > 0) bound = 0;
         if (fabs(d[i] - v->numeric[i]) <= bound) continue; /* false for NaN */
         complain(p, "%s[%lld] of subset %u: the rule gives %.12g, %s %.12g (x = %.17g)", v->name, (long long)i, subset, d[i],
                  p->exact > 0 ? "not" : "differences give", v->numeric[i], ((const double *)v->data)[i]);

@@ -161,10 +161,11 @@ static inline bp_value other_constant(bp_graph *g, const bp__node *node) {
 
 /* Input k of a node in place of its output. */
 static inline bp_value only_input(const bp__node *node, const bp_value *in, int k, bp_value out) {
-    if (k >= node->n_in || !is_real(in[k])) return BP_NONE;
+    if (k >= node->n_in || !is_real(in[k]) || node->op == bp__op_id(BP__OP_ID_reshape)) return BP_NONE;
     bp_value y = shaped_as(in[k], out);
     if (y.graph) return y;
     bp_dims from = bp_value_dims(in[k]), to = bp_value_dims(out);
+    if (node->op == bp__op_id(BP__OP_ID_broadcast_to)) return BP_NONE; /* the same again */
     return from.n < to.n || count_of(&from) < count_of(&to)
                ? try_add(out.graph, bp__op_id(BP__OP_ID_broadcast_to), &to, &in[k], 1)
                : BP_NONE;

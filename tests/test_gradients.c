@@ -157,18 +157,18 @@ static void kinks_are_pytorch_s(void **state) {
     int wrong = 0, n = 0;
     assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
     if (bp__safetensors_open(ctx, "tests/golden/kinks.safetensors", &file) != BP_OK) fail_msg("%s", bp_context_error(ctx));
-    for (int i = 0; i < bp__op_count(); i++) {
+    for (int i = 0; i < 2 * bp__op_count(); i++) {
         posed q;
         bp_value d[MAX_VARS];
-        const bp__op *op = bp__op_at(i);
+        const bp__op *op = bp__op_at(i / 2);
         if (op->ew_op < 0 || (op->flags & BP__OP_NO_GRADIENT)) continue;
-        if (pose_kinks(&q, file, op, NULL)) {
-            check_kink_values(&q, file, op);
+        if (pose_kinks(&q, file, op, NULL, i % 2)) {
+            check_kink_values(&q, file, op, i % 2);
             add_second_paths(&q);
             if (!q.p.failed) check_subset(&q.p, &q.t, q.wrt, q.m, (1u << q.m) - 1, d, &sums);
             n++;
         } else if (!q.p.failed) {
-            printf("no golden values at its kinks: %s\n", op->name);
+            if (i % 2 == 0) printf("no golden values at its kinks: %s\n", op->name);
             continue;
         }
         wrong += q.p.failed;
@@ -176,7 +176,7 @@ static void kinks_are_pytorch_s(void **state) {
     }
     bp__safetensors_close(file);
     bp_context_free(ctx);
-    printf("%d operations are PyTorch's at their kinks\n", n - wrong);
+    printf("%d cases are PyTorch's at their kinks\n", n - wrong);
     assert_int_equal(wrong, 0);
     assert_true(n > 50);
 }

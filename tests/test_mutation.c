@@ -19,13 +19,13 @@ enum { MAX_POSES = 64, MAX_MUTANTS = 4096 };
 /* Why a mutant lives. `op` and `node` may be "*". */
 typedef struct excuse {
     const char *op;
-    mutation how;
+    mutation how;     /* N_MUTATIONS: any */
     const char *node; /* the operation of the changed node; NULL: mutations of a whole gradient */
     bool same_bits;   /* claimed, and checked: the mutant computes the same bits */
     const char *why;
 } excuse;
 static const excuse excuses[] = {
-#include "mutation_excuses.h"
+#include "mutation_excuses.def"
 };
 
 typedef enum fate { NOT_MEANT, SAME_BITS, CLOSE, KILLED } fate;
@@ -105,10 +105,10 @@ static bool finish_pose(pose_record *r) {
 static int open_poses(const bp__op *op, const bp__op *built, const bp__st_file *kinks, int *wrong) {
     static totals sums;
     int n = 0;
-    for (int s = -2; s < op->n_samples && n < MAX_POSES; s++) { /* the strictest first */
+    for (int s = -3; s < op->n_samples && n < MAX_POSES; s++) { /* the strictest first */
         pose_record *r = &poses[n];
         *r = (pose_record){.bits = NULL};
-        bool posed_at_all = s == -2   ? pose_kinks(&r->q, kinks, op, built)
+        bool posed_at_all = s < -1    ? pose_kinks(&r->q, kinks, op, built, s + 3)
                             : s == -1 ? op->ew_op >= 0 && pose_wide(&r->q, op, built, &sums)
                                       : pose(&r->q, op, built, s, DENSE, -1, true);
         if (posed_at_all && s >= 0 && r->q.m > 0) differentiate(&r->q.p, &r->q.t, r->q.wrt, r->q.m, &sums);
@@ -164,7 +164,8 @@ static bool is_named(const char *pattern, const char *name) { return !strcmp(pat
 static const excuse *excuse_for(const bp__op *op, const mutant *m) {
     for (size_t i = 0; i < sizeof excuses / sizeof excuses[0]; i++) {
         const excuse *e = &excuses[i];
-        if (e->how != m->how || !is_named(e->op, op->name) || (e->node != NULL) != (m->op != NULL)) continue;
+        if ((e->how != m->how && e->how != N_MUTATIONS) || !is_named(e->op, op->name) || (e->node != NULL) != (m->op != NULL))
+            continue;
         if (!m->op || is_named(e->node, m->op->name)) return e;
     }
     return NULL;

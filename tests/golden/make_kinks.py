@@ -2,7 +2,7 @@
 """Writes kinks.safetensors: values and gradients of PyTorch (made with 2.13.0, CPU, float64) for element-wise operations at
 their kinks (every quarter from -8 to 8), a thousandth beside the whole numbers, and far away. Tensor names: NAME/a, NAME/b,
 NAME/c inputs, NAME/y the value, NAME/d_y the cotangent, NAME/d_a … the gradients of sum(y * d_y). NAME is that of the
-operation in the library; attributes have their defaults. Points where PyTorch's value or gradient is not finite are left out.
+operation in the library; attributes have their defaults, or are NAME:1/attrs in the order of the table for the case NAME:1.
 Needs torch alone.
 
     python3 make_kinks.py kinks.safetensors
@@ -47,25 +47,18 @@ THREE = {
 }
 
 
-def case(name, function, *inputs):
-    for _ in range(2):  # all points, then those that are finite
-        inputs = [x.clone().requires_grad_() for x in inputs]
-        y = function(*inputs)
-        d_y = (torch.rand(y.shape, generator=generator, dtype=D) + 0.5) * (1 - 2 * (torch.arange(y.numel()) % 2).to(D))
-        grads = torch.autograd.grad((y * d_y).sum(), inputs, allow_unused=True)
-        grads = [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, grads)]
-        fit = torch.isfinite(y.detach())
-        for g in grads:
-            fit &= torch.isfinite(g)
-        kept = [x.detach()[fit] for x in inputs], y.detach()[fit], d_y[fit], [g[fit] for g in grads]
-        inputs = kept[0]
-    if kept[1].numel() == 0:
-        sys.exit(f"{name}: nothing is finite")
-    for letter, x, g in zip("abc", kept[0], kept[3]):
-        tensors[f"{name}/{letter}"] = x
-        tensors[f"{name}/d_{letter}"] = g
-    tensors[f"{name}/y"] = kept[1]
-    tensors[f"{name}/d_y"] = kept[2]
+def case(name, function, *inputs, attrs=None):
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    y = function(*inputs)
+    d_y = (torch.rand(y.shape, generator=generator, dtype=D) + 0.5) * (1 - 2 * (torch.arange(y.numel()) % 2).to(D))
+    grads = torch.autograd.grad((y * d_y).sum(), inputs, allow_unused=True)
+    for letter, x, g in zip("abc", inputs, grads):
+        tensors[f"{name}/{letter}"] = x.detach()
+        tensors[f"{name}/d_{letter}"] = torch.zeros_like(x) if g is None else g
+    tensors[f"{name}/y"] = y.detach()
+    tensors[f"{name}/d_y"] = d_y
+    if attrs:
+        tensors[f"{name}/attrs"] = torch.tensor(attrs, dtype=D)
 
 
 quarters = torch.arange(-32, 33).to(D) / 4
@@ -73,7 +66,20 @@ whole = torch.arange(-8, 9).to(D)
 beside = torch.tensor([0.1, -0.1, 0.9, -0.9, 19.75, 20.0, 20.25, -20.0, -20.25], dtype=D)
 line = torch.cat([quarters, whole - 1 / 1024, whole + 1 / 1024, beside])
 for name, function in ONE.items():
-    case(name, function, line)
+    more = torch.tensor([torch.inf, -torch.inf, torch.nan], dtype=D) if name == "nan_to_num" else line[:0]
+    case(name, function, torch.cat([line, more]))
+for name, attrs, function in (
+    ("leaky_relu", (0.3,), lambda x: F.leaky_relu(x, 0.3)),
+    ("elu", (0.7,), lambda x: F.elu(x, 0.7)),
+    ("celu", (1.5,), lambda x: F.celu(x, 1.5)),
+    ("softplus", (2.0, 1.5), lambda x: F.softplus(x, 2.0, 1.5)),
+    ("softshrink", (0.25,), lambda x: F.softshrink(x, 0.25)),
+    ("hardshrink", (1.0,), lambda x: F.hardshrink(x, 1.0)),
+    ("hardtanh", (-0.5, 2.0), lambda x: F.hardtanh(x, -0.5, 2.0)),
+    ("threshold", (0.5, -2.0), lambda x: F.threshold(x, 0.5, -2.0)),
+    ("clamp", (-0.5, 2.0), lambda x: torch.clamp(x, -0.5, 2.0)),
+):
+    case(name + ":1", function, line, attrs=attrs)
 few = torch.tensor([-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0], dtype=D)
 for name, function in TWO.items():
     case(name, function, few.repeat(9), few.repeat_interleave(9))
