@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STEPS = 260, MAX_VALUES = 420, MAX_IN = 10, MAX_WRT = 14, MAX_OUTPUTS = 12, MAX_ASSIGNS = 48 };
+enum { MAX_STEPS = 400, MAX_VALUES = 600, MAX_IN = 10, MAX_WRT = 14, MAX_OUTPUTS = 12, MAX_ASSIGNS = 48, ATTR_BYTES = 640 };
 
 typedef enum kind { INPUT, PARAMETER, VARIABLE, CONSTANT, NUMBER, OPERATION, GRADIENTS } kind;
 static const char *const kind_names[] = {"input", "parameter", "variable", "constant", "number", "", "gradients"};
@@ -19,7 +19,7 @@ typedef struct step {
     kind kind;
     const bp__op *op;
     union {
-        unsigned char bytes[320];
+        unsigned char bytes[ATTR_BYTES];
         double align;
     } attrs;
     int in[MAX_IN], n_in; /* of GRADIENTS: what is differentiated */
@@ -92,7 +92,7 @@ static inline int64_t elements(const bp_graph *g, const bp_dims *d, int64_t batc
 
 static inline bp_value operate(bp_graph *g, const step *s, const bp_value *value, bp_dtype type) {
     union {
-        unsigned char bytes[320];
+        unsigned char bytes[ATTR_BYTES];
         double align;
     } attrs = {{0}};
     memcpy(attrs.bytes, s->attrs.bytes, sizeof attrs.bytes);

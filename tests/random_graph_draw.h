@@ -1,8 +1,9 @@
-/* Draws recipes: operations of the table with inputs whose shapes fit, gradients, and updates of the state. */
+/* Draws recipes: leaves, operations of the table with inputs whose shapes fit, gradients, and updates of the state. */
 #ifndef BP__RANDOM_GRAPH_DRAW_H
 #define BP__RANDOM_GRAPH_DRAW_H
 #include "kernel/ew_move.h"
 #include "random_graph.h"
+#include "random_graph_sampled.h"
 
 #define ID(name) BP__OP_ID_##name
 #define ATTRS(name, ...) (&(const struct bp__##name##_attrs){__VA_ARGS__})
@@ -147,9 +148,10 @@ static inline bp_dims some_axes(recipe *r, int64_t n) {
 static inline void draw_reduction(recipe *r) {
     int x = any_real(r, 0), keep = chance(r, 50);
     if (x < 0) return;
-    int64_t n = dims_of(r, x).n, axis = n > 0 ? below(r, n) : 0;
+    bp_dims d = dims_of(r, x);
+    int64_t n = d.n, axis = n > 0 ? below(r, n) : 0;
     bp_dims axes = some_axes(r, n);
-    switch (n > 0 ? below(r, 8) : below(r, 3)) {
+    switch (is_empty(&d) ? below(r, 2) : n > 0 ? below(r, 8) : below(r, 3)) { /* the largest of nothing is refused */
     case 0: apply1(r, ID(sum), ATTRS(sum, .axes = axes, .keepdim = keep), x); break;
     case 1: apply1(r, ID(mean), ATTRS(mean, .axes = axes, .keepdim = keep), x); break;
     case 2: apply1(r, ID(max), ATTRS(max, .axes = axes, .keepdim = keep), x); break;
@@ -164,6 +166,7 @@ static inline void draw_reduction(recipe *r) {
 static inline int reshaped(recipe *r, int x) {
     bp_dims d = dims_of(r, x), to = d;
     int64_t axis = d.n > 0 ? below(r, d.n) : 0;
+    if (is_empty(&d)) return -1; /* "?" is not known then */
     switch (below(r, 4)) {
     case 0: to = bp_shape(1, BP_INFER); break;
     case 1: /* two axes into one */
@@ -429,121 +432,16 @@ static inline void draw_loss(recipe *r) {
     }
 }
 
-/* ---- Gradients and updates ------------------------------------------------------------------------------------------- */
+#include "random_graph_updates.h"
 
-static inline int draw_gradients(recipe *r, int *wrt, int n_wrt) {
-    step s = {.kind = GRADIENTS, .n_in = 0, .n_wrt = n_wrt};
-    for (int i = 0; i < n_wrt; i++) s.wrt[i] = wrt[i];
-    for (int k = 1 + (int)below(r, 3); k > 0; k--) {
-        int v = any_real(r, 0);
-        if (v < 0) continue;
-        if (chance(r, 60)) v = apply1(r, ID(square), NULL, apply1(r, ID(tanh), NULL, v));
-        if (v >= 0) s.in[s.n_in++] = v;
-    }
-    return s.n_in > 0 && n_wrt > 0 ? push(r, &s) : -1;
-}
-
-static inline void assign(recipe *r, int variable, int value) {
-    if (value < 0 || r->n_assigns == MAX_ASSIGNS) return;
-    for (int i = 0; i < r->n_assigns; i++)
-        if (r->variable[i] == variable) return;
-    r->variable[r->n_assigns] = variable;
-    r->assigned[r->n_assigns++] = value;
-}
-
-/* y = a * p + b * q */
-static inline int blend(recipe *r, int a, double p, int b, double q) {
-    return apply2(r, ID(add), NULL, apply2(r, ID(mul), NULL, a, number(r, BP_F32, p)),
-                  apply2(r, ID(mul), NULL, b, number(r, BP_F32, q)));
-}
-
-/* A variable or parameter of the same shape as `v`, most likely another one. */
-static inline int sibling(recipe *r, int v) {
-    bp_dims d = dims_of(r, v);
-    int found = v;
-    for (int i = 0; i < r->n_steps; i++) {
-        const step *s = &r->steps[i];
-        if ((s->kind == PARAMETER || s->kind == VARIABLE) && s->out != v && s->dtype == BP_F32 && same_dims(&d, &s->dims) &&
-            (found == v || chance(r, 50)))
-            found = s->out;
-    }
-    return found;
-}
-
-static inline void draw_update(recipe *r, int v, int gradient, int scale) {
-    bp_dims d = dims_of(r, v);
-    int g = gradient;
-    if (g >= 0 && scale >= 0) g = apply2(r, ID(mul), NULL, g, scale);
-    if (g < 0) g = apply1(r, ID(cos), NULL, v);
-    int m, n, moment, root;
-    switch (below(r, 9)) {
-    case 0:
-    case 1: assign(r, v, blend(r, v, 0.99, g, -0.1)); break;
-    case 2: /* momentum */
-        m = leaf(r, VARIABLE, BP_F32, d, 0, 0);
-        if (m < 0) return;
-        n = blend(r, m, 0.9, g, 1);
-        assign(r, m, n);
-        assign(r, v, blend(r, v, 1, n, -0.05));
-        break;
-    case 3:
-    case 4: /* of the Adam kind */
-        m = leaf(r, VARIABLE, BP_F32, d, 0, 0);
-        n = leaf(r, VARIABLE, BP_F32, d, 0, 0.1);
-        if (m < 0 || n < 0) return;
-        moment = blend(r, m, 0.9, g, 0.1);
-        root = blend(r, n, 0.99, apply1(r, ID(square), NULL, g), 0.01);
-        assign(r, m, moment);
-        assign(r, n, root);
-        root = apply2(r, ID(add), NULL, apply1(r, ID(sqrt), NULL, root), number(r, BP_F32, 1e-3));
-        assign(r, v, blend(r, v, 1, apply2(r, ID(div), NULL, moment, root), -0.05));
-        break;
-    case 5: /* variables read one another */
-        m = sibling(r, v);
-        assign(r, v, blend(r, v, 0.5, m, 0.5));
-        assign(r, m, apply2(r, ID(sub), NULL, m, v));
-        break;
-    case 6: assign(r, v, sibling(r, v)); break; /* as it is, also when the other one is written */
-    case 7:                                     /* itself, seen otherwise */
-        if (d.n == 2 && d.dim[0] == d.dim[1])
-            assign(r, v, permuted(r, v));
-        else if (d.n > 0)
-            assign(r, v, apply1(r, ID(slice), ATTRS(slice, .axis = 0, .start = d.dim[0] - 1, .length = d.dim[0], .step = -1), v));
-        break;
-    default: assign(r, v, chance(r, 30) ? g : apply2(r, ID(minimum), NULL, v, g)); break;
-    }
-}
-
-static inline void draw_updates(recipe *r, const int *wrt, int n_wrt, int gradients) {
-    int scale = -1, n = r->n_steps;
-    if (gradients >= 0 && chance(r, 50)) {
-        int norm = -1;
-        for (int i = 0; i < n_wrt; i++) {
-            int sum = apply1(r, ID(sum), ATTRS(sum, .axes = {.n = -1}), apply1(r, ID(square), NULL, gradients + i));
-            norm = norm < 0 ? sum : apply2(r, ID(add), NULL, norm, sum);
-        }
-        if (norm < 0) return;
-        scale = apply2(r, ID(minimum), NULL, number(r, BP_F32, 1),
-                       apply2(r, ID(div), NULL, number(r, BP_F32, 0.5), apply1(r, ID(sqrt), NULL, norm)));
-        if (chance(r, 60)) r->ok = apply1(r, ID(is_finite), NULL, norm);
-    }
-    for (int i = 0; i < n; i++) {
-        const step *s = &r->steps[i];
-        if ((s->kind != PARAMETER && s->kind != VARIABLE) || chance(r, 15)) continue;
-        if (s->dtype == BP_I64) assign(r, s->out, apply2(r, ID(add), NULL, s->out, number(r, BP_I64, 1)));
-        if (s->dtype != BP_F32) continue;
-        int g = -1;
-        for (int k = 0; k < n_wrt && gradients >= 0; k++)
-            if (wrt[k] == s->out) g = gradients + k;
-        draw_update(r, s->out, g, scale);
-    }
-}
+/* ---- Recipes --------------------------------------------------------------------------------------------------------- */
 
 static inline void draw_leaves(recipe *r, bool large) {
     int64_t rows = BP_BATCH; /* of the first one, so that the batch is known */
     for (int64_t i = 1 + below(r, 3); i >= 0; i--) {
         int64_t f = PICK(r, 1, 3, 4, 8, 16, 17, 33, 40);
         if (large) f *= 8;
+        if (chance(r, 6)) f = 0;
         bp_dims d = chance(r, 70) ? bp_shape(2, rows, f) : bp_shape(3, rows, PICK(r, 2, 3, 5), f);
         leaf(r, INPUT, BP_F32, d, -2, 2);
         rows = chance(r, 75) ? BP_BATCH : PICK(r, 1, 4, 6);
@@ -559,6 +457,10 @@ static inline void draw_leaves(recipe *r, bool large) {
 
 static inline void draw_operation(recipe *r) {
     int64_t x = below(r, 100);
+    if (chance(r, 30)) {
+        draw_sampled(r);
+        return;
+    }
     if (x < 42)
         draw_elementwise(r);
     else if (x < 47)
@@ -602,7 +504,8 @@ static inline void draw_recipe(recipe *r, bp_context *ctx, uint64_t seed, bool l
     for (int t = 0; r->n_operations < r->limit_operations && t < 200 && !r->overfull; t++) draw_operation(r);
     int wrt[MAX_WRT], n_wrt = leaves_to_differentiate(r, wrt), gradients = -1;
     if (chance(r, 80)) gradients = draw_gradients(r, wrt, n_wrt);
-    if (gradients >= 0 && chance(r, 15)) draw_gradients(r, wrt, n_wrt);
+    if (gradients >= 0 && chance(r, 30)) draw_second_gradients(r, gradients, wrt, n_wrt);
+    if (gradients >= 0 && chance(r, 10)) draw_gradients(r, wrt, n_wrt);
     r->outputs[r->n_outputs++] = r->steps[0].out; /* so that the batch is known whatever else is left out */
     for (int64_t k = 1 + below(r, 5); k > 0; k--)
         r->outputs[r->n_outputs++] = (int)(r->n_values - 1 - below(r, (r->n_values + 1) / 2));

@@ -24,7 +24,7 @@ typedef struct config {
 
 static config configs[MAX_CONFIGS]; /* [0]: the oracle */
 static int n_configs;
-static int64_t n_numbers, n_finite, n_large, n_programs, n_updates, n_with_gradients;
+static int64_t n_numbers, n_finite, n_large, n_programs, n_updates, n_with_gradients, n_second, n_empty;
 static bool drawn[BP__OP_ID_COUNT];
 
 static void keep(outcome *o, const void *data, size_t n, bp_dtype dtype) {
@@ -250,12 +250,26 @@ static void count_finite(const outcome *o, const places *where) {
     }
 }
 
+/* Does a gradient depend on another one? Followed through what leads to it. */
+static bool is_of_gradients(const recipe *r, const step *s) {
+    bool leads[MAX_VALUES] = {false};
+    for (int i = 0; i < r->n_steps && &r->steps[i] < s; i++) {
+        const step *t = &r->steps[i];
+        bool from = t->kind == GRADIENTS;
+        for (int k = 0; k < t->n_in && !from; k++) from = t->in[k] >= 0 && leads[t->in[k]];
+        for (int k = 0; k < t->n_out; k++) leads[t->out + k] = from;
+    }
+    for (int k = 0; k < s->n_in; k++)
+        if (leads[s->in[k]]) return true;
+    return false;
+}
+
 /* Draws the graph of a seed and compares; prints and returns false when something differs. */
 static bool check_seed(uint64_t seed) {
     static recipe r;
     static outcome expected, got;
     static places where;
-    bool large = seed % 12 == 5, right = true;
+    bool large = seed % 12 == 5, right = true, empty = false;
     bp_context_clear_error(configs[0].ctx);
     draw_recipe(&r, configs[0].ctx, seed, large);
     if (!r.g || bp_graph_status(r.g) != BP_OK) {
@@ -266,7 +280,13 @@ static bool check_seed(uint64_t seed) {
     for (int i = 0; i < r.n_steps; i++) {
         for (int k = 0; r.steps[i].kind == OPERATION && k < BP__OP_ID_COUNT; k++) drawn[k] |= bp__op_at(k) == r.steps[i].op;
         n_with_gradients += r.steps[i].kind == GRADIENTS;
+        n_second += r.steps[i].kind == GRADIENTS && i > 0 && is_of_gradients(&r, &r.steps[i]);
     }
+    for (int i = 0; i < r.n_values; i++) {
+        bp_dims d = bp_value_dims(r.value[i]);
+        empty |= is_empty(&d);
+    }
+    n_empty += empty;
     n_large += large;
     n_updates += r.n_assigns;
     for (int type = BP_F32; type <= BP_F64 && right; type++) {
@@ -292,19 +312,28 @@ static int64_t setting(const char *name, int64_t otherwise) {
 static void same_bits(void **state) {
     (void)state;
     int64_t n = setting("BP_GRAPHS", 300), first = setting("BP_SEED", 1), wrong = 0, n_drawn = 0;
-    for (int64_t i = 0; i < n && wrong < 5; i++) wrong += !check_seed((uint64_t)(first + i));
+    for (int64_t i = 0; i < n && wrong < 5; i++) {
+        wrong += !check_seed((uint64_t)(first + i));
+        if (n > 5000 && (i + 1) % 5000 == 0) {
+            printf("%lld graphs, %lld wrong\n", (long long)(i + 1), (long long)wrong);
+            fflush(stdout);
+        }
+    }
     for (int k = 0; k < BP__OP_ID_COUNT; k++) n_drawn += drawn[k];
-    printf("%lld graphs (%lld large), %lld gradients, %lld assignments, %lld programs; %lld of %d operations; %.1f %% of the "
-           "numbers finite\n",
-           (long long)n, (long long)n_large, (long long)n_with_gradients, (long long)n_updates, (long long)n_programs,
-           (long long)n_drawn, (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)));
+    printf("seeds %lld to %lld: %lld graphs (%lld large, %lld with empty values), %lld gradients (%lld of gradients), %lld "
+           "assignments, %lld programs; %lld of %d operations; %.1f %% of the numbers finite\n",
+           (long long)first, (long long)(first + n - 1), (long long)n, (long long)n_large, (long long)n_empty,
+           (long long)n_with_gradients, (long long)n_second, (long long)n_updates, (long long)n_programs, (long long)n_drawn,
+           (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)));
     for (int k = 0; k < BP__OP_ID_COUNT && n >= 300; k++)
         if (!drawn[k]) printf("not drawn: %s\n", bp__op_at(k)->name);
     assert_int_equal(wrong, 0);
     if (n < 300) return;
+    for (int k = 0; k < BP__OP_ID_COUNT; k++)
+        if (n >= 2000 && sampled_can(bp__op_at(k))) assert_true(drawn[k]);
     assert_true(n_drawn > BP__OP_ID_COUNT * 9 / 10);
     assert_true(n_finite > n_numbers * 6 / 10); /* where everything is NaN, everything is equal */
-    assert_true(n_with_gradients > n / 2 && n_updates > n);
+    assert_true(n_with_gradients > n / 2 && n_second > n / 8 && n_updates > n && n_empty > n / 50);
 }
 
 /* The comparison is worth something: a slope that is one part in 2^40 larger is seen, and the report names it. */
@@ -318,7 +347,7 @@ static void differences_are_noticed(void **state) {
         assert_int_equal(bp_graph_status(r.g), BP_OK);
         step *changed = NULL;
         for (int i = 0; i < r.n_steps; i++)
-            if (r.steps[i].kind == PARAMETER) changed = &r.steps[i];
+            if (r.steps[i].kind == PARAMETER && number_of(&r.steps[i].dims) > 3) changed = &r.steps[i];
         if (changed) {
             r.outputs[1] = changed->out;
             execute(&r, &configs[0], BP_F64, &expected, NULL);
@@ -344,6 +373,7 @@ int main(void) {
     add_config("scalar", 1, 1);
     for (int i = 0; bp_isa_usable(i); i++)
         for (int threads = 1; threads <= 3; threads++) add_config(bp_isa_usable(i), threads, 0);
+    add_config(bp_isa_usable(0), 2, 1);
     if (n_configs < 4) {
         printf("the contexts cannot be made\n");
         return 1;
