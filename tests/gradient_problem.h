@@ -146,17 +146,11 @@ static inline void fill_floats(problem *p, var *v, const bp__sample_in *s) {
     }
 }
 
-static inline int add_sample_input(problem *p, const bp__sample_in *s) {
-    bp_dims dims = s->dims;
-    for (int64_t i = 0; i < dims.n; i++)
-        if (dims.dim[i] < 0) dims.dim[i] = 3;
-    bool real = s->dtype == BP_F32 || s->dtype == BP_F64;
-    int i = add_var(p, real ? BP_F64 : s->dtype, dims);
-    if (real)
-        fill_floats(p, &p->vars[i], s);
+static inline void fill_sample(problem *p, var *v, const bp__sample_in *s) {
+    if (v->dtype == BP_F64)
+        fill_floats(p, v, s);
     else
-        fill_integers(p, &p->vars[i], s);
-    return i;
+        fill_integers(p, v, s);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------------------ */
@@ -401,29 +395,43 @@ typedef struct posed {
     bool empty;                                         /* an input or output without an element */
 } posed;
 
-/* A value of the sample's dims that is a view of what add_sample_input made. */
-static inline bp_value seen_as(problem *p, const bp__sample_in *s, layout how, int *v) {
-    bp__sample_in from = *s;
-    bp_dims *d = &from.dims, axes = {.n = d->n};
-    for (int64_t i = 0; i < d->n; i++) {
-        if (d->dim[i] < 0) d->dim[i] = 3;
-        axes.dim[i] = d->n - 1 - i;
+/* Element i of a value in row-major order: where it lies in storage of the layout. */
+static inline int64_t place_of(const bp_dims *dims, layout how, int64_t i) {
+    int64_t at = 0, step = 1, place[BP_MAX_DIMS];
+    if (how == EVERY_OTHER && dims->n > 0) {
+        int64_t last = dims->dim[dims->n - 1];
+        return last > 0 ? i / last * (2 * last + 1) + i % last * 2 + 1 : 0;
     }
-    bp_dims to = *d;
-    int64_t last = d->n - 1;
-    if (how == TRANSPOSED)
-        for (int64_t i = 0; i < to.n; i++) d->dim[i] = to.dim[last - i];
-    if (how == EVERY_OTHER && to.n > 0) d->dim[last] = 2 * to.dim[last] + 1;
-    *v = add_sample_input(p, &from);
-    bp_value x = p->vars[*v].value;
-    if (to.n == 0) return x;
-    if (how == TRANSPOSED) return bp_permute(x, axes);
-    if (how == EVERY_OTHER) {
-        bp_slice_options by = bp_slice_defaults();
-        by.step = 2;
-        return bp_slice(x, last, to.dim[last] > 0 ? 1 : 0, to.dim[last], &by);
+    if (how != TRANSPOSED) return i;
+    for (int64_t k = dims->n - 1; k >= 0; i /= dims->dim[k--]) place[k] = i % dims->dim[k];
+    for (int64_t k = 0; k < dims->n; step *= dims->dim[k++]) at += place[k] * step;
+    return at;
+}
+
+/* A new input that holds the sample's numbers in this layout, and the value of the sample's dims that is a view of it. */
+static inline bp_value add_sample_input(problem *p, const bp__sample_in *s, layout how, int *v) {
+    bp_dims to = s->dims, from, axes = {.n = to.n};
+    int64_t last = to.n - 1;
+    for (int64_t i = 0; i < to.n; i++) {
+        if (to.dim[i] < 0) to.dim[i] = 3;
+        axes.dim[i] = last - i;
     }
-    return x;
+    from = to;
+    for (int64_t i = 0; i < to.n && how == TRANSPOSED; i++) from.dim[i] = to.dim[last - i];
+    if (how == EVERY_OTHER && to.n > 0) from.dim[last] = 2 * to.dim[last] + 1;
+    *v = add_var(p, s->dtype <= BP_F64 ? BP_F64 : s->dtype, from);
+    var *stored = &p->vars[*v], dense = {.dtype = stored->dtype, .dims = to, .n = count_of(&to)};
+    size_t item = bp_dtype_size(dense.dtype);
+    dense.data = room((size_t)dense.n * item);
+    fill_sample(p, &dense, s);
+    for (int64_t i = 0; i < dense.n; i++)
+        memcpy((char *)stored->data + (size_t)place_of(&to, how, i) * item, (char *)dense.data + (size_t)i * item, item);
+    free(dense.data);
+    if (to.n == 0 || how == DENSE) return stored->value;
+    if (how == TRANSPOSED) return bp_permute(stored->value, axes);
+    bp_slice_options by = bp_slice_defaults();
+    by.step = 2;
+    return bp_slice(stored->value, last, to.dim[last] > 0 ? 1 : 0, to.dim[last], &by);
 }
 
 /* The operation of a sample in a graph, its outputs weighted into L. `built` stands for `op` where it is not NULL. `first`: the
@@ -441,7 +449,7 @@ static inline bool pose(posed *q, const bp__op *op, const bp__op *built, int ind
         in[i] = BP_NONE;
         if (from.low > from.high) continue;
         if (first >= 0 && from.dims.n > 0 && from.dims.dim[0] == s->in[0].dims.dim[0]) from.dims.dim[0] = first;
-        in[i] = seen_as(&q->p, &from, how, &v);
+        in[i] = add_sample_input(&q->p, &from, how, &v);
         if (q->p.vars[v].dtype != BP_F64 || is_fixed(op, i)) continue;
         q->input_of[q->m] = i;
         q->wrt[q->m++] = v;
