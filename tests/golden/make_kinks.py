@@ -39,6 +39,7 @@ ONE |= {
 }
 TWO = {name: getattr(torch, name) for name in
        "add sub mul div pow atan2 hypot fmod remainder minimum maximum xlogy copysign logaddexp".split()}
+TWO["prelu"] = lambda a, b: F.prelu(a[None], b)[0]
 THREE = {
     "fma": lambda a, b, c: a * b + c,
     "lerp": torch.lerp,
@@ -67,7 +68,10 @@ beside = torch.tensor([0.1, -0.1, 0.9, -0.9, 19.75, 20.0, 20.25, -20.0, -20.25],
 line = torch.cat([quarters, whole - 1 / 1024, whole + 1 / 1024, beside])
 for name, function in ONE.items():
     more = torch.tensor([torch.inf, -torch.inf, torch.nan], dtype=D) if name == "nan_to_num" else line[:0]
-    case(name, function, torch.cat([line, more]))
+    points = torch.cat([line, more])
+    if name in ("lgamma", "digamma"):  # PyTorch's sin(pi x) is not 0 at the poles
+        points = points[(points > 0) | (points != points.round())]
+    case(name, function, points)
 for name, attrs, function in (
     ("leaky_relu", (0.3,), lambda x: F.leaky_relu(x, 0.3)),
     ("elu", (0.7,), lambda x: F.elu(x, 0.7)),
