@@ -135,9 +135,10 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
         "the first that matches counts; `lr` follows the schedule in proportion; `freeze: true` leaves the parameters as they "
         "are "
         "|\n\n"
-        "Averages over all parameters (the rate of `prodigy` and `dog`) are taken group by group. Not here: SAM needs two "
-        "gradients "
-        "in a step.\n\n## Formulas\n");
+        "What is taken over all parameters (the rate of `prodigy` and `dog`) is taken group by group. `schedule_free_*` hold the "
+        "point where\ngradients are taken; the average is what to evaluate. Not here are SAM, which needs the gradient at a "
+        "second "
+        "point in each step, and\nSOAP, which needs eigenvectors.\n\n## Formulas\n");
     for (size_t k = 0; k < sizeof table_rows / sizeof *table_rows; k++) {
         char *text = formula_of(ctx, table_rows[k].function);
         bp__buffer_printf(&out, "\n### %s\n\n%s.\n\n```\n%s\n```\n", table_rows[k].name, bp__optimizer_row((int)k)->help,

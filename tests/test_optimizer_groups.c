@@ -178,6 +178,39 @@ static void evaluated(void **unused) {
     bp__tree_free(context, tree);
 }
 
+/* ---- Second derivatives
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* sophia's curvature is the loss' where the loss is given, whatever became of the gradients; here it is c, the diagonal, halved
+   twice by h = 0.5·h + 0.5·c; `maximize` turns the sign. */
+static void curvature_of_loss(void **unused) {
+    (void)unused;
+    for (int with_loss = 0; with_loss < 2; with_loss++)
+        for (int maximize = 0; maximize < 2; maximize++) {
+            trainer t;
+            double h[12], sign = maximize ? -1 : 1;
+            bp__tree *tree = yaml(context, maximize ? "{sophia: {betas: [0.9, 0.5], update_interval: 2, maximize: true}}"
+                                                    : "{sophia: {betas: [0.9, 0.5], update_interval: 2}}");
+            build_problem(&t, context, BP_F64, false);
+            bp_value loss = bp_number(t.g, BP_F64, 0), zero[N_PARAMS];
+            for (int i = 0, at = 0; i < N_PARAMS; at += problem_params[i++].n) {
+                bp_value c = bp_constant(t.g, BP_F64, problem_params[i].dims, problem.c + at);
+                loss = bp_add(loss, bp__mul_k(bp__sum_all(bp_mul(c, bp_square(t.params[i]))), 0.5));
+                zero[i] = bp__mul_k(t.grads[i], 0);
+            }
+            OK(context, bp__optimizer_build_for(t.g, tree, t.lr, with_loss ? loss : BP_NONE, t.params, with_loss ? zero : t.grads,
+                                                N_PARAMS));
+            start(&t);
+            for (int k = 0; k < 4; k++) { /* updates at steps 0 and 2 */
+                step(&t, k, 1e-3, NULL);
+                OK(context, bp_state_get(t.state, "optimizer/0.w/hessian", h, sizeof h));
+                for (int j = 0; j < 12; j++) assert_true(fabs(h[j] - sign * problem.c[j] * (k < 2 ? 0.5 : 0.75)) < 1e-14);
+            }
+            free_trainer(&t);
+            bp__tree_free(context, tree);
+        }
+}
+
 /* ---- Clipping -----------------------------------------------------------------------------------------------------------------
  */
 
@@ -358,9 +391,11 @@ static void penalty_errors(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(groups),    cmocka_unit_test(group_errors),   cmocka_unit_test(noise),
-        cmocka_unit_test(evaluated), cmocka_unit_test(clipping_apart), cmocka_unit_test(clipping_adaptive),
-        cmocka_unit_test(penalties), cmocka_unit_test(max_norm),       cmocka_unit_test(penalty_errors),
+        cmocka_unit_test(groups),         cmocka_unit_test(group_errors),
+        cmocka_unit_test(noise),          cmocka_unit_test(evaluated),
+        cmocka_unit_test(clipping_apart), cmocka_unit_test(clipping_adaptive),
+        cmocka_unit_test(penalties),      cmocka_unit_test(max_norm),
+        cmocka_unit_test(penalty_errors), cmocka_unit_test(curvature_of_loss),
     };
     return cmocka_run_group_tests_name("optimizer_groups", tests, set_up, tear_down) != 0;
 }

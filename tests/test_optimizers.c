@@ -147,6 +147,71 @@ static void same_bits(void **unused) {
     bp_context_free(fused);
 }
 
+/* The weights of a small network, whose matrices lie in panels where passes are on, after three steps. */
+enum { N_IN = 20, N_HIDDEN = 37, N_OUT = 5, N_ROWS = 16, N_NET = N_HIDDEN * N_IN + N_HIDDEN + N_OUT * N_HIDDEN };
+static void run_network(bp_context *ctx, const char *choice, float *out) {
+    static const char *const names[] = {"0.weight", "0.bias", "1.weight"};
+    static const int sizes[] = {N_HIDDEN * N_IN, N_HIDDEN, N_OUT * N_HIDDEN};
+    float x[N_ROWS * N_IN], start[N_NET];
+    bp__tree *tree = yaml(ctx, choice);
+    bp_graph *g;
+    bp_program *program;
+    bp_state *state;
+    bp_session *session;
+    double lr;
+    OK(ctx, bp__optimizer_check(ctx, NULL, tree, &lr));
+    OK(ctx, bp_graph_new(&g, ctx));
+    bp_value params[] = {bp_parameter(g, names[0], bp_shape(2, N_HIDDEN, N_IN), bp_zeros()),
+                         bp_parameter(g, names[1], bp_shape(1, N_HIDDEN), bp_zeros()),
+                         bp_parameter(g, names[2], bp_shape(2, N_OUT, N_HIDDEN), bp_zeros())};
+    bp_value in = bp_input(g, "x", BP_F32, bp_shape(2, N_ROWS, N_IN)), rate = bp_input(g, "lr", BP_F64, bp_shape(0)), grads[3];
+    bp_value hidden = bp_tanh(bp_linear(in, params[0], params[1])),
+             loss = bp_mean(bp_square(bp__add_k(bp_linear(hidden, params[2], BP_NONE), -1)), NULL);
+    bp_gradients(grads, &loss, NULL, 1, params, 3);
+    OK(ctx, bp__optimizer_build_for(g, tree, rate, loss, params, grads, 3));
+    bp_program_options po = {.size = sizeof po, .commit = 1, .ok = BP_NONE};
+    OK(ctx, bp_program_new(&program, g, &loss, 1, &po));
+    OK(ctx, bp_state_new(&state, g));
+    OK(ctx, bp_session_new(&session, program, state));
+    for (int i = 0; i < N_ROWS * N_IN; i++) x[i] = (float)((i * 37 % 101) - 50) / 50;
+    for (int i = 0; i < N_NET; i++) start[i] = (float)((i * 53 % 97) - 48) / 200;
+    for (int i = 0, at = 0; i < 3; at += sizes[i++])
+        OK(ctx, bp_state_set(state, names[i], start + at, sizeof(float) * (size_t)sizes[i]));
+    OK(ctx, bp_session_set(session, "x", x, NULL));
+    OK(ctx, bp_session_set(session, "lr", &lr, NULL));
+    for (uint32_t k = 0; k < 3; k++) {
+        bp_session_set_step(session, 7, k, 0);
+        OK(ctx, bp_session_run(session));
+    }
+    for (int i = 0, at = 0; i < 3; at += sizes[i++])
+        OK(ctx, bp_state_get(state, names[i], out + at, sizeof(float) * (size_t)sizes[i]));
+    for (int i = 0; i < N_NET; i++) assert_true(isfinite(out[i]));
+    if (memcmp(out, start, sizeof start) == 0) fail_msg("%s moves nothing", choice);
+    bp_session_free(session);
+    bp_state_free(state);
+    bp_program_free(program);
+    bp_graph_free(g);
+    bp__tree_free(ctx, tree);
+}
+
+static void networks(void **unused) {
+    (void)unused;
+    static float a[N_NET], b[N_NET];
+    bp_context *fused = new_context(true), *plain = new_context(false);
+    for (int k = 0; bp__optimizer_kind(k, NULL); k++) {
+        char wrapped[160];
+        const char *name = bp__optimizer_kind(k, NULL);
+        snprintf(wrapped, sizeof wrapped, "{%s: {centralize: true, noise_eta: 0.01, lookahead_k: 2, layer_decay: 0.9}}", name);
+        for (int w = 0; w < 2; w++) {
+            run_network(fused, w ? wrapped : name, a);
+            run_network(plain, w ? wrapped : name, b);
+            if (memcmp(a, b, sizeof a) != 0) fail_msg("%s: passes change bits", w ? wrapped : name);
+        }
+    }
+    bp_context_free(plain);
+    bp_context_free(fused);
+}
+
 /* ---- The table ---------------------------------------------------------------------------------------------------------------
  */
 
@@ -179,10 +244,8 @@ static int print_table(void) {
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--table") == 0) return print_table();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trajectories),
-        cmocka_unit_test(options_count),
-        cmocka_unit_test(same_bits),
-        cmocka_unit_test(table_is_current),
+        cmocka_unit_test(trajectories), cmocka_unit_test(options_count),    cmocka_unit_test(same_bits),
+        cmocka_unit_test(networks),     cmocka_unit_test(table_is_current),
     };
     return cmocka_run_group_tests_name("optimizers", tests, NULL, NULL) != 0;
 }

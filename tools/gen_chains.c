@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The first N_CLIPPED also behind clip_norm. */
+enum { N_CLIPPED = 17 };
 static const char *const optimisers[] = {"sgd",
                                          "sgd: {momentum: 0.9}",
                                          "sgd: {momentum: 0.9, nesterov: true}",
@@ -25,9 +27,33 @@ static const char *const optimisers[] = {"sgd",
                                          "adamax",
                                          "nadam",
                                          "radam",
-                                         "rprop"};
+                                         "rprop",
+                                         "lion",
+                                         "asgd",
+                                         "adafactor",
+                                         "muon",
+                                         "sparse_adam",
+                                         "lamb",
+                                         "lars",
+                                         "adabelief",
+                                         "adan",
+                                         "yogi",
+                                         "novograd",
+                                         "sm3",
+                                         "sign_sgd",
+                                         "schedule_free_sgd",
+                                         "schedule_free_adamw",
+                                         "prodigy",
+                                         "dog",
+                                         "adopt",
+                                         "ademamix",
+                                         "mars",
+                                         "ftrl",
+                                         "irprop_minus",
+                                         "quickprop",
+                                         "sophia"};
 
-enum { MAX_CHAINS = 128 };
+enum { MAX_CHAINS = 256 };
 typedef struct made {
     bp_context *ctx;
     bp__buffer text;
@@ -94,7 +120,7 @@ int main(int argc, char **argv) {
                              "table. */\n/* clang-format off */\n");
     bp_status status = BP_OK;
     for (size_t i = 0; i < sizeof optimisers / sizeof *optimisers && status == BP_OK; i++)
-        for (int clip = 0; clip <= 1 && status == BP_OK; clip++) status = add_optimiser(&m, optimisers[i], clip);
+        for (int clip = 0; clip <= (i < N_CLIPPED) && status == BP_OK; clip++) status = add_optimiser(&m, optimisers[i], clip);
     if (status == BP_OK) status = bp__buffer_take(&m.text, &now);
     bool check = argc > 1 && strcmp(argv[1], "--check") == 0, stale = false;
     if (status == BP_OK && check) {

@@ -1732,3 +1732,1895 @@ static const bp__ew_instr chain_instr_rprop_clipped_32[] = {
 #elif defined BP__CHAIN_ENTRIES
 {"rprop_clipped_32", 5, 6, 15, 3, 13, chain_constant_rprop_clipped_32, chain_out_rprop_clipped_32, chain_instr_rprop_clipped_32, chain_rprop_clipped_32_f32, chain_rprop_clipped_32_f64},
 #endif
+/* lion_33 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lion_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.47ae14p-7);
+    V r3;
+    r3 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_lion_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_33)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_33)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lion_33[] = {0x1.47ae14p-7};
+static const uint16_t chain_out_lion_33[] = {3};
+static const bp__ew_instr chain_instr_lion_33[] = {
+    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lion_33", 2, 1, 4, 1, 1, chain_constant_lion_33, chain_out_lion_33, chain_instr_lion_33, chain_lion_33_f32, chain_lion_33_f64},
+#endif
+/* lion_34 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lion_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.99999ap-4);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.0624dep-10);
+    V r7;
+    V r8;
+    V r9;
+    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(sign)(r9, r9, r9, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(sub)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+}
+static void BP__TN(chain_lion_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_34)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_34)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lion_34[] = {0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_34[] = {8};
+static const bp__ew_instr chain_instr_lion_34[] = {
+    {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 7, {9, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {2, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lion_34", 4, 3, 10, 1, 8, chain_constant_lion_34, chain_out_lion_34, chain_instr_lion_34, chain_lion_34_f32, chain_lion_34_f64},
+#endif
+/* lion_clipped_35 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lion_clipped_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.47ae14p-7);
+    V r6 = v_set(0x1.99999ap-4);
+    V r7 = v_set(0x1.ccccccp-1);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(lerp)(r2, r9, r5, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sign)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sub)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+}
+static void BP__TN(chain_lion_clipped_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_35)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_clipped_35)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lion_clipped_35[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_clipped_35[] = {10, 11};
+static const bp__ew_instr chain_instr_lion_clipped_35[] = {
+    {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 10, {2, 9, 5}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 9, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lion_clipped_35", 5, 4, 13, 2, 10, chain_constant_lion_clipped_35, chain_out_lion_clipped_35, chain_instr_lion_clipped_35, chain_lion_clipped_35_f32, chain_lion_clipped_35_f64},
+#endif
+/* asgd_36 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_asgd_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7;
+    V r8;
+    V r9;
+    r7 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(sub)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r7, r5, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(where)(r6, r9, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r8, i, m);
+}
+static void BP__TN(chain_asgd_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_36)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_asgd_36)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_asgd_36[] = {9, 8};
+static const bp__ew_instr chain_instr_asgd_36[] = {
+    {BP__EW_mul, 7, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {2, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 7, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {7, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {4, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 8, {6, 9, 7}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"asgd_36", 7, 0, 10, 2, 7, NULL, chain_out_asgd_36, chain_instr_asgd_36, chain_asgd_36_f32, chain_asgd_36_f64},
+#endif
+/* adafactor_37 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1p+6);
+    V r4;
+    V r5;
+    r4 = BP__EW_FORMULA(div)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(lerp)(r1, r4, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
+}
+static void BP__TN(chain_adafactor_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_37)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_37)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_37[] = {0x1p+6};
+static const uint16_t chain_out_adafactor_37[] = {5};
+static const bp__ew_instr chain_instr_adafactor_37[] = {
+    {BP__EW_div, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {1, 4, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_37", 3, 1, 6, 1, 2, chain_constant_adafactor_37, chain_out_adafactor_37, chain_instr_adafactor_37, chain_adafactor_37_f32, chain_adafactor_37_f64},
+#endif
+/* adafactor_38 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = v_set(0x1p+6);
+    V r2 = v_set(0x1p-23);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(maximum)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+}
+static void BP__TN(chain_adafactor_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_38)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_38)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_38[] = {0x1p+6, 0x1p-23};
+static const uint16_t chain_out_adafactor_38[] = {4};
+static const bp__ew_instr chain_instr_adafactor_38[] = {
+    {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_38", 1, 2, 5, 1, 2, chain_constant_adafactor_38, chain_out_adafactor_38, chain_instr_adafactor_38, chain_adafactor_38_f32, chain_adafactor_38_f64},
+#endif
+/* adafactor_39 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2;
+    r2 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_adafactor_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_39)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_39)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_adafactor_39[] = {2};
+static const bp__ew_instr chain_instr_adafactor_39[] = {
+    {BP__EW_div, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_39", 2, 0, 3, 1, 1, NULL, chain_out_adafactor_39, chain_instr_adafactor_39, chain_adafactor_39_f32, chain_adafactor_39_f64},
+#endif
+/* adafactor_40 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1p-46);
+    V r4;
+    V r5;
+    r4 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(maximum)(r4, r3, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(rsqrt)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r4, r2, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_adafactor_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_40)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_40)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_40[] = {0x1p-46};
+static const uint16_t chain_out_adafactor_40[] = {5, 4};
+static const bp__ew_instr chain_instr_adafactor_40[] = {
+    {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 5, {4, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {4, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_40", 3, 1, 6, 2, 5, chain_constant_adafactor_40, chain_out_adafactor_40, chain_instr_adafactor_40, chain_adafactor_40_f32, chain_adafactor_40_f64},
+#endif
+/* adafactor_41 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(sub)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+}
+static void BP__TN(chain_adafactor_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_41)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_41)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_adafactor_41[] = {4};
+static const bp__ew_instr chain_instr_adafactor_41[] = {
+    {BP__EW_mul, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 4, {2, 3, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_41", 3, 0, 5, 1, 2, NULL, chain_out_adafactor_41, chain_instr_adafactor_41, chain_adafactor_41_f32, chain_adafactor_41_f64},
+#endif
+/* muon_42 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.99999ap-5);
+    V r3 = v_set(0x1.e66666p-1);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(lerp)(r1, r4, r3, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+    BP__TN(bp__chain_store)(out[1], r5, i, m);
+    BP__TN(bp__chain_store)(out[2], r6, i, m);
+}
+static void BP__TN(chain_muon_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_42)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_42)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_42[] = {0x1.99999ap-5, 0x1.e66666p-1};
+static const uint16_t chain_out_muon_42[] = {4, 5, 6};
+static const bp__ew_instr chain_instr_muon_42[] = {
+    {BP__EW_lerp, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {1, 4, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_42", 2, 2, 7, 3, 3, chain_constant_muon_42, chain_out_muon_42, chain_instr_muon_42, chain_muon_42_f32, chain_muon_42_f64},
+#endif
+/* muon_43 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_43)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.b8e56p+1);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_muon_43)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_43)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_43)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_43[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_43[] = {3, 4};
+static const bp__ew_instr chain_instr_muon_43[] = {
+    {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_43", 2, 1, 5, 2, 2, chain_constant_muon_43, chain_out_muon_43, chain_instr_muon_43, chain_muon_43_f32, chain_muon_43_f64},
+#endif
+/* muon_44 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_44)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(-0x1.31999ap+2);
+    V r3 = v_set(0x1.040832p+1);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(mul)(r0, r2, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_muon_44)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_44)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_44)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_44[] = {-0x1.31999ap+2, 0x1.040832p+1};
+static const uint16_t chain_out_muon_44[] = {6};
+static const bp__ew_instr chain_instr_muon_44[] = {
+    {BP__EW_mul, 4, {0, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {1, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_44", 2, 2, 7, 1, 3, chain_constant_muon_44, chain_out_muon_44, chain_instr_muon_44, chain_muon_44_f32, chain_muon_44_f64},
+#endif
+/* muon_45 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_45)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.b8e56p+1);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_muon_45)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_45)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_45)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_45[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_45[] = {3, 4};
+static const bp__ew_instr chain_instr_muon_45[] = {
+    {BP__EW_add, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_45", 2, 1, 5, 2, 2, chain_constant_muon_45, chain_out_muon_45, chain_instr_muon_45, chain_muon_45_f32, chain_muon_45_f64},
+#endif
+/* muon_46 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_46)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5;
+    V r6;
+    V r7;
+    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r6, r4, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sub)(r5, r7, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_muon_46)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_46)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_46)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_muon_46[] = {6};
+static const bp__ew_instr chain_instr_muon_46[] = {
+    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {2, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {6, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 6, {5, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_46", 5, 0, 8, 1, 4, NULL, chain_out_muon_46, chain_instr_muon_46, chain_muon_46_f32, chain_muon_46_f64},
+#endif
+/* sparse_adam_47 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_47)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1;
+    r1 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r1, i, m);
+}
+static void BP__TN(chain_sparse_adam_47)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_47)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_47)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_sparse_adam_47[] = {1};
+static const bp__ew_instr chain_instr_sparse_adam_47[] = {
+    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_47", 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_47, chain_instr_sparse_adam_47, chain_sparse_adam_47_f32, chain_sparse_adam_47_f64},
+#endif
+/* sparse_adam_48 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_48)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = v_set(0x0p+0);
+    V r2;
+    r2 = BP__EW_FORMULA(ne)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_sparse_adam_48)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_48)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_48)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_48[] = {0x0p+0};
+static const uint16_t chain_out_sparse_adam_48[] = {2};
+static const bp__ew_instr chain_instr_sparse_adam_48[] = {
+    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_48", 1, 1, 3, 1, 1, chain_constant_sparse_adam_48, chain_out_sparse_adam_48, chain_instr_sparse_adam_48, chain_sparse_adam_48_f32, chain_sparse_adam_48_f64},
+#endif
+/* sparse_adam_49 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.99999ap-4);
+    V r7 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9 = v_set(0x1.5798eep-27);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    r10 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(where)(r2, r10, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(where)(r2, r12, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r9, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r11, r13, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(where)(r2, r12, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_sparse_adam_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_49)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_49)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_49[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_sparse_adam_49[] = {11, 10, 13};
+static const bp__ew_instr chain_instr_sparse_adam_49[] = {
+    {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 10, {2, 12, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 12, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {11, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 13, {2, 12, 5}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_49", 6, 4, 14, 3, 13, chain_constant_sparse_adam_49, chain_out_sparse_adam_49, chain_instr_sparse_adam_49, chain_sparse_adam_49_f32, chain_sparse_adam_49_f64},
+#endif
+/* lamb_50 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lamb_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.99999ap-4);
+    V r7 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9 = v_set(0x0p+0);
+    V r10 = v_set(0x1.0c6f7ap-20);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r9, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r15, r15, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r10, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r12, r15, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(square)(r15, r15, r15, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r15, i, m);
+    BP__TN(bp__chain_store)(out[3], r12, i, m);
+}
+static void BP__TN(chain_lamb_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lamb_50)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lamb_50)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lamb_50[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_lamb_50[] = {11, 13, 15, 12};
+static const bp__ew_instr chain_instr_lamb_50[] = {
+    {BP__EW_lerp, 11, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 12, {15, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lamb_50", 6, 5, 16, 4, 14, chain_constant_lamb_50, chain_out_lamb_50, chain_instr_lamb_50, chain_lamb_50_f32, chain_lamb_50_f64},
+#endif
+/* lars_51 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lars_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.ccccccp-1);
+    V r5;
+    V r6;
+    V r7;
+    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r5, r6, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(sub)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r7, i, m);
+    BP__TN(bp__chain_store)(out[1], r5, i, m);
+}
+static void BP__TN(chain_lars_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lars_51)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lars_51)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lars_51[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_lars_51[] = {7, 5};
+static const bp__ew_instr chain_instr_lars_51[] = {
+    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {2, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {5, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lars_51", 4, 1, 8, 2, 4, chain_constant_lars_51, chain_out_lars_51, chain_instr_lars_51, chain_lars_51_f32, chain_lars_51_f64},
+#endif
+/* adabelief_52 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adabelief_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x1.cd2b2ap-54);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r9, r13, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r13, r14, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r15, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r13, r10, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sub)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
+}
+static void BP__TN(chain_adabelief_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adabelief_52)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adabelief_52)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adabelief_52[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.cd2b2ap-54};
+static const uint16_t chain_out_adabelief_52[] = {11, 12, 14};
+static const bp__ew_instr chain_instr_adabelief_52[] = {
+    {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {13, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 14, {6, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adabelief_52", 7, 4, 16, 3, 14, chain_constant_adabelief_52, chain_out_adabelief_52, chain_instr_adabelief_52, chain_adabelief_52_f32, chain_adabelief_52_f64},
+#endif
+/* adan_53 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adan_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
+    V r10 = BP__TN(bp__chain_load)(in[10], splat[10] != 0, i, m);
+    V r11 = v_set(0x1.47ae14p-6);
+    V r12 = v_set(0x0p+0);
+    V r13 = v_set(0x1.47ae14p-4);
+    V r14 = v_set(0x1.fae148p-1);
+    V r15 = v_set(0x1.47ae14p-7);
+    V r16 = v_set(0x1.5798eep-27);
+    V r17;
+    V r18;
+    V r19;
+    V r20;
+    V r21;
+    V r22;
+    r17 = BP__EW_FORMULA(lerp)(r0, r1, r11, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(sub)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(where)(r3, r12, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(lerp)(r4, r19, r13, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(mul)(r5, r14, r5, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(mul)(r19, r13, r19, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r1, r21, r1, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(mul)(r19, r15, r19, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(mul)(r21, r19, r21, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r20, r22, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r17, r6, r17, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(div)(r18, r7, r18, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(mul)(r21, r13, r21, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(add)(r20, r22, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r19, r8, r19, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(add)(r20, r16, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(sqrt)(r22, r22, r22, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(add)(r20, r16, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r21, r22, r21, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(mul)(r9, r12, r9, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(add)(r20, r21, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(mul)(r22, r10, r22, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(sub)(r9, r20, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r17, i, m);
+    BP__TN(bp__chain_store)(out[1], r18, i, m);
+    BP__TN(bp__chain_store)(out[2], r19, i, m);
+    BP__TN(bp__chain_store)(out[3], r21, i, m);
+}
+static void BP__TN(chain_adan_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adan_53)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adan_53)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adan_53[] = {0x1.47ae14p-6, 0x0p+0, 0x1.47ae14p-4, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_adan_53[] = {17, 18, 19, 21};
+static const bp__ew_instr chain_instr_adan_53[] = {
+    {BP__EW_lerp, 17, {0, 1, 11}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 18, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 19, {3, 12, 18}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 18, {4, 19, 13}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {5, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {19, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {1, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {19, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {21, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {20, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 21, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {21, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 21, {20, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {19, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 20, {22, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {21, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {9, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {22, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 21, {9, 20, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adan_53", 11, 6, 23, 4, 23, chain_constant_adan_53, chain_out_adan_53, chain_instr_adan_53, chain_adan_53_f32, chain_adan_53_f64},
+#endif
+/* yogi_54 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_yogi_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    r9 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(square)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sub)(r2, r10, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sub)(r2, r12, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r10, r4, r10, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r13, r8, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r11, r12, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r13, r5, r13, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r6, r11, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r12, i, m);
+}
+static void BP__TN(chain_yogi_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_yogi_54)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_yogi_54)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_yogi_54[] = {0x1.99999ap-4, 0x1.0624dep-10};
+static const uint16_t chain_out_yogi_54[] = {9, 10, 12};
+static const bp__ew_instr chain_instr_yogi_54[] = {
+    {BP__EW_lerp, 9, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 12, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {12, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {2, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {13, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {13, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {6, 11, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"yogi_54", 7, 2, 14, 3, 14, chain_constant_yogi_54, chain_out_yogi_54, chain_instr_yogi_54, chain_yogi_54_f32, chain_yogi_54_f64},
+#endif
+/* novograd_55 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_novograd_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x0p+0);
+    V r7;
+    V r8;
+    V r9;
+    V r10;
+    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(div)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r8, r4, r8, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sub)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+    BP__TN(bp__chain_store)(out[1], r9, i, m);
+}
+static void BP__TN(chain_novograd_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_novograd_55)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_novograd_55)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_novograd_55[] = {0x1.ccccccp-1, 0x0p+0};
+static const uint16_t chain_out_novograd_55[] = {8, 9};
+static const bp__ew_instr chain_instr_novograd_55[] = {
+    {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {8, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"novograd_55", 5, 2, 11, 2, 7, chain_constant_novograd_55, chain_out_novograd_55, chain_instr_novograd_55, chain_novograd_55_f32, chain_novograd_55_f64},
+#endif
+/* sm3_56 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sm3_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1p+0);
+    V r7 = v_set(0x0p+0);
+    V r8 = v_set(0x1.5798eep-27);
+    V r9 = v_set(0x1.99999ap-4);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    r10 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r12, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(gt)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(rsqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(where)(r10, r13, r7, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r0, r12, r0, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(lerp)(r3, r10, r9, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_sm3_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sm3_56)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sm3_56)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sm3_56[] = {0x1p+0, 0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
+static const uint16_t chain_out_sm3_56[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_sm3_56[] = {
+    {BP__EW_square, 10, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 12, {10, 13, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {0, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 12, {3, 10, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sm3_56", 6, 4, 14, 3, 12, chain_constant_sm3_56, chain_out_sm3_56, chain_instr_sm3_56, chain_sm3_56_f32, chain_sm3_56_f64},
+#endif
+/* sign_sgd_57 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sign_sgd_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(sign)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
+    r3 = BP__EW_FORMULA(sub)(r2, r4, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_sign_sgd_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sign_sgd_57)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sign_sgd_57)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_sign_sgd_57[] = {3};
+static const bp__ew_instr chain_instr_sign_sgd_57[] = {
+    {BP__EW_sign, 3, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 3, {2, 4, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sign_sgd_57", 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_57, chain_instr_sign_sgd_57, chain_sign_sgd_57_f32, chain_sign_sgd_57_f64},
+#endif
+/* schedule_free_sgd_58 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_schedule_free_sgd_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ccccccp-1);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sub)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r9, r7, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sub)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(div)(r9, r8, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r10, r5, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+}
+static void BP__TN(chain_schedule_free_sgd_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_sgd_58)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_schedule_free_sgd_58)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_schedule_free_sgd_58[] = {0x1.99999ap-4, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_sgd_58[] = {11, 12};
+static const bp__ew_instr chain_instr_schedule_free_sgd_58[] = {
+    {BP__EW_where, 9, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 9, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 10, {9, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {10, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {12, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"schedule_free_sgd_58", 7, 2, 13, 2, 12, chain_constant_schedule_free_sgd_58, chain_out_schedule_free_sgd_58, chain_instr_schedule_free_sgd_58, chain_schedule_free_sgd_58_f32, chain_schedule_free_sgd_58_f64},
+#endif
+/* schedule_free_adamw_59 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_schedule_free_adamw_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12 = v_set(0x0p+0);
+    V r13 = v_set(0x1.99999ap-4);
+    V r14 = v_set(0x1.ccccccp-1);
+    V r15;
+    V r16;
+    V r17;
+    V r18;
+    V r19;
+    r15 = BP__EW_FORMULA(mul)(r0, r9, r0, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r1, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(where)(r2, r3, r4, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r5, r16, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(sqrt)(r17, r17, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(add)(r18, r11, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(div)(r1, r17, r1, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r18, r17, r18, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r19, r6, r19, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(sub)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r15, r13, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sub)(r3, r17, r3, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r14, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r17, r7, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r18, r8, r18, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r19, r14, r19, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r18, r13, r18, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r16, i, m);
+    BP__TN(bp__chain_store)(out[1], r18, i, m);
+    BP__TN(bp__chain_store)(out[2], r19, i, m);
+}
+static void BP__TN(chain_schedule_free_adamw_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_adamw_59)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_schedule_free_adamw_59)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_schedule_free_adamw_59[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_adamw_59[] = {16, 18, 19};
+static const bp__ew_instr chain_instr_schedule_free_adamw_59[] = {
+    {BP__EW_mul, 15, {0, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 15, {2, 3, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 18, {17, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 17, {18, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 18, {1, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {18, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {19, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 18, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {15, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 15, {3, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {17, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {19, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"schedule_free_adamw_59", 9, 6, 20, 3, 22, chain_constant_schedule_free_adamw_59, chain_out_schedule_free_adamw_59, chain_instr_schedule_free_adamw_59, chain_schedule_free_adamw_59_f32, chain_schedule_free_adamw_59_f64},
+#endif
+/* prodigy_60 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(sub)(r4, r1, r4, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r3, r5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+    BP__TN(bp__chain_store)(out[1], r6, i, m);
+}
+static void BP__TN(chain_prodigy_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_60)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_60)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_prodigy_60[] = {4, 6};
+static const bp__ew_instr chain_instr_prodigy_60[] = {
+    {BP__EW_where, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 5, {4, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_60", 4, 0, 7, 2, 3, NULL, chain_out_prodigy_60, chain_instr_prodigy_60, chain_prodigy_60_f32, chain_prodigy_60_f64},
+#endif
+/* prodigy_61 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.ffbe72p-1);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(abs)(r6, r6, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_prodigy_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_61)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_61)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_prodigy_61[] = {0x1.ffbe72p-1};
+static const uint16_t chain_out_prodigy_61[] = {6, 4};
+static const bp__ew_instr chain_instr_prodigy_61[] = {
+    {BP__EW_mul, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 4, {6, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_61", 3, 1, 7, 2, 4, chain_constant_prodigy_61, chain_out_prodigy_61, chain_instr_prodigy_61, chain_prodigy_61_f32, chain_prodigy_61_f64},
+#endif
+/* prodigy_62 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x0p+0);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r15, r6, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sub)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
+}
+static void BP__TN(chain_prodigy_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_62)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_62)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_prodigy_62[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
+static const uint16_t chain_out_prodigy_62[] = {12, 11, 14};
+static const bp__ew_instr chain_instr_prodigy_62[] = {
+    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {15, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 14, {5, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_62", 7, 4, 16, 3, 13, chain_constant_prodigy_62, chain_out_prodigy_62, chain_instr_prodigy_62, chain_prodigy_62_f32, chain_prodigy_62_f64},
+#endif
+/* dog_63 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_dog_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    V r4;
+    V r5;
+    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(sub)(r3, r1, r3, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(square)(r4, r4, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r5, i, m);
+}
+static void BP__TN(chain_dog_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_dog_63)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_dog_63)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_dog_63[] = {3, 5};
+static const bp__ew_instr chain_instr_dog_63[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"dog_63", 3, 0, 6, 2, 3, NULL, chain_out_dog_63, chain_instr_dog_63, chain_dog_63_f32, chain_dog_63_f64},
+#endif
+/* adopt_64 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adopt_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.fff2e4p-1);
+    V r4 = v_set(0x1.a36e2ep-14);
+    V r5;
+    V r6;
+    V r7;
+    V r8;
+    r5 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r7, r0, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r2, r5, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_adopt_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adopt_64)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adopt_64)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adopt_64[] = {0x1.fff2e4p-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_adopt_64[] = {6};
+static const bp__ew_instr chain_instr_adopt_64[] = {
+    {BP__EW_square, 5, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {1, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {7, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {2, 5, 7}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adopt_64", 3, 2, 9, 1, 6, chain_constant_adopt_64, chain_out_adopt_64, chain_instr_adopt_64, chain_adopt_64_f32, chain_adopt_64_f64},
+#endif
+/* adopt_65 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adopt_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = v_set(0x1.0c6f7ap-20);
+    V r10;
+    V r11;
+    V r12;
+    r10 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sqrt)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(maximum)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(maximum)(r11, r4, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(minimum)(r12, r5, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r12, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r8, r10, r8, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+}
+static void BP__TN(chain_adopt_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adopt_65)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adopt_65)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adopt_65[] = {0x1.0c6f7ap-20};
+static const uint16_t chain_out_adopt_65[] = {11, 12};
+static const bp__ew_instr chain_instr_adopt_65[] = {
+    {BP__EW_mul, 10, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 11, {2, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 12, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 11, {12, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {8, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adopt_65", 9, 1, 13, 2, 10, chain_constant_adopt_65, chain_out_adopt_65, chain_instr_adopt_65, chain_adopt_65_f32, chain_adopt_65_f64},
+#endif
+/* ademamix_66 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_ademamix_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = v_set(0x1.99999ap-4);
+    V r9 = v_set(0x1.a36e2ep-14);
+    V r10 = v_set(0x1.ff7ceep-1);
+    V r11 = v_set(0x1.0624dep-10);
+    V r12 = v_set(0x1.4p+2);
+    V r13 = v_set(0x0p+0);
+    V r14 = v_set(0x1.5798eep-27);
+    V r15;
+    V r16;
+    V r17;
+    V r18;
+    V r19;
+    V r20;
+    r15 = BP__EW_FORMULA(lerp)(r0, r1, r8, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(lerp)(r2, r1, r9, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r18, r1, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r4, r15, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r16, r12, r16, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r18, r5, r18, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r17, r13, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(sqrt)(r19, r19, r19, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r17, r14, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r20, r19, r20, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r20, r7, r20, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(sub)(r6, r17, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r15, i, m);
+    BP__TN(bp__chain_store)(out[1], r16, i, m);
+    BP__TN(bp__chain_store)(out[2], r18, i, m);
+    BP__TN(bp__chain_store)(out[3], r19, i, m);
+}
+static void BP__TN(chain_ademamix_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_ademamix_66)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_ademamix_66)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_ademamix_66[] = {0x1.99999ap-4, 0x1.a36e2ep-14, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.4p+2, 0x0p+0, 0x1.5798eep-27};
+static const uint16_t chain_out_ademamix_66[] = {15, 16, 18, 19};
+static const bp__ew_instr chain_instr_ademamix_66[] = {
+    {BP__EW_lerp, 15, {0, 1, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 16, {2, 1, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {3, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {18, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {16, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {18, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {17, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 17, {19, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {17, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {20, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {6, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {20, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 19, {6, 17, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"ademamix_66", 8, 7, 21, 4, 18, chain_constant_ademamix_66, chain_out_ademamix_66, chain_instr_ademamix_66, chain_ademamix_66_f32, chain_ademamix_66_f64},
+#endif
+/* mars_67 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_mars_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.e66666p-2);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(sub)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    r3 = BP__EW_FORMULA(add)(r4, r0, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(square)(r3, r3, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_mars_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_mars_67)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_mars_67)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_mars_67[] = {0x1.e66666p-2};
+static const uint16_t chain_out_mars_67[] = {3, 4};
+static const bp__ew_instr chain_instr_mars_67[] = {
+    {BP__EW_sub, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 3, {4, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 4, {3, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"mars_67", 2, 1, 5, 2, 4, chain_constant_mars_67, chain_out_mars_67, chain_instr_mars_67, chain_mars_67_f32, chain_mars_67_f64},
+#endif
+/* mars_68 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_mars_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = v_set(0x1.99999ap-5);
+    V r9 = v_set(0x1.fae148p-1);
+    V r10 = v_set(0x1.47ae14p-7);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12 = v_set(0x0p+0);
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r13 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(lerp)(r2, r13, r8, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r13, r10, r13, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r13, r16, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r14, r4, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r5, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r6, r12, r6, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r15, r17, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r16, r7, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sub)(r6, r15, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r14, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r16, i, m);
+}
+static void BP__TN(chain_mars_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_mars_68)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_mars_68)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_mars_68[] = {0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
+static const uint16_t chain_out_mars_68[] = {14, 13, 16};
+static const bp__ew_instr chain_instr_mars_68[] = {
+    {BP__EW_div, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 14, {2, 13, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {13, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {13, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {16, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 16, {6, 15, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"mars_68", 8, 5, 18, 3, 15, chain_constant_mars_68, chain_out_mars_68, chain_instr_mars_68, chain_mars_68_f32, chain_mars_68_f64},
+#endif
+/* ftrl_69 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_ftrl_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x0p+0);
+    V r7 = v_set(-0x0p+0);
+    V r8 = v_set(0x1p+0);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    r9 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r0, r9, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r13, r2, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r11, r12, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(div)(r12, r3, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(gt)(r12, r6, r12, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(maximum)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(minimum)(r13, r6, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r14, r11, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(where)(r9, r12, r8, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(where)(r9, r12, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_ftrl_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_ftrl_69)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_ftrl_69)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_ftrl_69[] = {0x0p+0, -0x0p+0, 0x1p+0};
+static const uint16_t chain_out_ftrl_69[] = {10, 11, 13};
+static const bp__ew_instr chain_instr_ftrl_69[] = {
+    {BP__EW_square, 9, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {0, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {1, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {13, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 9, {12, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 9, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 13, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 14, {13, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {14, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 14, {9, 12, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 13, {9, 12, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"ftrl_69", 6, 3, 15, 3, 22, chain_constant_ftrl_69, chain_out_ftrl_69, chain_instr_ftrl_69, chain_ftrl_69_f32, chain_ftrl_69_f64},
+#endif
+/* irprop_minus_70 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_irprop_minus_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x0p+0);
+    V r5 = v_set(0x1.333334p+0);
+    V r6 = v_set(0x1p+0);
+    V r7 = v_set(0x1p-1);
+    V r8 = v_set(0x1.9p+5);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(lt)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(gt)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(where)(r11, r5, r6, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(where)(r10, r7, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(maximum)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(minimum)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(where)(r10, r4, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sub)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r10, i, m);
+}
+static void BP__TN(chain_irprop_minus_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_irprop_minus_70)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_irprop_minus_70)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_irprop_minus_70[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.9p+5};
+static const uint16_t chain_out_irprop_minus_70[] = {9, 11, 10};
+static const bp__ew_instr chain_instr_irprop_minus_70[] = {
+    {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lt, 10, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 11, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 9, {11, 5, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 11, {10, 7, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 11, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 9, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 11, {10, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 10, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {10, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {3, 12, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"irprop_minus_70", 4, 5, 13, 3, 12, chain_constant_irprop_minus_70, chain_out_irprop_minus_70, chain_instr_irprop_minus_70, chain_irprop_minus_70_f32, chain_irprop_minus_70_f64},
+#endif
+/* quickprop_71 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_quickprop_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.a36e2ep-14);
+    V r6 = v_set(0x0p+0);
+    V r7 = v_set(0x1.45d174p-1);
+    V r8 = v_set(0x1.cp+0);
+    V r9 = v_set(0x1p+0);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r10 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(neg)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sign)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(gt)(r12, r6, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(eq)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(logical_or)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r10, r3, r10, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(where)(r15, r13, r6, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r11, r4, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r13, r7, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(gt)(r12, r11, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r4, r10, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(eq)(r12, r6, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r2, r10, r2, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(where)(r15, r9, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r16, r17, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(where)(r15, r6, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(abs)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(neg)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(maximum)(r16, r15, r16, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(minimum)(r17, r12, r17, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(where)(r13, r11, r15, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r0, r11, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r12, i, m);
+}
+static void BP__TN(chain_quickprop_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_quickprop_71)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_quickprop_71)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_quickprop_71[] = {0x1.a36e2ep-14, 0x0p+0, 0x1.45d174p-1, 0x1.cp+0, 0x1p+0};
+static const uint16_t chain_out_quickprop_71[] = {10, 11, 12};
+static const bp__ew_instr chain_instr_quickprop_71[] = {
+    {BP__EW_mul, 10, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_neg, 10, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 11, {2, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 13, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_eq, 14, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_logical_or, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {10, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 14, {15, 13, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {13, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 13, {12, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {4, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_eq, 15, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 17, {15, 9, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {16, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 16, {15, 6, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 12, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_neg, 15, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 17, {16, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 15, {17, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 12, {13, 11, 15}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {0, 11, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"quickprop_71", 5, 5, 18, 3, 27, chain_constant_quickprop_71, chain_out_quickprop_71, chain_instr_quickprop_71, chain_quickprop_71_f32, chain_quickprop_71_f64},
+#endif
+/* sophia_72 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sophia_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1p-1);
+    V r5 = v_set(-0x1p+0);
+    V r6 = v_set(0x1p+0);
+    V r7 = v_set(0x1.47ae14p-7);
+    V r8;
+    V r9;
+    r8 = BP__EW_FORMULA(lt)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(where)(r8, r5, r6, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(lerp)(r2, r8, r7, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(where)(r3, r9, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+}
+static void BP__TN(chain_sophia_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sophia_72)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sophia_72)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sophia_72[] = {0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7};
+static const uint16_t chain_out_sophia_72[] = {8};
+static const bp__ew_instr chain_instr_sophia_72[] = {
+    {BP__EW_lt, 8, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 9, {8, 5, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 9, {2, 8, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 8, {3, 9, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sophia_72", 4, 4, 10, 1, 5, chain_constant_sophia_72, chain_out_sophia_72, chain_instr_sophia_72, chain_sophia_72_f32, chain_sophia_72_f64},
+#endif
+/* sophia_73 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sophia_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.1eb852p-5);
+    V r7 = v_set(0x1.47ae14p-7);
+    V r8 = v_set(0x1.5798eep-27);
+    V r9 = v_set(-0x1p+0);
+    V r10 = v_set(0x1p+0);
+    V r11 = v_set(0x1.a36e2ep-14);
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r12 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r12, r2, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(maximum)(r14, r8, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(maximum)(r14, r9, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(minimum)(r13, r10, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r13, r14, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sub)(r4, r13, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r14, i, m);
+}
+static void BP__TN(chain_sophia_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sophia_73)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sophia_73)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sophia_73[] = {0x1.1eb852p-5, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1p+0, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sophia_73[] = {12, 14};
+static const bp__ew_instr chain_instr_sophia_73[] = {
+    {BP__EW_lerp, 12, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {12, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 15, {14, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 13, {14, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 14, {13, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 14, {4, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sophia_73", 6, 6, 16, 2, 11, chain_constant_sophia_73, chain_out_sophia_73, chain_instr_sophia_73, chain_sophia_73_f32, chain_sophia_73_f64},
+#endif

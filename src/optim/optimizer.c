@@ -116,11 +116,16 @@ static bp_status build(const bp__optimizer_plan *plan, bp__update *u) {
 
 bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
                               int n) {
+    return bp__optimizer_build_for(g, tree, lr, BP_NONE, params, grads, n);
+}
+
+bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, bp_value lr, bp_value loss, const bp_value *params,
+                                  const bp_value *grads, int n) {
     bp__optimizer_plan plan;
     bp_status status = bp__optimizer_read(&plan, g->ctx, NULL, tree);
     if (status == BP_OK && n > 0) {
         const char *scope = bp__graph_scope(g, "optimizer");
-        bp__update u = {.g = g, .lr = lr, .params = params, .grads = grads, .n = n};
+        bp__update u = {.g = g, .lr = lr, .loss = loss, .params = params, .grads = grads, .n = n};
         u.one = bp_number(g, BP_F64, 1);
         u.before = bp_variable(g, "optimizer/step", BP_F64, bp_shape(0), bp_zeros());
         u.t = bp_add(u.before, u.one);

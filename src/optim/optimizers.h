@@ -13,6 +13,7 @@ typedef struct bp__update { /* of one group of parameters */
     bp_value before;  /* updates done so far */
     bp_value t;       /* this update's number, from 1 */
     bp_value first;   /* 1 in the first update, else 0 */
+    bp_value loss;    /* BP_NONE: unknown */
     const bp_value *params, *grads;
     int n;
     /* Scalars already cast to the parameters' type, so that all parameters share one node. */

@@ -232,6 +232,17 @@ for options in ({}, {"lr": 0.02, "betas": [0.8, 0.95, 0.97], "alpha": 2.0, "eps"
     optax_case("ademamix", with_lr(optax.contrib.ademamix, 1e-3, "b1", "b2", "b3"), options)
 
 
+def sophia(o):
+    """The Hessian of this problem is diagonal, so Hutchinson's estimate, s * (H s) with s = +-1, is c whatever the signs are."""
+    o = betas(dict(o), "b1", "b2")
+    exact = optax.GradientTransformation(lambda p: optax.EmptyState(), lambda g, s, p=None: ({n: jnp.asarray(C[n]) for n in SHAPES}, s))
+    return optax.contrib.sophia(o.pop("lr", 1e-3), hessian_diagonal_fn=exact, **o)
+
+
+optax_case("sophia", sophia, {})
+optax_case("sophia", sophia, {"lr": 0.05, "betas": [0.8, 0.7], "eps": 0.3, "weight_decay": 0.2, "gamma": 0.9, "clip_threshold": 0.7, "update_interval": 3})
+
+
 def schedule_free(base):
     """optax counts the steps of the inner optimiser from 0 and its own from 1."""
 
