@@ -221,7 +221,7 @@ static void clipped(int kind, double limit, bool single, double *before, double 
         build_problem(&t, context, single ? BP_F32 : BP_F64, false);
         bp_value by = bp_number(t.g, BP_F64, limit);
         if (pass == 1 && kind < 2) OK(context, bp__clip_grads_apart(t.g, t.params, t.grads, N_PARAMS, by, kind == 1));
-        if (pass == 1 && kind == 2) OK(context, bp__clip_grads_adaptive(t.g, t.params, t.grads, N_PARAMS, by, 0.3));
+        if (pass == 1 && kind == 2) OK(context, bp__clip_grads_adaptive(t.g, t.params, t.grads, N_PARAMS, by, 0.8));
         start(&t);
         step(&t, 0, 0, NULL);
         for (int i = 0; i < N_PARAMS; i++) {
@@ -267,7 +267,7 @@ static void clipping_adaptive(void **unused) {
         for (int i = 0; i < N_PARAMS; i++)
             for (int r = 0; r < units[i]; r++) {
                 int m = problem_params[i].n / units[i], at = offset(i) + r * m;
-                double most = 1.2 * fmax(norm(problem.p + at, m, 1), 0.3), length = norm(before + at, m, 1);
+                double most = 1.2 * fmax(norm(problem.p + at, m, 1), 0.8), length = norm(before + at, m, 1);
                 double factor = length < most ? 1 : most / fmax(length, 1e-6);
                 n_units++;
                 n_clipped += factor < 1;
