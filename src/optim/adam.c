@@ -29,3 +29,15 @@ static void build(bp__update *u, bool decoupled) {
 
 void bp__optimizer_adam(bp__update *u) { build(u, false); }
 void bp__optimizer_adamw(bp__update *u) { build(u, true); }
+
+void bp__adamw_of(bp__update *u, int i, bp_value lr, const bp__option *betas, double eps, double decay) {
+    bp_value p = u->params[i], g = bp__gradient_of(u, i, 0);
+    bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros());
+    bp_value m = bp__averaged(m_old, betas->number, g), v = bp__decayed(v_old, betas->number2, g, g);
+    bp_value root = bp_sqrt(bp__correction(u, betas->number2)), keep = bp_sub(u->one, bp__mul_k(lr, decay));
+    bp_value step = bp_neg(bp_div(lr, bp__correction(u, betas->number)));
+    bp_assign(m_old, m);
+    bp_assign(v_old, v);
+    bp_value denominator = bp__add_k(bp_div(bp_sqrt(v), bp__as(u, root, p)), eps);
+    bp_assign(p, bp__addcdiv(bp__scaled(u, p, keep), bp__as(u, step, p), m, denominator));
+}

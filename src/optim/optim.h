@@ -1,4 +1,4 @@
-/* Optimisers, gradient clipping and learning-rate schedules. Formulas, names and defaults are PyTorch 2's. */
+/* Optimisers, gradient clipping, penalties and learning-rate schedules. Formulas, names and defaults are PyTorch 2's. */
 #ifndef BP__OPTIM_H
 #define BP__OPTIM_H
 #include "core/choice.h"
@@ -12,6 +12,13 @@ bp_status bp__optimizer_check(bp_context *ctx, const char *file, const bp__tree 
    everything. lr: an f64 scalar value. grads[i] belongs to the parameter params[i]. `tree` NULL: adam. */
 bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
                               int n);
+/* The same with the loss, for optimisers that use its second derivatives (sophia): given only the gradients these differentiate
+   what they are given, which is right as long as nothing was clipped or accumulated. */
+bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, bp_value lr, bp_value loss, const bp_value *params,
+                                  const bp_value *grads, int n);
+/* What to evaluate, save and serve in place of the parameters after training, for optimisers that keep an average
+   (schedule_free_*): values[i], in the graph that bp__optimizer_build has built; params[i] itself for all others. */
+bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_value *params, bp_value *values, int n);
 /* The optimisers there are; NULL after the last. */
 const char *bp__optimizer_kind(int index, const char **help);
 
@@ -19,6 +26,23 @@ const char *bp__optimizer_kind(int index, const char **help);
    min(1, clip_norm / (norm + 1e-6))), then every element to [-clip_value, clip_value]. Limits are f64 scalar values; BP_NONE:
    no such clipping. *norm (may be NULL): the norm before clipping, an f64 scalar. */
 bp_status bp__clip_grads(bp_graph *g, bp_value *grads, int n, bp_value clip_norm, bp_value clip_value, bp_value *norm);
+/* Every gradient (by_layer: all of one layer together) by its own norm, each times min(1, limit / (norm + 1e-6)). */
+bp_status bp__clip_grads_apart(bp_graph *g, const bp_value *params, bp_value *grads, int n, bp_value limit, bool by_layer);
+/* Adaptive gradient clipping (Brock et al., "High-performance large-scale image recognition without normalization", 2021; optax'
+   adaptive_grad_clip): the gradient of each unit (a row of the first axis; a vector as a whole) is at most `clipping` times as
+   long as max(the unit's weights, eps). optax: eps 1e-3. */
+bp_status bp__clip_grads_adaptive(bp_graph *g, const bp_value *params, bp_value *grads, int n, bp_value clipping, double eps);
+
+/* ---- Penalties ------------------------------------------------------------------------------------------------------- */
+
+/* A `regularize:` section is a list of {match: "*.weight", l1: …, l2: …, orthogonal: …, max_norm: …}: every entry acts on the
+   parameters whose names match its shell pattern. Formulas: regularize.c. */
+bp_status bp__regularize_check(bp_context *ctx, const char *file, const bp__tree *tree);
+/* What is added to the loss (before the gradients are taken), a scalar of dtype; BP_NONE: nothing. tree NULL: nothing. */
+bp_status bp__regularize_penalty(bp_graph *g, const bp__tree *tree, bp_dtype dtype, const bp_value *params, int n,
+                                 bp_value *penalty);
+/* max_norm: what the optimiser has assigned to a parameter is brought back; after bp__optimizer_build. */
+bp_status bp__regularize_project(bp_graph *g, const bp__tree *tree, const bp_value *params, int n);
 
 /* ---- Schedules ------------------------------------------------------------------------------------------------------ */
 
