@@ -24,6 +24,7 @@ void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value wei
 
 typedef struct bp__net_spec {
     const bp__tree *model, *optimizer;
+    const bp__tree *init; /* the patterns of `init:`, or NULL */
     const char *file;
     bp__loss loss;
     const bp__prep *prep; /* borrowed while it is made */
@@ -67,6 +68,8 @@ bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t ste
 /* p [n, columns]: probabilities of all classes, or the targets as trained on; rows [n]: losses, NULL: not wanted (no target is
    needed then). columns = max(outputs, 2 for a binary net). */
 bp_status bp__net_eval(bp__net *net, const bp__batch *b, double *p, double *rows);
+/* Finishes the initialisers that look at data on a batch (its x alone). Once, before the first step of a new training. */
+bp_status bp__init_from_data(bp__net *net, const bp__batch *b);
 double bp__net_number(const bp__net *net, const void *values, int64_t i); /* element i of values of the net's dtype */
 int64_t bp__net_columns(const bp__net *net);
 bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **text);
