@@ -233,7 +233,7 @@ static void svg(FILE *f, const plot *p) {
                 top, at, bottom);
         char words[80];
         snprintf(words, sizeof words, "%s %.3g", p->marks[i].name, p->marks[i].x);
-        text(f, at + 5, top + 12 + 16 * i, "fill=\"#a04a10\"", words);
+        text(f, at + 5, top + 12 + 16 * i, "fill=\"#a04a10\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\"", words);
     }
     fputs("</svg>\n", f);
 }

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/expression.h"
@@ -302,15 +303,69 @@ static void sentences(void **unused) {
     }
 }
 
+/* ---- Every allocation fails once ---- */
+
+typedef struct heap {
+    int64_t left, live; /* allocations until one fails; blocks not freed */
+} heap;
+static void *heap_new(size_t bytes, void *user) {
+    heap *h = user;
+    if (h->left-- == 0) return NULL;
+    h->live++;
+    return malloc(bytes);
+}
+static void *heap_resize(void *p, size_t bytes, void *user) {
+    heap *h = user;
+    if (h->left-- == 0) return NULL;
+    return realloc(p, bytes);
+}
+static void heap_free(void *p, void *user) {
+    heap *h = user;
+    h->live -= p != NULL;
+    free(p);
+}
+
+static void failing_allocations(void **unused) {
+    (void)unused;
+    static const char text[] =
+        "{sequential: {schedules: [{lambda: \"1 + min(step, 3) * cos(lr)\"}, {piecewise: {boundaries: [1, 2], "
+        "scales: [1, 2]}}, {chained: [{multiplicative: \"0.5 ^ epoch\"}]}], milestones: [3, 9], per: step}}";
+    heap h = {.left = INT64_MAX};
+    bp_context *ctx = NULL, *plain = new_context();
+    bp_context_options o = {
+        .size = sizeof o, .threads = 1, .allocate = heap_new, .resize = heap_resize, .release = heap_free, .user = &h};
+    bp__tree *tree = NULL;
+    OK(plain, bp__yaml_parse(plain, text, strlen(text), "c.yaml", &tree));
+    assert_int_equal(bp_context_new(&ctx, &o), BP_OK);
+    int64_t before = h.live, n = 0;
+    for (bool failed = true; failed; n++) {
+        bp__schedule *s = NULL;
+        bp_context_clear_error(ctx);
+        h.left = n;
+        bp_status status = bp__schedule_new(&s, ctx, "c.yaml", tree, 1);
+        failed = h.left < 0;
+        assert_int_equal(status, failed ? BP_MEMORY : BP_OK);
+        if (status != BP_OK) assert_null(s);
+        h.left = INT64_MAX;
+        bp__schedule_free(s);
+        assert_int_equal(h.live, before);
+    }
+    assert_true(n > 30);
+    bp_context_free(ctx);
+    bp__tree_free(plain, tree);
+    bp_context_free(plain);
+}
+
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--table") == 0) {
         table();
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference), cmocka_unit_test(epochs_and_steps), cmocka_unit_test(momentum_of_others),
-        cmocka_unit_test(far),       cmocka_unit_test(formulas),         cmocka_unit_test(powers),
-        cmocka_unit_test(sentences),
+        cmocka_unit_test(reference),          cmocka_unit_test(epochs_and_steps),
+        cmocka_unit_test(momentum_of_others), cmocka_unit_test(far),
+        cmocka_unit_test(formulas),           cmocka_unit_test(powers),
+        cmocka_unit_test(sentences),          cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests_name("schedules", tests, NULL, NULL) != 0;
 }

@@ -46,7 +46,11 @@ bp_status bp_config_ticks(bp_config *cfg, int64_t *n) {
     if (bp__schedule_per_epoch(rate) || s.data.train.path || !s.has_epochs)
         status = extent_of_run(cfg, &s, bp__schedule_per_epoch(rate), false, &e);
     bp__schedule_free(rate);
-    *n = e.ticks;
+    if (status != BP_OK && status != BP_CONFIG && status != BP_MEMORY) { /* the data cannot be read: then it is not known */
+        bp_context_clear_error(cfg->ctx);
+        status = BP_OK;
+    }
+    *n = status == BP_OK ? e.ticks : 0;
     return status;
 }
 

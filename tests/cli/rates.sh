@@ -15,6 +15,10 @@ run 0 lr-preview s.yaml --schedule 'lambda "1 / (epoch + 1)"' --steps 3 --json
     fail 'the rates of a formula'
 run 0 lr-preview s.yaml --set train.steps=7 --json # the run's own length
 [ "$(tr -cd , <out | wc -c)" -eq 7 ] || fail 'not seven rates'
+printf 'data: {path: nothing.csv}\ntrain: {epochs: 3}\n' >n.yaml
+run 0 lr-preview n.yaml # data that is not there does not matter where no step depends on it
+prints '0 to 199'
+bad 1 'nothing.csv' lr-preview n.yaml --schedule cosine
 
 # As wide as the terminal, no colour in a file; braille where the terminal takes UTF-8.
 COLUMNS=60 run 0 lr-preview s.yaml --steps 100
