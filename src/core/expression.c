@@ -160,7 +160,6 @@ static bool take(parser *p, const char *sign) {
     skip_space(p);
     size_t n = strlen(sign);
     if (strncmp(p->at, sign, n) != 0) return false;
-    if (strcmp(sign, "*") == 0 && p->at[1] == '*') return false;
     p->at += n;
     return true;
 }

@@ -57,7 +57,8 @@ static bp_status forward(fitting *f) {
     return BP_OK;
 }
 
-/* Of the units [first, end); 0 where nothing varies or something is not finite. */
+/* Of the units [first, end); 0 where something is not finite or nothing varies: equal numbers have a mean that is off by
+ * rounding. */
 static double variance(const fitting *f, int64_t first, int64_t end) {
     double n = (double)(f->outer * f->inner * (end - first)), sum = 0, squares = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -73,7 +74,7 @@ static double variance(const fitting *f, int64_t first, int64_t end) {
                 }
     }
     double v = n > 0 ? squares / n : 0;
-    return v > 1e-30 && isfinite(v) ? v : 0;
+    return v > 1e-12 * (sum / n) * (sum / n) && isfinite(v) ? v : 0;
 }
 
 static bp_status load(fitting *f) {

@@ -46,7 +46,7 @@ static bp_spread spread(const bp__choice *c, const char *key) {
 }
 static double gain(const bp__choice *c) { return bp_init_gain(bp__choice_option(c, "nonlinearity")->text, number(c, "a")); }
 static bp_init fit(bp__fit how, bp_init start, double c, double d) {
-    start.fit = how;
+    start.fit = (int)how;
     start.c = c;
     start.d = d;
     return start;
