@@ -226,9 +226,30 @@ BP_API bp_status bp_config_gradcheck(bp_config *cfg, char **text, char **json);
 /* The learning rate in use at tick 0 … n-1, into lr [n]; *per is "step" or "epoch". Where a length follows the run's and neither
    epochs nor steps are set, n is the length. Reads no data unless steps per epoch matter. */
 BP_API bp_status bp_config_rates(bp_config *cfg, int64_t n, double *lr, const char **per);
+/* How many ticks the run has; 0: the configuration does not say (epochs need the data to become steps: without data, too). */
+BP_API bp_status bp_config_ticks(bp_config *cfg, int64_t *n);
+/* The range test for a learning rate (Smith 2017; smoothing and suggestions are fastai's): trains the configured model from its
+   start for `steps` steps while the rate grows from `first` to `last` by the same factor each step, until the smoothed loss is
+   above four times its lowest. The configuration's schedule, length and early stopping do not count; nothing is kept or written.
+ */
+typedef struct bp_lr_range {
+    size_t size;                /* sizeof(bp_lr_range), set by the caller */
+    int64_t n;                  /* steps done */
+    double *lr, *loss, *smooth; /* [n] */
+    double valley;              /* half-way down the longest fall of the smoothed loss: a good rate. NaN: too few steps to say */
+    double steepest;            /* where the smoothed loss falls fastest */
+    double minimum;             /* a tenth of the rate with the lowest smoothed loss: an upper end */
+    int exploded;               /* it ended before `last` */
+} bp_lr_range;
+/* Give it to bp_lr_range_free. Of the callbacks only `interrupted` is used: BP_STOPPED. BP_DIVERGED: the very first loss is not
+ * finite. */
+BP_API bp_status bp_lr_find(bp_lr_range *out, bp_config *cfg, double first, double last, int64_t steps,
+                            const bp_callbacks *callbacks);
+BP_API void bp_lr_range_free(bp_context *ctx, bp_lr_range *range);
 BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **text, char **json);
 
-/* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric"; NULL after the last. help may be NULL. */
+/* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric", "initializer"; NULL after the last. help
+ * may be NULL. */
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
@@ -277,42 +298,51 @@ BP_API bp_dims bp_value_dims(bp_value x);
 BP_API bp_dtype bp_value_dtype(bp_value x);
 BP_API int bp_is_bad(bp_value x);
 
-/* How a variable starts. Bounds follow PyTorch: kaiming_uniform(a) is U(-b, b), b = sqrt(6 / ((1 + a²) fan_in)). */
+/* How a variable starts. Make one with the functions below: formulas and names are those of torch.nn.init. Random ones draw from
+   the seed and the variable's name alone. fan_in is the product of all sizes but the first, fan_out of all but the second. */
 typedef enum bp_init_kind {
     BP_INIT_ZEROS,
     BP_INIT_CONSTANT,
     BP_INIT_UNIFORM,
     BP_INIT_NORMAL,
     BP_INIT_TRUNC_NORMAL,
-    BP_INIT_KAIMING_UNIFORM,
-    BP_INIT_KAIMING_NORMAL,
-    BP_INIT_XAVIER_UNIFORM,
-    BP_INIT_XAVIER_NORMAL
+    BP_INIT_SCALED,
+    BP_INIT_EYE,
+    BP_INIT_DIRAC,
+    BP_INIT_ORTHOGONAL,
+    BP_INIT_SPARSE
 } bp_init_kind;
+typedef enum bp_fan { BP_FAN_IN, BP_FAN_OUT, BP_FAN_AVG } bp_fan;
+typedef enum bp_spread { BP_SPREAD_UNIFORM, BP_SPREAD_NORMAL, BP_SPREAD_TRUNC_NORMAL } bp_spread;
 typedef struct bp_init {
     bp_init_kind kind;
-    double a, b; /* constant: a; uniform: [a, b); normal: mean a, deviation b; kaiming: negative slope a */
+    double a, b, c, d; /* the numbers of the functions below, in their order */
+    bp_fan fan;
+    bp_spread spread;
+    int fit; /* 0; a configuration's initialiser that is finished with data has its number here */
 } bp_init;
-static inline bp_init bp_zeros(void) {
-    bp_init i = {BP_INIT_ZEROS, 0, 0};
-    return i;
-}
-static inline bp_init bp_filled(double value) {
-    bp_init i = {BP_INIT_CONSTANT, value, 0};
-    return i;
-}
-static inline bp_init bp_uniform_init(double low, double high) {
-    bp_init i = {BP_INIT_UNIFORM, low, high};
-    return i;
-}
-static inline bp_init bp_normal_init(double mean, double deviation) {
-    bp_init i = {BP_INIT_NORMAL, mean, deviation};
-    return i;
-}
-static inline bp_init bp_kaiming_uniform(void) {
-    bp_init i = {BP_INIT_KAIMING_UNIFORM, 2.23606797749978969641, 0};
-    return i;
-}
+BP_API bp_init bp_zeros(void);
+BP_API bp_init bp_filled(double value);
+BP_API bp_init bp_uniform_init(double low, double high);
+BP_API bp_init bp_normal_init(double mean, double deviation);
+BP_API bp_init bp_trunc_normal_init(double mean, double deviation, double low, double high);
+/* Mean 0, variance scale / fan; uniform: within sqrt(3 scale / fan); trunc_normal: cut at two deviations and widened so that the
+   variance holds after the cut (Keras). At least two axes. */
+BP_API bp_init bp_variance_scaling(double scale, bp_fan fan, bp_spread spread);
+BP_API bp_init bp_kaiming_uniform(void); /* as torch.nn.Linear starts: within 1 / sqrt(fan_in) */
+BP_API bp_init bp_kaiming_init(double gain, bp_fan fan, bp_spread spread); /* variance gain² / fan (He 2015) */
+BP_API bp_init bp_xavier_init(double gain, bp_spread spread); /* variance 2 gain² / (fan_in + fan_out) (Glorot, Bengio 2010) */
+BP_API bp_init bp_lecun_init(bp_spread spread);               /* variance 1 / fan_in (LeCun 1998) */
+BP_API bp_init bp_eye_init(void);                             /* ones on the diagonal of a matrix */
+/* Weights of a convolution [out, in / groups, …] that let the first channels of each group through as they are. */
+BP_API bp_init bp_dirac_init(int64_t groups);
+/* Orthonormal rows or columns, whichever are fewer, times gain (Saxe 2013); axes beyond the first count as one. */
+BP_API bp_init bp_orthogonal_init(double gain);
+/* A matrix of normals with the given deviation; in every column that part of the rows, rounded up, is 0 (Martens 2010). */
+BP_API bp_init bp_sparse_init(double sparsity, double deviation);
+/* torch's calculate_gain: linear, conv1d, conv2d, sigmoid 1; tanh 5/3; relu sqrt 2; leaky_relu sqrt(2 / (1 + slope²)); selu 3/4.
+   Not a number for another name. */
+BP_API double bp_init_gain(const char *nonlinearity, double slope);
 
 /* Leaves. Names are unique within a graph and name the random stream of the initialiser ("NAME/init"). */
 BP_API bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims);

@@ -58,6 +58,8 @@ typedef struct bp__key {
     { .name = (name_), .type = BP__KEY_BOOL, .standard = (standard_) }
 #define BP__K_WORD(name_, standard_, words_) \
     { .name = (name_), .type = BP__KEY_TEXT, .standard_text = (standard_), .words = (words_) }
+#define BP__K_TEXT_NEEDED(name_) \
+    { .name = (name_), .type = BP__KEY_TEXT, .required = true }
 #define BP__K_TREE(name_) \
     { .name = (name_), .type = BP__KEY_TREE }
 #define BP__K_TREE_NEEDED(name_) \

@@ -1,5 +1,6 @@
 #include "core/math64.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -56,6 +57,21 @@ double bp__exp64(double x) {
     double y = 1.0 + fma(r * r, horner(r, c, sizeof c / sizeof c[0]), r);
     int64_t half = (int64_t)k / 2, rest = (int64_t)k - half; /* 2^1024 has no double, its two halves have */
     return y * of_bits((uint64_t)(half + 1023) << 52) * of_bits((uint64_t)(rest + 1023) << 52);
+}
+
+double bp__pow64(double x, double y) {
+    bool whole = y == floor(y) && fabs(y) < 0x1p53;
+    if (whole && fabs(y) <= 1024) {
+        double power = 1, square = x;
+        for (int64_t n = (int64_t)fabs(y); n > 0; n >>= 1, square *= square)
+            if (n & 1) power *= square;
+        return y < 0 ? 1 / power : power;
+    }
+    if (x > 0) return bp__exp64(y * bp__log64(x));
+    if (x == 0) return y > 0 ? 0 : INFINITY;
+    if (!whole) return NAN;
+    double size = bp__exp64(y * bp__log64(-x));
+    return 2 * floor(y / 2) != y ? -size : size;
 }
 
 void bp__sincos_turns(double turns, double *sine, double *cosine) {

@@ -5,6 +5,9 @@
 #define BP__MATH64_H
 
 double bp__exp64(double x);
+/* x^y: whole powers up to 1024 by products, others as exp(y log x), with a relative error below 1e-13 wherever the result is a
+   normal number. A negative x has whole powers only (else NaN); 0^0 is 1. */
+double bp__pow64(double x, double y);
 double bp__log64(double x); /* 0: -inf; negative: NaN */
 /* sin and cos of 2*pi*turns, for |turns| < 2^50; the absolute error is below 2^-52. */
 void bp__sincos_turns(double turns, double *sine, double *cosine);

@@ -50,12 +50,22 @@ typedef struct bp__schedule bp__schedule;
 /* Reads a `schedule:` section; `tree` NULL, null or `none`: a constant rate. Owns. */
 bp_status bp__schedule_new(bp__schedule **out, bp_context *ctx, const char *file, const bp__tree *tree, double base_lr);
 void bp__schedule_free(bp__schedule *s);
+/* Of another number than the rate: `where` is its place in the configuration ("optimizer.adam.weight_decay"), `base` what the
+   schedule starts from. Everything below works on it in the same way. */
+bp_status bp__schedule_new_for(bp__schedule **out, bp_context *ctx, const char *file, const char *where, const bp__tree *tree,
+                               double base);
 bool bp__schedule_per_epoch(const bp__schedule *s);           /* else per step */
 bool bp__schedule_needs_length(const bp__schedule *s);        /* a length was left out: it follows the run's */
 void bp__schedule_set_length(bp__schedule *s, int64_t ticks); /* the whole run's, warm-up included; in the schedule's ticks */
-void bp__schedule_set_lr(bp__schedule *s, double base_lr);    /* e.g. after a rollback */
-/* The rate in use at tick 0, 1, … ; without libm, so the same bits everywhere. */
+bool bp__schedule_needs_epochs(const bp__schedule *s);        /* a formula counts epochs while the schedule's ticks are steps */
+void bp__schedule_set_epoch(bp__schedule *s, int64_t steps_per_epoch);
+void bp__schedule_set_lr(bp__schedule *s, double base_lr); /* e.g. after a rollback */
+/* The rate in use at tick 0, 1, … ; without libm, so the same bits everywhere. chained and multiplicative go on from the tick
+   before (a new tick costs one step, one further back as many as its number); all others are closed forms. */
 double bp__schedule_value(const bp__schedule *s, int64_t tick);
+/* The momentum (or adam's first beta) in use at a tick, moved against the rate by cyclic and one_cycle; NaN where it stays the
+   optimiser's. */
+double bp__schedule_momentum(const bp__schedule *s, int64_t tick);
 bool bp__schedule_is_plateau(const bp__schedule *s); /* reduce_on_plateau: the rate is bp__schedule_value × plateau.factor */
 /* Tells reduce_on_plateau the metric of an evaluation. What it keeps between is `memory`, started as
    {.factor = 1} and saved with checkpoints; true: the rate changed. */

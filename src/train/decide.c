@@ -232,6 +232,7 @@ static bp_status fill_choices(bp__decided *d) {
         BP_TRY(bp__put_number(ctx, keys, "lr", s->lr));
     }
     d->optimizer = bp__tree_get(d->resolved, "optimizer");
+    if (s->init) BP_TRY(bp__put_copy(ctx, d->resolved, "init", s->init, NULL));
     if (s->schedule) BP_TRY(bp__put_copy(ctx, d->resolved, "schedule", s->schedule, NULL));
     d->schedule = bp__tree_get(d->resolved, "schedule");
     return BP_OK;
@@ -339,6 +340,7 @@ static bp_status set_rate(bp__decided *d) {
     d->n_steps = s->epochs >= 0 ? s->epochs * d->steps_per_epoch : -1;
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;
     BP_TRY(bp__schedule_new(&d->rate, d->ctx, s->file, s->schedule, s->lr));
+    bp__schedule_set_epoch(d->rate, d->steps_per_epoch);
     if (!bp__schedule_needs_length(d->rate)) return BP_OK;
     if (d->n_steps < 0)
         return bp__config_fail(
@@ -416,6 +418,7 @@ void bp__decided_free(bp__decided *d) {
 bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training) {
     bp__net_spec spec = {.model = d->model,
                          .optimizer = d->optimizer,
+                         .init = bp__tree_get(d->resolved, "init"),
                          .file = d->s.file,
                          .loss = d->loss,
                          .prep = d->data->prep,

@@ -35,6 +35,7 @@ void bp__formula_loss(const char *formula, bp_value p, bp_value y, bp_value weig
 
 typedef struct bp__net_spec {
     const bp__tree *model, *optimizer;
+    const bp__tree *init; /* the patterns of `init:`, or NULL */
     const char *file;
     bp__loss loss;
     const bp__prep *prep; /* borrowed while it is made */
@@ -103,6 +104,8 @@ bp_status bp__net_diagnose(bp__net *net, const bp__batch *b, int64_t first_row, 
 /* p [n, columns]: probabilities of all classes, or the targets as trained on; rows [n]: losses, NULL: not wanted (no target is
    needed then). columns = max(outputs, 2 for a binary net). */
 bp_status bp__net_eval(bp__net *net, const bp__batch *b, double *p, double *rows);
+/* Finishes the initialisers that look at data on a batch (its x alone). Once, before the first step of a new training. */
+bp_status bp__init_from_data(bp__net *net, const bp__batch *b);
 double bp__net_number(const bp__net *net, const void *values, int64_t i); /* element i of values of the net's dtype */
 int64_t bp__net_columns(const bp__net *net);
 bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **text);

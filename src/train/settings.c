@@ -191,6 +191,7 @@ static bp_status read_columns(const bp__settings *s, const bp__tree *columns) {
 
 static bp_status read_data(bp__settings *s, const bp__tree *data) {
     bp__data_options *o = &s->data;
+    if (!data && s->data_optional) return BP_OK;
     if (!data) return bp__config_fail(s, NULL, "no data is given: set data.path");
     CHECK_KEYS(s, data, "data", "path", "target", "input", "train", "validation", "test", "split", "columns", "normalize",
                "normalize_target", "header", "delimiter");
@@ -217,7 +218,7 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
         o->train.n_targets = 1;
         BP_TRY(get_text(s, target, "data.target", &o->train.targets[0]));
     }
-    if (!o->train.path) return bp__config_fail(s, data, "no data is given: set data.path");
+    if (!o->train.path && !s->data_optional) return bp__config_fail(s, data, "no data is given: set data.path");
     const bp__tree *split = given(data, "split");
     CHECK_KEYS(s, split, "data.split", "validation", "test", "seed", "stratify");
     BP_TRY(read_fraction(s, given(split, "validation"), "data.split.validation", &o->validation_fraction));
@@ -406,14 +407,15 @@ static bp_status read_metrics(bp__settings *s, const bp__tree *t) {
     return BP_OK;
 }
 
-bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
-    *s = (bp__settings){.ctx = cfg->ctx, .file = cfg->file};
+static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optional) {
+    *s = (bp__settings){.ctx = cfg->ctx, .file = cfg->file, .data_optional = data_optional};
     s->data = (bp__data_options){.validation_fraction = 0.15, .test_fraction = 0.15, .stratify = true};
     const bp__tree *t = cfg->tree;
-    CHECK_KEYS(s, t, "", "data", "task", "model", "loss", "optimizer", "schedule", "train", "metrics");
+    CHECK_KEYS(s, t, "", "data", "task", "model", "loss", "init", "optimizer", "schedule", "train", "metrics");
     s->model = given(t, "model");
     s->loss = given(t, "loss");
     s->optimizer = given(t, "optimizer");
+    s->init = given(t, "init");
     s->schedule = given(t, "schedule");
     static const char *const tasks[] = {"auto", "classification", "regression"};
     static const bp__task task_of[] = {BP__TASK_AUTO, BP__CLASSIFICATION, BP__REGRESSION};
@@ -424,6 +426,7 @@ bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
     BP_TRY(read_train(s, given(t, "train")));
     BP_TRY(read_metrics(s, given(t, "metrics")));
     if (s->model) BP_TRY(bp__nn_check(s->ctx, s->file, s->model));
+    if (s->init) BP_TRY(bp__nn_check_init(s->ctx, s->file, s->init));
     if (s->loss) {
         bp__loss loss;
         BP_TRY(bp__loss_read(&loss, s->ctx, s->file, s->loss));
@@ -436,3 +439,6 @@ bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
     bp__schedule_free(schedule);
     return BP_OK;
 }
+
+bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) { return read_all(s, cfg, false); }
+bp_status bp__settings_read_rates(bp__settings *s, const bp_config *cfg) { return read_all(s, cfg, true); }

@@ -44,7 +44,8 @@ typedef struct bp__settings {
     bp_context *ctx;
     const char *file;
     bp__data_options data;
-    const bp__tree *model, *loss, *optimizer, *schedule; /* NULL: not given */
+    bool data_optional;
+    const bp__tree *model, *init, *loss, *optimizer, *schedule; /* NULL: not given */
     bool has_epochs, has_steps, has_time, has_batch, has_stopping, has_threads, has_seed, has_metrics, has_weights;
     int64_t epochs, steps; /* -1: not bounded */
     double max_time;       /* seconds; < 0: not bounded */
@@ -70,6 +71,7 @@ typedef struct bp__settings {
 } bp__settings;
 /* Reads and checks everything that needs no data. BP_CONFIG. */
 bp_status bp__settings_read(bp__settings *out, const bp_config *cfg);
+bp_status bp__settings_read_rates(bp__settings *out, const bp_config *cfg); /* the same where no data need be named */
 bp_status bp__config_fail(const bp__settings *s, const bp__tree *at, const char *format, ...) BP__PRINTF(3, 4);
 bp_status bp__config_new_tree(bp_config **out, bp_context *ctx, bp__tree *tree,
                               const char *file); /* owns the tree, also on failure */
