@@ -198,8 +198,8 @@ static void curvature_of_loss(void **unused) {
                 loss = bp_add(loss, bp__mul_k(bp__sum_all(bp_mul(c, bp_square(t.params[i]))), 0.5));
                 zero[i] = bp__mul_k(t.grads[i], 0);
             }
-            OK(context, bp__optimizer_build_for(t.g, tree, t.lr, with_loss ? loss : BP_NONE, t.params, with_loss ? zero : t.grads,
-                                                N_PARAMS));
+            OK(context, bp__optimizer_build_for(t.g, tree, &(bp__moving){t.lr, with_loss ? loss : BP_NONE, BP_NONE, BP_NONE},
+                                                t.params, with_loss ? zero : t.grads, N_PARAMS));
             start(&t);
             for (int k = 0; k < 4; k++) { /* updates at steps 0 and 2 */
                 step(&t, k, 1e-3, NULL);

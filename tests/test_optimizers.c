@@ -168,7 +168,7 @@ static void run_network(bp_context *ctx, const char *choice, float *out) {
     bp_value hidden = bp_tanh(bp_linear(in, params[0], params[1])),
              loss = bp_mean(bp_square(bp__add_k(bp_linear(hidden, params[2], BP_NONE), -1)), NULL);
     bp_gradients(grads, &loss, NULL, 1, params, 3);
-    OK(ctx, bp__optimizer_build_for(g, tree, rate, loss, params, grads, 3));
+    OK(ctx, bp__optimizer_build_for(g, tree, &(bp__moving){rate, loss, BP_NONE, BP_NONE}, params, grads, 3));
     bp_program_options po = {.size = sizeof po, .commit = 1, .ok = BP_NONE};
     OK(ctx, bp_program_new(&program, g, &loss, 1, &po));
     OK(ctx, bp_state_new(&state, g));

@@ -38,7 +38,8 @@ struct bp_state {
     bp__place *places;
     int64_t n_places;
 };
-size_t bp__info_bytes(const bp__info *info); /* stored size; dims must be numbers */
+bp_status bp__state_copy(bp_state *s, const char *to, const char *from); /* two variables of one type and shape */
+size_t bp__info_bytes(const bp__info *info);                             /* stored size; dims must be numbers */
 /* Which variables of the graph are kept in panels: [n_variables] flags, from the graph alone. */
 bp_status bp__layout_variables(bp_graph *g, uint8_t *panels);
 

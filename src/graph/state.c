@@ -137,3 +137,15 @@ bp_status bp_state_describe(const bp_state *s, const char *name, bp_dtype *dtype
     if (dims) *dims = p->info.dims;
     return BP_OK;
 }
+
+bp_status bp__state_copy(bp_state *s, const char *to, const char *from) {
+    bp__place *p;
+    BP_TRY(find(s, from, &p));
+    size_t bytes = (size_t)plain_count(&p->info) * bp_dtype_size(p->info.dtype);
+    void *plain = bp__alloc(s->ctx, bytes + 1);
+    if (!plain) return bp__out_of_memory(s->ctx, bytes);
+    bp_status status = bp_state_get(s, from, plain, bytes);
+    if (status == BP_OK) status = bp_state_set(s, to, plain, bytes);
+    bp__free(s->ctx, plain);
+    return status;
+}

@@ -21,6 +21,6 @@ void bp__optimizer_adan(bp__update *u) {
         bp_value above = bp_add(bp_div(m, bp__as(u, c1, p)), bp__mul_k(bp_div(v, bp__as(u, c2, p)), 1 - b2));
         bp_value spread = bp_sqrt(bp__add_k(bp_div(n, bp__as(u, c3, p)), bp__num(u, "eps_root")));
         bp_value step = bp_div(above, bp__add_k(spread, bp__num(u, "eps")));
-        bp__descend(u, i, u->lr, bp_add(step, bp__mul_k(p, bp__num(u, "weight_decay"))));
+        bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, p)));
     }
 }

@@ -12,7 +12,7 @@ void bp__optimizer_lamb(bp__update *u) {
         bp_value m = bp__averaged(m_old, betas->number, g), v = bp__decayed(v_old, betas->number2, g, g);
         bp_value spread = bp_sqrt(bp__add_k(bp_div(v, bp__as(u, c2, p)), bp__num(u, "eps_root")));
         bp_value step = bp_div(bp_div(m, bp__as(u, c1, p)), bp__add_k(spread, bp__num(u, "eps")));
-        step = bp_add(step, bp__mul_k(p, bp__num(u, "weight_decay")));
+        step = bp_add(step, bp__decay_of(u, p));
         bp_assign(m_old, m);
         bp_assign(v_old, v);
         bp__descend(u, i, bp_mul(u->lr, bp__trust_ratio(u, p, step, 1, 0)), step);

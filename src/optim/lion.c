@@ -8,6 +8,6 @@ void bp__optimizer_lion(bp__update *u) {
         bp_value g = bp__gradient_of(u, i, 0), old = bp__moment(u, i, "exp_avg", bp_zeros());
         bp_value step = bp_sign(bp_add(bp__mul_k(g, 1 - betas->number), bp__mul_k(old, betas->number)));
         bp_assign(old, bp__averaged(old, betas->number2, g));
-        bp__descend(u, i, u->lr, bp_add(step, bp__mul_k(u->params[i], bp__num(u, "weight_decay"))));
+        bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, u->params[i])));
     }
 }

@@ -31,6 +31,6 @@ void bp__optimizer_mars(bp__update *u) {
             bp_value spread = bp__add_k(bp_div(bp_sqrt(v), bp__as(u, root, p)), eps);
             step = bp_div(bp_div(m, bp__as(u, c1, p)), spread);
         }
-        bp__descend(u, i, u->lr, bp_add(step, bp__mul_k(p, bp__num(u, "weight_decay"))));
+        bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, p)));
     }
 }

@@ -12,10 +12,17 @@ bp_status bp__optimizer_check(bp_context *ctx, const char *file, const bp__tree 
    everything. lr: an f64 scalar value. grads[i] belongs to the parameter params[i]. `tree` NULL: adam. */
 bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
                               int n);
-/* The same with the loss, for optimisers that use its second derivatives (sophia): given only the gradients these differentiate
-   what they are given, which is right as long as nothing was clipped or accumulated. */
-bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, bp_value lr, bp_value loss, const bp_value *params,
+/* The same with more than the rate. loss: for optimisers that use its second derivatives (sophia); without it these differentiate
+   the gradients they are given, which is right as long as nothing was clipped or accumulated. momentum (or the first beta) and
+   weight_decay: f64 scalars where a schedule moves them; BP_CONFIG where the optimiser has no such number. BP_NONE: as
+   configured. */
+typedef struct bp__moving {
+    bp_value lr, loss, momentum, weight_decay;
+} bp__moving;
+bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__moving *moving, const bp_value *params,
                                   const bp_value *grads, int n);
+/* A number of the section: "lr", "momentum" (or the first beta), "weight_decay"; 0 where it has none. */
+double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *key);
 /* What to evaluate, save and serve in place of the parameters after training, for optimisers that keep an average
    (schedule_free_*): values[i], in the graph that bp__optimizer_build has built; params[i] itself for all others. */
 bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_value *params, bp_value *values, int n);

@@ -71,6 +71,13 @@ static void set_rate(bp__update *u, const bp__optimizer_plan *plan, int64_t grou
     if (u->start_lr != base) u->lr = bp_mul(u->lr, bp__f64(u, u->start_lr / base));
 }
 
+/* The number of a key, 0 where there is none. */
+static double number_of(const bp__choice *c, const char *key) {
+    for (int i = 0; i < c->kind->n_keys; i++)
+        if (strcmp(c->kind->keys[i].name, key) == 0) return bp__choice_option(c, key)->number;
+    return 0;
+}
+
 static void build_groups(const bp__optimizer_plan *plan, const bp__update *common, places *at) {
     bool by_layer = bp__choice_option(&plan->groups[0].choice, "layer_decay")->number != 1;
     int number = 0;
@@ -88,6 +95,8 @@ static void build_groups(const bp__optimizer_plan *plan, const bp__update *commo
                 }
             if (u.n == 0 || plan->groups[k].freeze) continue;
             u.group = number++;
+            /* A group with a number of its own keeps it, whatever a schedule does. */
+            if (number_of(u.choice, "weight_decay") != number_of(&plan->groups[0].choice, "weight_decay")) u.decay = BP_NONE;
             set_rate(&u, plan, k, by_layer ? at->n_layers - 1 - layer : 0);
             bp__optimizer_update(&u, at->grads, builders[u.choice->index]);
         }
@@ -116,21 +125,58 @@ static bp_status build(const bp__optimizer_plan *plan, bp__update *u) {
 
 bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
                               int n) {
-    return bp__optimizer_build_for(g, tree, lr, BP_NONE, params, grads, n);
+    const bp__moving moving = {.lr = lr, .loss = BP_NONE, .momentum = BP_NONE, .weight_decay = BP_NONE};
+    return bp__optimizer_build_for(g, tree, &moving, params, grads, n);
 }
 
-bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, bp_value lr, bp_value loss, const bp_value *params,
+/* A schedule for a number that the optimiser does not have would be a silent mistake. */
+static bp_status check_moved(const bp__optimizer_plan *plan, const bp__moving *m, bool momentum, bool decay) {
+    const char *name = plan->groups[0].choice.kind->name;
+    if (m->momentum.graph && !momentum)
+        return bp__fail_at(
+            plan->ctx, BP_CONFIG,
+            (bp__where){.code = "no_such_number", .hint = "set cycle_momentum: false, or take sgd, rmsprop, adam or adamw"},
+            "the optimizer %s has no momentum that a schedule could move", name);
+    if (m->weight_decay.graph && !decay)
+        return bp__fail_at(plan->ctx, BP_CONFIG, (bp__where){.code = "no_such_number", .hint = "take sgd, adam or adamw"},
+                           "the optimizer %s has no weight_decay that a schedule could move", name);
+    return BP_OK;
+}
+
+double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *key) {
+    bp__optimizer_plan plan;
+    double v = 0;
+    if (bp__optimizer_read(&plan, ctx, NULL, tree) == BP_OK) {
+        v = number_of(&plan.groups[0].choice, key);
+        if (v == 0 && strcmp(key, "momentum") == 0) v = number_of(&plan.groups[0].choice, "betas");
+    }
+    bp__optimizer_plan_free(&plan);
+    return v;
+}
+
+bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__moving *moving, const bp_value *params,
                                   const bp_value *grads, int n) {
     bp__optimizer_plan plan;
     bp_status status = bp__optimizer_read(&plan, g->ctx, NULL, tree);
     if (status == BP_OK && n > 0) {
         const char *scope = bp__graph_scope(g, "optimizer");
-        bp__update u = {.g = g, .lr = lr, .loss = loss, .params = params, .grads = grads, .n = n};
+        bool momentum = false, decay = false;
+        bp__update u = {.g = g,
+                        .lr = moving->lr,
+                        .loss = moving->loss,
+                        .momentum = moving->momentum,
+                        .decay = moving->weight_decay,
+                        .takes_momentum = &momentum,
+                        .takes_decay = &decay,
+                        .params = params,
+                        .grads = grads,
+                        .n = n};
         u.one = bp_number(g, BP_F64, 1);
         u.before = bp_variable(g, "optimizer/step", BP_F64, bp_shape(0), bp_zeros());
         u.t = bp_add(u.before, u.one);
         u.first = bp_eq(u.before, bp_number(g, BP_F64, 0));
         status = build(&plan, &u);
+        if (status == BP_OK) status = check_moved(&plan, moving, momentum, decay);
         bp_assign(u.before, u.t);
         bp__graph_scope(g, scope);
     }

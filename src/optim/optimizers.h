@@ -7,13 +7,15 @@
 typedef struct bp__update { /* of one group of parameters */
     bp_graph *g;
     const bp__choice *choice;
-    int group;        /* 0, or the number behind the names of its counters */
-    double start_lr;  /* the rate without a schedule */
-    bp_value lr, one; /* f64 scalars */
-    bp_value before;  /* updates done so far */
-    bp_value t;       /* this update's number, from 1 */
-    bp_value first;   /* 1 in the first update, else 0 */
-    bp_value loss;    /* BP_NONE: unknown */
+    int group;                /* 0, or the number behind the names of its counters */
+    double start_lr;          /* the rate without a schedule */
+    bp_value lr, one;         /* f64 scalars */
+    bp_value before;          /* updates done so far */
+    bp_value t;               /* this update's number, from 1 */
+    bp_value first;           /* 1 in the first update, else 0 */
+    bp_value loss;            /* BP_NONE: unknown */
+    bp_value momentum, decay; /* f64 scalars where a schedule moves momentum (or the first beta), weight_decay; else BP_NONE */
+    bool *takes_momentum, *takes_decay; /* set by an optimiser that takes them */
     const bp_value *params, *grads;
     int n;
     /* Scalars already cast to the parameters' type, so that all parameters share one node. */
@@ -39,8 +41,12 @@ bp_value bp__moment_of_shape(bp__update *u, int i, const char *role, bp_dims dim
 bp_value bp__started(bp__update *u, int i, const char *role, bp_value *variable);
 /* A scalar state variable "optimizer/role". */
 bp_value bp__counter(bp__update *u, const char *role, double start);
-/* The gradient of parameter i: negated for `maximize`, plus `decay` times the parameter. */
+/* The gradient of parameter i: negated for `maximize`, plus `decay` times the parameter: 0, or weight_decay, which a schedule may
+   move. */
 bp_value bp__gradient_of(bp__update *u, int i, double decay);
+/* p times weight_decay; x times momentum (or the first beta), `standard` where no schedule moves it. */
+bp_value bp__decay_of(bp__update *u, bp_value p);
+bp_value bp__times_momentum(bp__update *u, bp_value x, double standard);
 /* v·decay + ((1 - decay)·a)·b, PyTorch's mul_ and addcmul_. */
 bp_value bp__decayed(bp_value v, double decay, bp_value a, bp_value b);
 /* decay·m + (1 - decay)·x. */

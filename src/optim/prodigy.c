@@ -40,6 +40,6 @@ void bp__optimizer_prodigy(bp__update *u) {
         bp_value step = bp_div(m, bp_add(bp_sqrt(v), bp__as(u, floor, p)));
         bp_assign(m_old, m);
         bp_assign(v_old, v);
-        bp__descend(u, i, rate, bp_add(step, bp__mul_k(p, bp__num(u, "weight_decay"))));
+        bp__descend(u, i, rate, bp_add(step, bp__decay_of(u, p)));
     }
 }

@@ -36,7 +36,7 @@ static void update(bp__update *u, const bp_value *curvature) {
         step = bp_minimum(bp_maximum(step, bp_neg(most)), most);
         bp_assign(m_old, m);
         bp_assign(h_old, bp_where(bp__as(u, turn, p), bp__averaged(h_old, betas->number2, curvature[i]), h_old));
-        bp__descend(u, i, u->lr, bp_add(step, bp__mul_k(p, bp__num(u, "weight_decay"))));
+        bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, p)));
     }
 }
 

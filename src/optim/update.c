@@ -72,7 +72,20 @@ double bp__elements(bp_value p) {
 bp_value bp__gradient_of(bp__update *u, int i, double decay) {
     bp_value g = u->grads[i];
     if (bp__yes(u, "maximize")) g = bp_neg(g);
-    return decay != 0 ? bp_add(g, bp__mul_k(u->params[i], decay)) : g;
+    bool moved = u->decay.graph && decay == bp__num(u, "weight_decay");
+    return moved ? bp_add(g, bp__decay_of(u, u->params[i])) : decay != 0 ? bp_add(g, bp__mul_k(u->params[i], decay)) : g;
+}
+
+bp_value bp__decay_of(bp__update *u, bp_value p) {
+    if (!u->decay.graph) return bp__mul_k(p, bp__num(u, "weight_decay"));
+    *u->takes_decay = true;
+    return bp__scaled(u, p, u->decay);
+}
+
+bp_value bp__times_momentum(bp__update *u, bp_value x, double standard) {
+    if (!u->momentum.graph) return bp__mul_k(x, standard);
+    *u->takes_momentum = true;
+    return bp__scaled(u, x, u->momentum);
 }
 
 bp_value bp__decayed(bp_value v, double decay, bp_value a, bp_value b) {
