@@ -38,6 +38,8 @@ struct bp_state {
     bp__place *places;
     int64_t n_places;
 };
+/* Plain rows of a variable, from a block with the state's layout. */
+void bp__place_plain(const bp__place *p, unsigned char *block, void *to);
 bp_status bp__state_copy(bp_state *s, const char *to, const char *from); /* two variables of one type and shape */
 size_t bp__info_bytes(const bp__info *info);                             /* stored size; dims must be numbers */
 /* Which variables of the graph are kept in panels: [n_variables] flags, from the graph alone. */

@@ -138,6 +138,8 @@ bp_status bp_state_describe(const bp_state *s, const char *name, bp_dtype *dtype
     return BP_OK;
 }
 
+void bp__place_plain(const bp__place *p, unsigned char *block, void *to) { convert(&p->info, block + p->offset, to, true); }
+
 bp_status bp__state_copy(bp_state *s, const char *to, const char *from) {
     bp__place *p;
     BP_TRY(find(s, from, &p));

@@ -187,6 +187,16 @@ static int write_all(int fd, const void *data, size_t n) {
     return 0;
 }
 
+static int write_part(bp_context *ctx, int fd, const bp__bytes *part) {
+    if (!part->fill) return write_all(fd, part->data, part->size);
+    void *bytes = bp__alloc(ctx, part->size + 1);
+    if (!bytes) return ENOMEM;
+    part->fill(part->data, bytes);
+    int number = write_all(fd, bytes, part->size);
+    bp__free(ctx, bytes);
+    return number;
+}
+
 /* Some file systems and all devices cannot sync and say EINVAL; nothing is lost by that. */
 static int sync_fd(int fd) {
     int result;
@@ -195,9 +205,9 @@ static int sync_fd(int fd) {
     return result != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP ? errno : 0;
 }
 
-static int write_parts(int fd, const bp__bytes *parts, int64_t n_parts) {
+static int write_parts(bp_context *ctx, int fd, const bp__bytes *parts, int64_t n_parts) {
     int number = 0;
-    for (int64_t i = 0; i < n_parts && number == 0; i++) number = write_all(fd, parts[i].data, parts[i].size);
+    for (int64_t i = 0; i < n_parts && number == 0; i++) number = write_part(ctx, fd, &parts[i]);
     if (number == 0) number = sync_fd(fd);
     return number;
 }
@@ -216,7 +226,7 @@ static int sync_folder(const char *folder) {
 static bp_status write_directly(bp_context *ctx, const char *path, const bp__bytes *parts, int64_t n_parts) {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) return fail_write(ctx, path, errno);
-    int number = write_parts(fd, parts, n_parts), closed = close_fd(fd);
+    int number = write_parts(ctx, fd, parts, n_parts), closed = close_fd(fd);
     if (number == 0) number = closed;
     return number == 0 ? BP_OK : fail_write(ctx, path, number);
 }
@@ -249,7 +259,7 @@ static bp_status write_regular(bp_context *ctx, const char *path, const struct s
     if (status == BP_OK) {
         int number = 0;
         if (old != NULL && fchmod(fd, old->st_mode & 07777) != 0 && errno != EPERM) number = errno;
-        if (number == 0) number = write_parts(fd, parts, n_parts);
+        if (number == 0) number = write_parts(ctx, fd, parts, n_parts);
         int closed = close_fd(fd);
         if (number == 0) number = closed;
         if (number == 0 && rename(temporary, path) != 0) number = errno;
@@ -282,7 +292,7 @@ bp_status bp__file_write_parts(bp_context *ctx, const char *path, const bp__byte
 }
 
 bp_status bp__file_write_atomic(bp_context *ctx, const char *path, const void *data, size_t n) {
-    bp__bytes all = {data, n};
+    bp__bytes all = {data, n, NULL};
     return bp__file_write_parts(ctx, path, &all, 1);
 }
 

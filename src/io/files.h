@@ -14,6 +14,8 @@ bp_status bp__file_cannot_read(bp_context *ctx, const char *path, int number);
 typedef struct bp__bytes {
     const void *data;
     size_t size;
+    /* Or: puts the bytes of what `data` points to into `to`, when it is written; so that only one part is in memory at a time. */
+    void (*fill)(const void *data, void *to);
 } bp__bytes;
 /* Writes to a temporary name in the same folder, syncs, renames, syncs the folder; on failure the old file is untouched and
    the temporary one is gone. A link is followed; what is no regular file (a pipe, a terminal) is written to directly. */

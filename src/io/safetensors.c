@@ -171,7 +171,7 @@ static bp_status lay_out(bp_context *ctx, bp__buffer *b, const bp__st_tensor *te
     size_t offset = 0;
     for (int64_t i = 0; i < n; i++) {
         offsets[sorted[i] - tensors] = offset;
-        parts[i + 1] = (bp__bytes){sorted[i]->data, sorted[i]->n_bytes};
+        parts[i + 1] = (bp__bytes){sorted[i]->data, sorted[i]->n_bytes, sorted[i]->fill};
         offset += sorted[i]->n_bytes;
     }
     if (n > 1) qsort(sorted, (size_t)n, sizeof *sorted, by_name);
@@ -204,7 +204,7 @@ bp_status bp__safetensors_write(bp_context *ctx, const char *path, const bp__st_
     if (status == BP_OK) {
         length = b.size - sizeof length;
         memcpy(b.data, &length, sizeof length);
-        parts[0] = (bp__bytes){b.data, b.size};
+        parts[0] = (bp__bytes){b.data, b.size, NULL};
         status = bp__file_write_parts(ctx, path, parts, n_tensors + 1);
     }
     bp__buffer_free(&b);

@@ -19,6 +19,7 @@ typedef struct bp__st_tensor {
     int64_t dims[BP__ST_DIMS];
     const void *data; /* n_bytes of them, aligned to the element size */
     size_t n_bytes;
+    void (*fill)(const void *data, void *to); /* for writing, as in bp__bytes; or NULL */
 } bp__st_tensor;
 int64_t bp__st_count(const bp__st_tensor *t); /* elements */
 

@@ -155,30 +155,38 @@ static bp_status add_tensor(tensors *t, const char *name, bp_dtype dtype, const 
     return s->name && data ? BP_OK : bp__out_of_memory(t->ctx, s->n_bytes);
 }
 
-/* All variables as they are in `block`, which has the layout of the state's own. */
-static bp_status add_state(tensors *t, bp_state *state, unsigned char *block, const char *prefix) {
-    unsigned char *own = state->block;
-    bp_status status = BP_OK;
-    state->block = block;
-    for (int64_t i = 0; i < state->n_places && status == BP_OK; i++) {
+/* A variable of a block that has the state's layout; plain rows are made when it is written, one variable at a time. */
+typedef struct stored {
+    const bp__place *place;
+    unsigned char *block;
+} stored;
+static void fill(const void *data, void *to) {
+    const stored *v = data;
+    bp__place_plain(v->place, v->block, to);
+}
+
+static bp_status add_state(tensors *t, const bp_state *state, unsigned char *block, const char *prefix) {
+    for (int64_t i = 0; i < state->n_places; i++) {
         const bp__place *p = &state->places[i];
         char name[700];
         snprintf(name, sizeof name, "%s%s", prefix, p->name);
-        size_t bytes = bp_dtype_size(p->info.dtype);
-        for (int64_t k = 0; k < p->info.dims.n; k++) bytes *= (size_t)p->info.dims.dim[k];
-        void *plain = bp__pool_alloc(&t->pool, bytes + 1);
-        status = plain ? bp_state_get(state, p->name, plain, bytes) : bp__out_of_memory(t->ctx, bytes);
-        if (status == BP_OK) status = add_tensor(t, name, p->info.dtype, &p->info.dims, plain);
+        stored *v = bp__pool_alloc(&t->pool, sizeof *v);
+        if (!v) return bp__out_of_memory(t->ctx, sizeof *v);
+        *v = (stored){p, block};
+        BP_TRY(add_tensor(t, name, p->info.dtype, &p->info.dims, v));
+        t->list[t->n - 1].fill = fill;
     }
-    state->block = own;
-    return status;
+    return BP_OK;
 }
 
 static bp_status collect(bp__loop *l, tensors *t) {
     bp_state *state = l->net->state;
     BP_TRY(add_state(t, state, state->block, ""));
-    BP_TRY(add_state(t, state, l->good_state, "good/"));
-    if (l->run->best >= 0) BP_TRY(add_state(t, state, l->best_state, "best/"));
+    /* A copy that is the state itself is left out: after an epoch most are. */
+    if (l->good_state && memcmp(l->good_state, state->block, state->bytes) != 0)
+        BP_TRY(add_state(t, state, l->good_state, "good/"));
+    if (l->best_state && memcmp(l->best_state, state->block, state->bytes) != 0)
+        BP_TRY(add_state(t, state, l->best_state, "best/"));
     bp_dims window = bp_shape(1, BP__WINDOW), rows = {.n = 1, .dim = {l->n_seen}};
     BP_TRY(add_tensor(t, "health/norms", BP_F64, &window, l->health.window));
     if (!l->in_epoch) return BP_OK;
@@ -260,6 +268,12 @@ static bp_status copy_tensor(bp__loop *l, const bp__st_file *f, const char *name
 
 static bp_status read_state(bp__loop *l, const bp__st_file *f, unsigned char *block, const char *prefix) {
     bp_state *state = l->net->state;
+    char first[700];
+    snprintf(first, sizeof first, "%s%s", prefix, state->n_places ? state->places[0].name : "");
+    if (prefix[0] && !bp__safetensors_find(f, first)) { /* left out: it was the state */
+        memcpy(block, state->block, state->bytes);
+        return BP_OK;
+    }
     unsigned char *own = state->block;
     bp_status status = BP_OK;
     state->block = block;
@@ -336,11 +350,14 @@ static bp_status restore(bp__loop *l, const bp__st_file *f, const bp__tree *t, c
     const bp__tree *in_epoch = bp__tree_get(t, "in_epoch");
     l->in_epoch = in_epoch && in_epoch->boolean;
     BP_TRY(read_state(l, f, l->net->state->block, ""));
-    BP_TRY(read_state(l, f, l->good_state, "good/"));
     BP_TRY(read_epochs(l, bp__tree_get(t, "epochs")));
     if (run->best >= run->n_epochs || l->step < 0 || l->epoch < 0 || l->health.n_window < 0)
         return damaged(l, f->path, "counters");
+    if (run->best >= 0 && !l->best_state && !(l->best_state = bp__alloc(run->ctx, l->net->state->bytes + 1)))
+        return bp__out_of_memory(run->ctx, l->net->state->bytes);
     if (run->best >= 0) BP_TRY(read_state(l, f, l->best_state, "best/"));
+    BP_TRY(bp__loop_keep_good(l));
+    if (l->good_state) BP_TRY(read_state(l, f, l->good_state, "good/"));
     BP_TRY(copy_tensor(l, f, "health/norms", l->health.window, sizeof l->health.window));
     if (l->in_epoch) BP_TRY(read_within_epoch(l, f));
     const bp__tree *events = bp__tree_get(t, "events_bytes"), *start = bp__tree_get(t, "start_time");

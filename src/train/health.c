@@ -102,7 +102,7 @@ bp_status bp__loop_diverged(bp__loop *l, const char *what, const int64_t *rows, 
     bp__health *h = &l->health;
     h->n_bad = h->n_far = 0;
     if (l->d->s.on_divergence == BP__DIVERGENCE_CONTINUE) return BP_OK;
-    memcpy(l->net->state->block, l->good_state, l->net->state->bytes);
+    memcpy(l->net->state->block, bp__loop_best_is_good(l) ? l->best_state : l->good_state, l->net->state->bytes);
     bool over = l->d->s.on_divergence == BP__DIVERGENCE_STOP || h->n_rollbacks >= MAX_ROLLBACKS;
     if (over) {
         l->diverged = true;

@@ -15,6 +15,21 @@ double bp__now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+bool bp__loop_best_is_good(const bp__loop *l) { return l->best_state && !l->net->average; }
+
+bp_status bp__loop_keep_good(bp__loop *l) {
+    bp_context *ctx = l->run->ctx;
+    if (bp__loop_best_is_good(l)) {
+        bp__free(ctx, l->good_state);
+        l->good_state = NULL;
+        return BP_OK;
+    }
+    if (!l->good_state && !(l->good_state = bp__alloc(ctx, l->net->state->bytes + 1)))
+        return bp__out_of_memory(ctx, l->net->state->bytes);
+    memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
+    return BP_OK;
+}
+
 double bp__loop_seconds(const bp__loop *l) { return l->before + bp__now() - l->started; }
 
 void bp__loop_stop(bp__loop *l, const char *why) {
@@ -126,6 +141,8 @@ static bp_status keep_best(bp__loop *l, bp__epoch *e) {
         l->best_value = v;
         l->run->best = l->run->n_epochs - 1;
         bool average = e->by_average || l->net->average_always;
+        if (!l->best_state && !(l->best_state = bp__alloc(l->run->ctx, l->net->state->bytes + 1)))
+            return bp__out_of_memory(l->run->ctx, l->net->state->bytes);
         if (average) BP_TRY(bp__net_use_average(l->net));
         memcpy(l->best_state, l->net->state->block, l->net->state->bytes);
         if (average) bp__net_use_trained(l->net);
@@ -157,11 +174,7 @@ static bp_status check_epoch(bp__loop *l, const bp__epoch *e, bool *good) {
     bool judged = e->validation.n > e->validation.n_unknown;
     bool blind = judged && (!isfinite(e->validation.loss) || bp__health_far(&l->health, e->validation.loss));
     *good = !exploded && !nothing && !blind;
-    if (*good) {
-        if (trained && l->health.n_bad == 0 && l->health.n_far == 0)
-            memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
-        return BP_OK;
-    }
+    if (*good) { return trained && l->health.n_bad == 0 && l->health.n_far == 0 ? bp__loop_keep_good(l) : BP_OK; }
     char why[200];
     if (nothing)
         snprintf(why, sizeof why, "no step of epoch %lld had a finite loss and gradient", (long long)l->epoch);
@@ -190,6 +203,7 @@ static bp_status end_epoch(bp__loop *l) {
     bool good;
     BP_TRY(check_epoch(l, e, &good));
     if (good || l->d->s.on_divergence == BP__DIVERGENCE_CONTINUE) BP_TRY(keep_best(l, e));
+    if (good && bp__loop_best_is_good(l)) BP_TRY(bp__loop_keep_good(l));
     if (bp__schedule_is_plateau(l->d->rate)) {
         double v = validates(l) ? e->validation.loss : e->train.loss;
         if (bp__schedule_report(l->d->rate, &l->plateau, v))
@@ -252,10 +266,7 @@ static bp_status allocate(bp__loop *l) {
     l->seen = bp__alloc(ctx, sizeof(int64_t) * (size_t)n);
     l->all_p = bp__alloc(ctx, sizeof(double) * (size_t)(n * k));
     l->all_loss = bp__alloc(ctx, sizeof(double) * (size_t)n);
-    l->best_state = bp__zalloc(ctx, l->net->state->bytes + 1);
-    l->good_state = bp__alloc(ctx, l->net->state->bytes + 1);
-    if (!l->order || !l->seen || !l->all_p || !l->all_loss || !l->best_state || !l->good_state)
-        return bp__out_of_memory(ctx, l->net->state->bytes);
+    if (!l->order || !l->seen || !l->all_p || !l->all_loss) return bp__out_of_memory(ctx, l->net->state->bytes);
     return bp__staging_new(&l->staging, l->d->data, l->d->weight, l->d->batch);
 }
 
@@ -275,8 +286,7 @@ static bp_status begin(bp__loop *l) {
         BP_TRY(status);
     }
     BP_TRY(bp__net_start_average(l->net));
-    memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
-    return BP_OK;
+    return bp__loop_keep_good(l);
 }
 
 static bp_status go(bp__loop *l) {
@@ -306,7 +316,7 @@ static bp_status go(bp__loop *l) {
         BP_TRY(bp__loop_diverged(l, "the run ended with steps that were skipped", NULL, 0));
     if (l->run->folder && l->position >= l->d->data->train.n_rows) /* within an epoch it is written already */
         BP_TRY(bp__checkpoint_write(l));                           /* before the best comes back: a longer run goes on here */
-    if (s->restore_best && l->run->best >= 0) {
+    if (s->restore_best && l->best_state) {
         memcpy(l->net->state->block, l->best_state, l->net->state->bytes);
         l->run->by_average = l->run->epochs[l->run->best].by_average || l->net->average_always;
         return BP_OK;

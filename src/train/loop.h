@@ -44,8 +44,11 @@ typedef struct bp__loop {
     double *all_p, *all_loss; /* of the rows that were trained on, in their order */
     int64_t *seen;
     int64_t n_seen;
-    double epoch_loss;                      /* their losses' sum */
-    unsigned char *best_state, *good_state; /* good: what a rollback goes back to */
+    double epoch_loss;         /* their losses' sum */
+    unsigned char *best_state; /* NULL: there is none yet */
+    /* What a rollback goes back to: the best state; before there is one, or where it is an average, the last good one, kept here.
+     */
+    unsigned char *good_state;
     double best_value;
     bp__health health;
     bp__plateau plateau;
@@ -58,7 +61,9 @@ typedef struct bp__loop {
 } bp__loop;
 
 double bp__loop_seconds(const bp__loop *l);
-double bp__loop_rate(const bp__loop *l); /* the learning rate of the step to come */
+bool bp__loop_best_is_good(const bp__loop *l); /* then no other good state is kept */
+bp_status bp__loop_keep_good(bp__loop *l);     /* the state as it is now is good */
+double bp__loop_rate(const bp__loop *l);       /* the learning rate of the step to come */
 /* Forward, backward and update for rows [position, position + n) of the epoch's order. */
 bp_status bp__loop_step(bp__loop *l, int64_t n);
 /* After a step that was committed: learns from it. */

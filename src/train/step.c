@@ -141,7 +141,7 @@ bp_status bp__loop_step(bp__loop *l, int64_t n) {
         l->n_seen += n;
         l->epoch_loss += out.loss * (double)n;
         BP_TRY(bp__health_note(l, rows, n, &out));
-        if (l->step % GOOD_STEPS == 0 && l->health.n_far == 0) memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
+        if (l->step % GOOD_STEPS == 0 && l->health.n_far == 0) BP_TRY(bp__loop_keep_good(l));
     } else
         BP_TRY(bp__health_skipped(l, rows, n, &out));
     l->position += n;
