@@ -11,19 +11,17 @@
 
 /* ---- The record: section by section ---- */
 
-bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted) {
+bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s) {
     *out = bp__tree_new(ctx, BP__MAP);
     if (!*out) return bp__out_of_memory(ctx, 0);
     BP_TRY(bp__put_number(ctx, *out, "loss", s->loss));
-    for (int i = 0; i < BP__N_METRICS; i++)
-        if (bp__metric_of(i, task) && (!wanted || wanted[i]))
-            BP_TRY(bp__put_number(ctx, *out, bp__metric_name(i, NULL), s->metric[i]));
+    for (int i = 0; s->metrics && i < s->n_metrics; i++) BP_TRY(bp__put_number(ctx, *out, s->metrics->at[i].name, s->metric[i]));
     return s->n_unknown ? bp__put_int(ctx, *out, "unknown_labels", s->n_unknown) : BP_OK;
 }
 
 static bp_status put_scores(bp_run *run, const char *key, const bp__scores *s) {
     bp__tree *t = NULL;
-    BP_TRY(bp__scores_tree(&t, run->ctx, s, run->d->data->task, run->d->s.metrics));
+    BP_TRY(bp__scores_tree(&t, run->ctx, s));
     return bp__put(run->ctx, run->record, key, t, NULL);
 }
 
