@@ -582,12 +582,18 @@ static int set_up(void **state) {
 }
 static int tear_down(void **state) {
     (void)state;
-    static const char *const files[] = {"config.yaml",     "model.safetensors", "metrics.csv",
-                                        "decisions.jsonl", "record.json",       "lock"},
+    static const char *const files[] = {"config.yaml",
+                                        "model.safetensors",
+                                        "metrics.csv",
+                                        "decisions.jsonl",
+                                        "record.json",
+                                        "lock",
+                                        "checkpoint.safetensors",
+                                        "checkpoint.1.safetensors"},
                              *const dirs[] = {"run", "again"};
     for (int d = 0; d < 2; d++) {
         char path[400];
-        for (int i = 0; i < 6; i++) {
+        for (int i = 0; i < BP__COUNT(files); i++) {
             snprintf(path, sizeof path, "%s/%s/%s", folder, dirs[d], files[i]);
             unlink(path);
         }

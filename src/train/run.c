@@ -243,7 +243,8 @@ bp_status bp_run_number(const bp_run *run, const char *name, double *x) {
         char key[80];
         size_t n = dot ? (size_t)(dot - at) : strlen(at);
         snprintf(key, sizeof key, "%.*s", (int)BP__MIN(n, sizeof key - 1), at);
-        const bp__tree *next = bp__tree_get(t, key);
+        const bp__tree *next = bp__tree_get(t, key), *rest = bp__tree_get(t, at);
+        if (rest) next = rest, dot = NULL; /* a name with a dot of its own, such as pinball_0.9 */
         if (!next) {
             const char *names[40];
             int64_t k = 0;
