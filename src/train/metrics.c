@@ -122,6 +122,12 @@ bp_status bp__metrics_fit(bp__metrics *m, bp_context *ctx, const char *file, bp_
     return BP_OK;
 }
 
+bool bp__metrics_by_weight(const bp__metrics *m) {
+    for (int i = 0; i < m->n; i++)
+        if (m->at[i].by_weight) return true;
+    return false;
+}
+
 const char *bp__metrics_headline(const bp__metrics *m, bp__task task) {
     if (m->given) return m->n ? m->at[0].name : NULL;
     return task == BP__CLASSIFICATION ? "accuracy" : "rmse";
@@ -171,7 +177,8 @@ static bp_status of_classes(double *out, const bp__metrics *m, const bp__scored_
     for (int i = 0; i < m->n && status == BP_OK; i++) {
         const bp__metric *one = &m->at[i];
         const row *f = &rows[one->kind];
-        if (f->classes) status = f->classes(&out[i], one->by_weight && r->weight ? &weighted : &plain, f->how, one->value);
+        if (one->by_weight && !r->weight) continue;
+        if (f->classes) status = f->classes(&out[i], one->by_weight ? &weighted : &plain, f->how, one->value);
     }
     bp__free(r->ctx, label);
     bp__free(r->ctx, sums);
@@ -203,7 +210,8 @@ static bp_status of_numbers(double *out, const bp__metrics *m, const bp__scored_
             const row *f = &rows[one->kind];
             if (!f->numbers) continue;
             x = (double)NAN;
-            if (finite) status = f->numbers(&x, one->by_weight && r->weight ? &weighted : &plain, f->how, one->value);
+            if (finite && (r->weight || !one->by_weight))
+                status = f->numbers(&x, one->by_weight ? &weighted : &plain, f->how, one->value);
             out[i] += x / (double)k;
         }
     }
@@ -247,10 +255,8 @@ static bp_status count(bp__scores *out, const bp__dataset *d, const int64_t *row
 
 /* The chosen rows as the metrics want them: labels, or targets and predictions in the targets' units. */
 static bp_status score(bp__scores *out, const bp__dataset *d, const int64_t *rows_of, int64_t n, const double *p) {
-    bool of_class = d->task == BP__CLASSIFICATION, by_weight = false;
+    bool of_class = d->task == BP__CLASSIFICATION, by_weight = d->weight && bp__metrics_by_weight(out->metrics);
     int64_t k = of_class ? d->n_classes : d->n_targets, values = of_class ? 0 : n * k;
-    for (int i = 0; i < out->metrics->n; i++) by_weight |= out->metrics->at[i].by_weight;
-    by_weight = by_weight && d->weight;
     size_t bytes = sizeof(double) * (size_t)(2 * values + (by_weight ? n : 0)), label_bytes = sizeof(int64_t) * (size_t)n;
     double *y = bp__alloc(d->ctx, bytes + 1), *restored = y + values, *weight = restored + values;
     int64_t *label = of_class ? bp__alloc(d->ctx, label_bytes) : NULL;

@@ -30,6 +30,7 @@ bp_status bp__metrics_want(bp__metrics *m, bp_context *ctx, const char *file, co
                            const char *name, int *index);
 /* Leaves those of the task; fails where one was asked for that is of another. */
 bp_status bp__metrics_fit(bp__metrics *m, bp_context *ctx, const char *file, bp__task task);
+bool bp__metrics_by_weight(const bp__metrics *m);                      /* does one count rows by their weights? */
 const char *bp__metrics_headline(const bp__metrics *m, bp__task task); /* the one to show where there is room for one, or NULL */
 
 /* ---- Functions ---- */
@@ -87,7 +88,7 @@ typedef struct bp__scored_rows {
     const double *p;
     const int64_t *label; /* -1: unknown */
     const double *y;
-    const double *weight; /* for metrics that count rows by it; NULL: all 1 */
+    const double *weight; /* for metrics that count rows by it, which are not defined without: NULL */
 } bp__scored_rows;
 bp_status bp__metrics_compute(double *out, const bp__metrics *m, const bp__scored_rows *r);
 #endif

@@ -6,11 +6,11 @@
 #include "io/json.h"
 #include "train/train.h"
 
-static bp_status apply(bp__dataset **out, bp_model *m, const bp_data *data, bool targets) {
+static bp_status apply(bp__dataset **out, bp_model *m, const bp_data *data, bool targets, bool weights) {
     *out = NULL;
     if (data->size < sizeof *data) return bp__fail(m->ctx, BP_INVALID, "bp_data.size is %zu, not sizeof(bp_data)", data->size);
     if (!data->path) return bp__fail(m->ctx, BP_INVALID, "no data is given");
-    bp__data_spec spec = {.path = data->path, .input = data->input};
+    bp__data_spec spec = {.path = data->path, .input = data->input, .weights = weights};
     if (data->target) {
         spec.targets[0] = data->target;
         spec.n_targets = 1;
@@ -197,7 +197,7 @@ bp_status bp_model_predict_file(bp_model *m, const bp_data *data, const char *fo
                            "there is no format %s; csv, jsonl and npy are", format);
     bp__dataset *d = NULL;
     double *p = NULL;
-    BP_TRY(apply(&d, m, data, false));
+    BP_TRY(apply(&d, m, data, false, false));
     bp_status status = tell_cells(m, d, strict != 0);
     if (status == BP_OK) status = outputs(m, d, &p);
     if (status == BP_OK) {
@@ -298,8 +298,9 @@ static bp_status put_classes(const bp_model *m, const bp__scores *s, bp__tree *t
 
 /* The metrics that the model's configuration names, else the default ones. */
 static bp_status chosen_metrics(bp__metrics *out, const bp_model *m) {
-    BP_TRY(bp__metrics_read(out, m->ctx, NULL, bp__tree_get(m->config, "metrics")));
-    return bp__metrics_fit(out, m->ctx, NULL, m->prep->task);
+    bp_status status = bp__metrics_read(out, m->ctx, NULL, bp__tree_get(m->config, "metrics"));
+    if (status == BP_OK) status = bp__metrics_fit(out, m->ctx, NULL, m->prep->task);
+    return status == BP_CONFIG ? BP_FORMAT : status; /* nobody wrote it by hand: the model is damaged, or newer */
 }
 
 static bp_status evaluate(bp_model *m, const bp_data *data, bool report, char **text, char **json) {
@@ -310,11 +311,11 @@ static bp_status evaluate(bp_model *m, const bp_data *data, bool report, char **
     bp__dataset *d = NULL;
     bp__scores s = {0};
     bp__tree *tree = NULL;
-    BP_TRY(apply(&d, m, data, true));
+    BP_TRY(apply(&d, m, data, true, bp__metrics_by_weight(&metrics)));
     bp_status status = tell_cells(m, d, false);
     if (status == BP_OK && d->test.n_rows == 0)
         status = bp__fail_at(m->ctx, BP_DATA, (bp__where){.file = data->path}, "%s has no rows with a target", data->path);
-    if (status == BP_OK) status = bp__evaluate(&s, &metrics, m->net, d, &d->test, d->weight);
+    if (status == BP_OK) status = bp__evaluate(&s, &metrics, m->net, d, &d->test, NULL);
     if (status == BP_OK) status = bp__scores_tree(&tree, m->ctx, &s);
     if (status == BP_OK && s.n_unknown)
         bp__log(m->ctx, BP_LOG_WARNING, "%s: %lld row%s a label that the model does not know, such as %s, and count%s as wrong",
