@@ -8,6 +8,9 @@ CMAKE ?= cmake
 CTEST ?= ctest
 WERROR ?= 0
 FUZZ_SECONDS ?= 60
+N ?= 100000
+SEED ?= 1
+STRIDE ?= 509
 OPTIONS ?=
 
 # CMake reads the compiler and its flags from the environment, once. When they change, it has to forget the old ones.
@@ -22,7 +25,7 @@ configure = \
 	  -DCMAKE_INSTALL_LIBDIR='$(patsubst $(abspath $(PREFIX))/%,%,$(abspath $(LIBDIR)))' -DBP_WERROR=$(WERROR)
 compile = MAKEFLAGS=--no-print-directory $(CMAKE) --build $(BUILD) -j $(JOBS)
 
-.PHONY: all check demo install tables format fuzz bench clean
+.PHONY: all check demo install tables format mutation fuzz fuzz-readers accuracy bench clean
 all:
 	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
 	@$(compile) --target product
@@ -54,7 +57,26 @@ tables:
 	@sh tools/man_page.sh $(BUILD)/backprop docs/backprop.1 >$(BUILD)/backprop.1 && cmp -s $(BUILD)/backprop.1 docs/backprop.1 || \
 	  cp $(BUILD)/backprop.1 docs/backprop.1
 
+# Breaks every gradient rule on purpose and prints how many of the mutants the gradient check kills.
+mutation:
+	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
+	@$(compile) --target test_mutation
+	@$(BUILD)/tests/test_mutation
+
+# N random graphs from seed SEED on: the same bits with and without passes, on every instruction set and number of threads.
 fuzz:
+	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
+	@$(compile) --target test_random_graphs
+	@BP_GRAPHS=$(N) BP_SEED=$(SEED) $(BUILD)/tests/test_random_graphs
+
+# Measures the errors of the vector functions; STRIDE=1: at every number of single precision.
+accuracy:
+	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
+	@$(compile) --target test_accuracy
+	@BP_THREADS=$(JOBS) $(BUILD)/tests/test_accuracy --write docs/accuracy.md $(STRIDE)
+
+# What reads files and configurations, with libFuzzer, so many seconds each.
+fuzz-readers:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang OPTIONS='-DBP_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug' fuzz-run
 .PHONY: fuzz-run
 fuzz-run:

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define ON(id) (1u << VERB_##id)
-#define CONFIGURED (ON(train) | ON(init) | ON(config) | ON(inspect) | ON(gradcheck) | ON(lr_preview))
+#define CONFIGURED (ON(train) | ON(init) | ON(config) | ON(inspect) | ON(gradcheck) | ON(lr_preview) | ON(lr_find))
 #define EVERY UINT32_MAX
 const option options[N_OPTIONS] = {
 #define OPTION(id, name, letter, argument, how, key, on, help) {name, letter, argument, how, key, on, help},

@@ -5,11 +5,13 @@
 
 static const struct {
     const char *topic, *what, *use;
-} topics[] = {{"layers", "layer", "--model 'linear 128, relu, linear', or model: in a configuration"},
-              {"losses", "loss", "--loss 'huber delta=2', or loss: in a configuration"},
-              {"optimizers", "optimizer", "--optimizer 'sgd lr=0.1', or optimizer: in a configuration"},
-              {"schedules", "schedule", "--schedule cosine, or schedule: in a configuration"},
-              {"metrics", "metric", "metrics: in a configuration"}};
+} topics[] = {
+    {"layers", "layer", "--model 'linear 128, relu, linear', or model: in a configuration"},
+    {"losses", "loss", "--loss 'huber delta=2', or loss: in a configuration"},
+    {"optimizers", "optimizer", "--optimizer 'sgd lr=0.1', or optimizer: in a configuration"},
+    {"schedules", "schedule", "--schedule cosine, or schedule: in a configuration"},
+    {"initializers", "initializer", "init: {weight: orthogonal} in a layer, or init: [{match: \"*.weight\", orthogonal}]"},
+    {"metrics", "metric", "metrics: in a configuration"}};
 enum { N_TOPICS = sizeof topics / sizeof *topics };
 
 static const char *topic_name(int index) { return index < N_VERBS ? verbs[index].name : topics[index - N_VERBS].topic; }

@@ -1,59 +1,60 @@
 /* backprop lr-preview: the learning rate over the run, drawn or as numbers. */
-#include "cli.h"
+#include "plot.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-enum { USUAL = 200, WIDTH = 64, HEIGHT = 12, MOST = 10000000 };
+enum { USUAL = 200, MOST = 10000000 };
 
-static void draw(const double *lr, int64_t n, const char *per) {
-    double high = 0;
+static int show(cli *c, const double *lr, const double *ticks, int64_t n, const char *per) {
+    char title[120], x_label[40];
+    plot p = {.title = title, .x_label = x_label, .y_label = "learning rate", .x = ticks, .y = lr, .n = n};
+    double highest = 0;
     for (int64_t i = 0; i < n; i++)
-        if (lr[i] > high) high = lr[i];
-    int64_t width = n < WIDTH ? n : WIDTH;
-    for (int row = HEIGHT; row >= 0; row--) {
-        if (row % 4 == 0)
-            printf("%10.3g |", high * row / HEIGHT);
-        else
-            printf("%10s |", "");
-        char line[WIDTH + 1];
-        for (int64_t x = 0; x < width; x++) {
-            double v = lr[width > 1 ? x * (n - 1) / (width - 1) : 0];
-            line[x] = high > 0 && (int)(v / high * HEIGHT + 0.5) == row ? '*' : ' ';
-        }
-        size_t used = (size_t)width;
-        while (used > 0 && line[used - 1] == ' ') used--;
-        printf("%.*s\n", (int)used, line);
+        if (lr[i] > highest) highest = lr[i];
+    p.high = 1.05 * highest;
+    snprintf(title, sizeof title, "learning rate: %.4g to %.4g, highest %.4g", lr[0], lr[n - 1], highest);
+    snprintf(x_label, sizeof x_label, "%s (0 to %lld)", per, (long long)(n - 1));
+    const char *to = cli_value(c, OPT_output);
+    if (to) return cli_plot_svg(c, &p, to);
+    cli_plot(c, &p);
+    return EXIT_DONE;
+}
+
+static void numbers(const double *lr, int64_t n, const char *per) {
+    printf("{\"per\":\"%s\",\"lr\":[", per);
+    for (int64_t i = 0; i < n; i++) {
+        if (i) fputc(',', stdout);
+        cli_json_number(stdout, lr[i]);
     }
-    printf("%10s +", "");
-    for (int64_t x = 0; x < width; x++) fputc('-', stdout);
-    printf("\n%10s  %s 0 to %lld: from %.6g to %.6g\n", "", per, (long long)(n - 1), lr[0], lr[n - 1]);
+    fputs("]}\n", stdout);
+}
+
+static int preview(cli *c, bp_config *cfg, int64_t n) {
+    const char *per = "step";
+    double *lr = calloc((size_t)n, 2 * sizeof *lr), *ticks = lr + n;
+    if (!lr) return cli_cannot(c, "MEMORY", "out of memory for %lld rates; give a smaller --steps", (long long)n);
+    for (int64_t i = 0; i < n; i++) ticks[i] = (double)i;
+    bp_status status = bp_config_rates(cfg, n, lr, &per);
+    int code = status == BP_OK ? EXIT_DONE : cli_fail(c, status);
+    if (code == EXIT_DONE && (!c->json || cli_has(c, OPT_output))) code = show(c, lr, ticks, n, per);
+    if (code == EXIT_DONE && c->json) numbers(lr, n, per);
+    free(lr);
+    return code;
 }
 
 int verb_lr_preview(cli *c) {
-    const char *given_steps = cli_value(c, OPT_steps);
-    int64_t n = given_steps ? strtoll(given_steps, NULL, 10) : USUAL;
-    if (n < 1 || n > MOST) return cli_usage(c, NULL, "--steps needs a whole number from 1 to %d", MOST);
+    const char *steps = cli_value(c, OPT_steps);
+    int64_t n = steps ? strtoll(steps, NULL, 10) : 0;
+    if (steps && (n < 1 || n > MOST)) return cli_usage(c, NULL, "--steps needs a whole number from 1 to %d", MOST);
+    int code = cli_plot_check(c);
+    if (code != EXIT_DONE) return code;
     bp_config *cfg = NULL;
-    const char *per = "step";
-    double *lr = calloc((size_t)n, sizeof *lr);
-    if (!lr) return cli_cannot(c, "MEMORY", "out of memory for %lld rates; give a smaller --steps", (long long)n);
     bp_status status = cli_open_config(c, &cfg, c->arguments[0]);
-    if (status == BP_OK) status = bp_config_rates(cfg, n, lr, &per);
-    int code = EXIT_DONE;
-    if (status != BP_OK) {
+    if (status == BP_OK && !steps) status = bp_config_ticks(cfg, &n);
+    if (status != BP_OK)
         code = cli_fail(c, status);
-    } else if (c->json) {
-        printf("{\"per\":\"%s\",\"lr\":[", per);
-        for (int64_t i = 0; i < n; i++) {
-            if (i) fputc(',', stdout);
-            cli_json_number(stdout, lr[i]);
-        }
-        fputs("]}\n", stdout);
-    } else {
-        draw(lr, n, per);
-    }
-    free(lr);
+    else
+        code = preview(c, cfg, n < 1 ? USUAL : n > MOST ? MOST : n);
     bp_config_free(cfg);
     return code;
 }

@@ -229,9 +229,30 @@ BP_API bp_status bp_config_gradcheck(bp_config *cfg, char **text, char **json);
 /* The learning rate in use at tick 0 … n-1, into lr [n]; *per is "step" or "epoch". Where a length follows the run's and neither
    epochs nor steps are set, n is the length. Reads no data unless steps per epoch matter. */
 BP_API bp_status bp_config_rates(bp_config *cfg, int64_t n, double *lr, const char **per);
+/* How many ticks the run has; 0: the configuration does not say (epochs need the data to become steps: without data, too). */
+BP_API bp_status bp_config_ticks(bp_config *cfg, int64_t *n);
+/* The range test for a learning rate (Smith 2017; smoothing and suggestions are fastai's): trains the configured model from its
+   start for `steps` steps while the rate grows from `first` to `last` by the same factor each step, until the smoothed loss is
+   above four times its lowest. The configuration's schedule, length and early stopping do not count; nothing is kept or written.
+ */
+typedef struct bp_lr_range {
+    size_t size;                /* sizeof(bp_lr_range), set by the caller */
+    int64_t n;                  /* steps done */
+    double *lr, *loss, *smooth; /* [n] */
+    double valley;              /* half-way down the longest fall of the smoothed loss: a good rate. NaN: too few steps to say */
+    double steepest;            /* where the smoothed loss falls fastest */
+    double minimum;             /* a tenth of the rate with the lowest smoothed loss: an upper end */
+    int exploded;               /* it ended before `last` */
+} bp_lr_range;
+/* Give it to bp_lr_range_free. Of the callbacks only `interrupted` is used: BP_STOPPED. BP_DIVERGED: the very first loss is not
+ * finite. */
+BP_API bp_status bp_lr_find(bp_lr_range *out, bp_config *cfg, double first, double last, int64_t steps,
+                            const bp_callbacks *callbacks);
+BP_API void bp_lr_range_free(bp_context *ctx, bp_lr_range *range);
 BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **text, char **json);
 
-/* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric"; NULL after the last. help may be NULL. */
+/* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric", "initializer"; NULL after the last. help
+ * may be NULL. */
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
@@ -280,42 +301,51 @@ BP_API bp_dims bp_value_dims(bp_value x);
 BP_API bp_dtype bp_value_dtype(bp_value x);
 BP_API int bp_is_bad(bp_value x);
 
-/* How a variable starts. Bounds follow PyTorch: kaiming_uniform(a) is U(-b, b), b = sqrt(6 / ((1 + a²) fan_in)). */
+/* How a variable starts. Make one with the functions below: formulas and names are those of torch.nn.init. Random ones draw from
+   the seed and the variable's name alone. fan_in is the product of all sizes but the first, fan_out of all but the second. */
 typedef enum bp_init_kind {
     BP_INIT_ZEROS,
     BP_INIT_CONSTANT,
     BP_INIT_UNIFORM,
     BP_INIT_NORMAL,
     BP_INIT_TRUNC_NORMAL,
-    BP_INIT_KAIMING_UNIFORM,
-    BP_INIT_KAIMING_NORMAL,
-    BP_INIT_XAVIER_UNIFORM,
-    BP_INIT_XAVIER_NORMAL
+    BP_INIT_SCALED,
+    BP_INIT_EYE,
+    BP_INIT_DIRAC,
+    BP_INIT_ORTHOGONAL,
+    BP_INIT_SPARSE
 } bp_init_kind;
+typedef enum bp_fan { BP_FAN_IN, BP_FAN_OUT, BP_FAN_AVG } bp_fan;
+typedef enum bp_spread { BP_SPREAD_UNIFORM, BP_SPREAD_NORMAL, BP_SPREAD_TRUNC_NORMAL } bp_spread;
 typedef struct bp_init {
     bp_init_kind kind;
-    double a, b; /* constant: a; uniform: [a, b); normal: mean a, deviation b; kaiming: negative slope a */
+    double a, b, c, d; /* the numbers of the functions below, in their order */
+    bp_fan fan;
+    bp_spread spread;
+    int fit; /* 0; a configuration's initialiser that is finished with data has its number here */
 } bp_init;
-static inline bp_init bp_zeros(void) {
-    bp_init i = {BP_INIT_ZEROS, 0, 0};
-    return i;
-}
-static inline bp_init bp_filled(double value) {
-    bp_init i = {BP_INIT_CONSTANT, value, 0};
-    return i;
-}
-static inline bp_init bp_uniform_init(double low, double high) {
-    bp_init i = {BP_INIT_UNIFORM, low, high};
-    return i;
-}
-static inline bp_init bp_normal_init(double mean, double deviation) {
-    bp_init i = {BP_INIT_NORMAL, mean, deviation};
-    return i;
-}
-static inline bp_init bp_kaiming_uniform(void) {
-    bp_init i = {BP_INIT_KAIMING_UNIFORM, 2.23606797749978969641, 0};
-    return i;
-}
+BP_API bp_init bp_zeros(void);
+BP_API bp_init bp_filled(double value);
+BP_API bp_init bp_uniform_init(double low, double high);
+BP_API bp_init bp_normal_init(double mean, double deviation);
+BP_API bp_init bp_trunc_normal_init(double mean, double deviation, double low, double high);
+/* Mean 0, variance scale / fan; uniform: within sqrt(3 scale / fan); trunc_normal: cut at two deviations and widened so that the
+   variance holds after the cut (Keras). At least two axes. */
+BP_API bp_init bp_variance_scaling(double scale, bp_fan fan, bp_spread spread);
+BP_API bp_init bp_kaiming_uniform(void); /* as torch.nn.Linear starts: within 1 / sqrt(fan_in) */
+BP_API bp_init bp_kaiming_init(double gain, bp_fan fan, bp_spread spread); /* variance gain² / fan (He 2015) */
+BP_API bp_init bp_xavier_init(double gain, bp_spread spread); /* variance 2 gain² / (fan_in + fan_out) (Glorot, Bengio 2010) */
+BP_API bp_init bp_lecun_init(bp_spread spread);               /* variance 1 / fan_in (LeCun 1998) */
+BP_API bp_init bp_eye_init(void);                             /* ones on the diagonal of a matrix */
+/* Weights of a convolution [out, in / groups, …] that let the first channels of each group through as they are. */
+BP_API bp_init bp_dirac_init(int64_t groups);
+/* Orthonormal rows or columns, whichever are fewer, times gain (Saxe 2013); axes beyond the first count as one. */
+BP_API bp_init bp_orthogonal_init(double gain);
+/* A matrix of normals with the given deviation; in every column that part of the rows, rounded up, is 0 (Martens 2010). */
+BP_API bp_init bp_sparse_init(double sparsity, double deviation);
+/* torch's calculate_gain: linear, conv1d, conv2d, sigmoid 1; tanh 5/3; relu sqrt 2; leaky_relu sqrt(2 / (1 + slope²)); selu 3/4.
+   Not a number for another name. */
+BP_API double bp_init_gain(const char *nonlinearity, double slope);
 
 /* Leaves. Names are unique within a graph and name the random stream of the initialiser ("NAME/init"). */
 BP_API bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims);
@@ -333,6 +363,18 @@ BP_API void bp_assign(bp_value variable, bp_value value);
 BP_API bp_value bp_gradient(bp_value y, bp_value x);
 /* d[j] = Σ_i cotangents[i] · ∂values[i]/∂wrt[j]; one backward graph for all. cotangents NULL: ones. */
 BP_API void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m);
+/* Forward mode: d[i] = Σ_j ∂values[i]/∂wrt[j] · tangents[j], the derivative along the tangents, which have wrt's types and
+ * shapes. */
+BP_API void bp_jvp(bp_value *d, const bp_value *values, int n, const bp_value *wrt, const bp_value *tangents, int m);
+/* d[j] = Σ_k ∂²y/∂wrt[j]∂wrt[k] · tangents[k]: the Hessian of y (or of the sum of a tensor) times a vector, without the Hessian.
+ */
+BP_API void bp_hvp(bp_value *d, bp_value y, const bp_value *wrt, const bp_value *tangents, int m);
+
+/* A formula as text: "mean(w * huber(y - p, 0))". names [n] are what it may call values [n], which belong to g. Numbers,
+   + - * / ^, comparisons, and, or, not, and every operation of stage 3 by its name: inputs and required attributes in order,
+   others as key=value. docs/formulas.md has the grammar. On failure the bad value; the sentence says the column: BP_INVALID for
+   what is no formula, BP_NOT_FOUND for a name that is unknown (and the nearest), otherwise what the operation there says. */
+BP_API bp_value bp_parse(bp_graph *g, const char *text, const char *const *names, const bp_value *values, int n);
 
 /* scan: runs a graph of its own once per turn, like a loop over time. The body is built once, by `body`, in its own graph: it may
    use the values it is given (what it needs from outside comes in as `captured`) and symbols by name, makes no variables and
@@ -357,6 +399,47 @@ typedef struct bp_scan_spec {
     void *user;
 } bp_scan_spec;
 BP_API void bp_scan(bp_value *finals, bp_value *stacked, const bp_scan_spec *spec);
+
+/* custom: an operation written in C by the caller. `forward` computes its outputs from its inputs, always as it stands: no pass
+   looks into it, though equal nodes (the same functions, user pointer and inputs) may be computed once. It has to be a function
+   of its inputs alone. It runs in the thread that runs the session, with subnormal numbers counting as zero; sessions of
+   different contexts may run in different threads at once, and then call it at once.
+   The functions and `user` are borrowed: they must outlive the graph and its programs and sessions; `name` is copied.
+   A function that fails sets `error` to one sentence (copied at once) and returns another status than BP_OK. The shape rule's
+   becomes the graph's building error; forward's ends bp_session_run, which returns the status: nothing is committed. */
+typedef struct bp_array { /* numbers in row-major order, borrowed for the call */
+    void *data;           /* NULL while shapes are asked for */
+    bp_dtype dtype;
+    bp_dims dims; /* numbers in forward; in shape they may be symbols, which outputs may take over */
+} bp_array;
+typedef struct bp_custom_call {
+    size_t size;
+    const bp_array *in;
+    bp_array *out; /* shape: fill dtype and dims; forward: fill the numbers at data */
+    int n_in, n_out;
+    void *user;
+    const char *error;
+} bp_custom_call;
+typedef struct bp_custom_gradient { /* build graph: d_in[i], where wanted[i], from the others, by the operations of stage 3 */
+    size_t size;
+    bp_graph *graph;
+    const bp_value *in, *out, *d_out; /* d_out: BP_NONE where nothing flows back */
+    const int *wanted;
+    bp_value *d_in; /* of the input's type, and its shape or one that was broadcast from it; BP_NONE, as it comes: zero */
+    int n_in, n_out;
+    void *user;
+} bp_custom_gradient;
+typedef struct bp_custom_spec {
+    size_t size;      /* sizeof(bp_custom_spec) */
+    const char *name; /* for messages and plans */
+    int n_outputs;
+    bp_status (*shape)(bp_custom_call *call); /* NULL: every output is as the first input */
+    bp_status (*forward)(bp_custom_call *call);
+    void (*gradient)(bp_custom_gradient *g); /* NULL: differentiating through it is an error */
+    void *user;
+} bp_custom_spec;
+/* Output 0; output k is the same value with member output = k. At most 16 inputs and 16 outputs; at least one of each. */
+BP_API bp_value bp_custom(const bp_value *in, int n_in, const bp_custom_spec *spec);
 
 /* The state block: every variable of a graph, initialised from the context's seed. */
 typedef struct bp_state bp_state;
@@ -576,11 +659,55 @@ typedef struct bp_fold_options {
 BP_API bp_fold_options bp_fold_defaults(void);
 BP_API bp_value bp_fold(bp_value x, bp_dims output_size, bp_dims kernel, const bp_fold_options *options);
 
-/* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast */
+/* matmul: y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast; vectors are a row, a column */
 BP_API bp_value bp_matmul(bp_value a, bp_value b);
 
 /* linear: y = x W^T + b, weight [out, in]; bias is optional */
 BP_API bp_value bp_linear(bp_value x, bp_value weight, bp_value bias);
+
+/* bilinear: y[o] = sum_ij x1[i] * weight[o, i, j] * x2[j] + bias[o]; bias is optional */
+BP_API bp_value bp_bilinear(bp_value x1, bp_value x2, bp_value weight, bp_value bias);
+
+/* dot: y = sum_i a[i] * b[i], of two vectors */
+BP_API bp_value bp_dot(bp_value a, bp_value b);
+
+/* outer: y[i, j] = a[i] * b[j], of two vectors */
+BP_API bp_value bp_outer(bp_value a, bp_value b);
+
+/* einsum: y[output's axes] = sum over all other axes of the product of the inputs */
+BP_API bp_value bp_einsum(const bp_value *x, int n_x, const char *equation);
+
+/* cholesky: l lower triangular with l l^T = (a + a^T) / 2; upper: l^T */
+typedef struct bp_cholesky_options {
+    size_t size;
+    int upper; /* 0 */
+} bp_cholesky_options;
+BP_API bp_cholesky_options bp_cholesky_defaults(void);
+BP_API bp_value bp_cholesky(bp_value a, const bp_cholesky_options *options);
+
+/* triangular_solve: x with a x = b, a triangular; transpose: a^T x = b */
+typedef struct bp_triangular_solve_options {
+    size_t size;
+    int transpose; /* 0 */
+    int unitriangular; /* 0 */
+} bp_triangular_solve_options;
+BP_API bp_triangular_solve_options bp_triangular_solve_defaults(void);
+BP_API bp_value bp_triangular_solve(bp_value a, bp_value b, int upper, const bp_triangular_solve_options *options);
+
+/* solve: x with a x = b; b is a matrix, or one vector */
+BP_API bp_value bp_solve(bp_value a, bp_value b);
+
+/* inverse: y a = identity */
+BP_API bp_value bp_inverse(bp_value a);
+
+/* det: determinant of a */
+BP_API bp_value bp_det(bp_value a);
+
+/* slogdet: sign and log(|det(a)|). Also makes logabsdet: the same value with member output = 1 */
+BP_API bp_value bp_slogdet(bp_value a);
+
+/* logdet: log(det(a)); NaN where the determinant is negative */
+BP_API bp_value bp_logdet(bp_value a);
 
 /* conv2d: y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x; bias is optional */
 typedef struct bp_conv2d_options {

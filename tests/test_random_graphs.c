@@ -1,12 +1,14 @@
 /* Random graphs: the same bits without passes on the scalar instruction set (the oracle) and with all passes, on every
    instruction set and for 1, 2 and 3 threads, in single and double precision; outputs, gradients and the state after three
-   steps with two sizes of the batch. BP_GRAPHS=100000 runs more of them, BP_SEED=n starts at seed n. */
+   steps with two sizes of the batch. BP_GRAPHS=100000 runs more of them, BP_SEED=n starts at seed n. What
+   differs is printed as a C program, any graph with BP_PRINT_C=1. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "support/random_graph_c.h"
 #include "support/random_graph_draw.h"
 
 enum { ROUNDS = 3, MAX_CONFIGS = 16 };
@@ -20,6 +22,8 @@ typedef struct outcome { /* everything a run gave, one piece behind the other */
 typedef struct config {
     bp_context *ctx;
     char name[48];
+    const char *isa;
+    int threads, no_passes;
 } config;
 
 static config configs[MAX_CONFIGS]; /* [0]: the oracle */
@@ -120,6 +124,8 @@ static bp_status read_all(const recipe *r, running *run, int round, outcome *o, 
     return BP_OK;
 }
 
+static int64_t batch_of(const recipe *r, int round) { return round == 1 ? (r->batch + 1) / 2 : r->batch; }
+
 static bp_status run_rounds(const recipe *r, running *run, bp_context *ctx, bp_dtype type, outcome *o, places *where) {
     static bp_value value[MAX_VALUES];
     bp_value outputs[MAX_OUTPUTS];
@@ -134,7 +140,7 @@ static bp_status run_rounds(const recipe *r, running *run, bp_context *ctx, bp_d
     BP_TRY(bp_program_new(&run->program, run->g, outputs, r->n_outputs, &options));
     BP_TRY(bp_session_new(&run->session, run->program, run->state));
     for (int round = 0; round < ROUNDS; round++) {
-        BP_TRY(feed(r, run, type, round, round == 1 ? (r->batch + 1) / 2 : r->batch));
+        BP_TRY(feed(r, run, type, round, batch_of(r, round)));
         bp_session_set_step(run->session, r->seed, (uint32_t)round, 0);
         BP_TRY(bp_session_run(run->session));
         BP_TRY(read_all(r, run, round, o, where));
@@ -180,6 +186,14 @@ static double number_at(const char *bytes, bp_dtype dtype) {
     if (dtype == BP_F64) return memcpy(&d, bytes, 8), d;
     memcpy(&l, bytes, bp_dtype_size(dtype));
     return (double)l;
+}
+
+static void print_program(const recipe *r, const config *c, bp_dtype type) {
+    bool wanted[MAX_STEPS];
+    int64_t batches[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) batches[round] = batch_of(r, round);
+    needed(r, wanted);
+    print_c(r, wanted, c->isa, c->threads, c->no_passes, type, batches, ROUNDS);
 }
 
 static void report(const recipe *r, const config *c, bp_dtype type) {
@@ -289,6 +303,7 @@ static bool check_seed(uint64_t seed) {
     n_empty += empty;
     n_large += large;
     n_updates += r.n_assigns;
+    if (getenv("BP_PRINT_C")) print_program(&r, &configs[1], BP_F32);
     for (int type = BP_F32; type <= BP_F64 && right; type++) {
         execute(&r, &configs[0], (bp_dtype)type, &expected, &where);
         count_finite(&expected, &where);
@@ -298,6 +313,7 @@ static bool check_seed(uint64_t seed) {
             if (right) continue;
             shrink(&r, &configs[c], (bp_dtype)type);
             report(&r, &configs[c], (bp_dtype)type);
+            print_program(&r, &configs[c], (bp_dtype)type);
         }
     }
     bp_graph_free(r.g);
@@ -365,6 +381,9 @@ static void add_config(const char *isa, int threads, int no_passes) {
     config *c = &configs[n_configs];
     bp_context_options o = {.size = sizeof o, .isa = isa, .threads = threads, .no_passes = no_passes, .has_seed = 1, .seed = 7};
     if (n_configs == MAX_CONFIGS || bp_context_new(&c->ctx, &o) != BP_OK) return;
+    c->isa = isa;
+    c->threads = threads;
+    c->no_passes = no_passes;
     snprintf(c->name, sizeof c->name, "%s, %d threads, passes %s", isa, threads, no_passes ? "none" : "all");
     n_configs++;
 }

@@ -184,7 +184,10 @@ static void test_all_or_nothing(void **state) {
         memcpy(before, net->state->block, net->state->bytes);
         if (bad) x[19] = (float)NAN;
         if (!bad) x[19] = 1;
-        bp__net_begin(net, 0.1, 0, 4, HUGE_VAL);
+        bp__numbers numbers = net->standard;
+        numbers.lr = 0.1;
+        numbers.rows = numbers.normalizer = 4;
+        bp__net_begin(net, 0, &numbers);
         const void *y;
         for (int s = 0; s < 2; s++) {
             bp__batch b = {.n = 2, .x = x + 10 * s, .label = label + 2 * s};

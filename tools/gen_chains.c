@@ -10,15 +10,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beside every optimiser of the table with its defaults. */
-static const char *const variants[] = {"sgd: {momentum: 0.9}",
+/* Beside every optimiser of the table with its defaults; these also behind clip_norm. */
+static const char *const variants[] = {"sgd",
+                                       "adam",
+                                       "adamw",
+                                       "rmsprop",
+                                       "lion",
+                                       "sgd: {momentum: 0.9}",
                                        "sgd: {momentum: 0.9, nesterov: true}",
                                        "sgd: {momentum: 0.9, weight_decay: 0.0001}",
                                        "adam: {weight_decay: 0.0001}",
                                        "adam: {amsgrad: true}",
                                        "rmsprop: {momentum: 0.9}"};
 
-enum { MAX_CHAINS = 128 };
+enum { MAX_CHAINS = 256 };
 typedef struct made {
     bp_context *ctx;
     bp__buffer text;
@@ -72,11 +77,6 @@ static bp_status add_update(made *m, const char *text, bool clip) {
     return BP_OK;
 }
 
-static bp_status add_optimiser(made *m, const char *text) {
-    BP_TRY(add_update(m, text, false));
-    return add_update(m, text, true);
-}
-
 int main(int argc, char **argv) {
     static made m;
     const char *path = "src/kernel/fused_chains.h";
@@ -90,8 +90,9 @@ int main(int argc, char **argv) {
                              "table. */\n/* clang-format off */\n");
     bp_status status = BP_OK;
     const char *name;
-    for (int i = 0; status == BP_OK && (name = bp__optimizer_kind(i, NULL)); i++) status = add_optimiser(&m, name);
-    for (size_t i = 0; i < sizeof variants / sizeof *variants && status == BP_OK; i++) status = add_optimiser(&m, variants[i]);
+    for (int i = 0; status == BP_OK && (name = bp__optimizer_kind(i, NULL)); i++) status = add_update(&m, name, false);
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        for (int clip = 0; clip <= 1 && status == BP_OK; clip++) status = add_update(&m, variants[i], clip);
     if (status == BP_OK) status = bp__buffer_take(&m.text, &now);
     bool check = argc > 1 && strcmp(argv[1], "--check") == 0, stale = false;
     if (status == BP_OK && check) {

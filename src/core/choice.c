@@ -86,14 +86,15 @@ static bp_status read_int(const bp__choice_reader *r, const bp__key *key, const 
     return BP_OK;
 }
 
-static bp_status read_pair(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, bp__option *o) {
-    char value[96];
-    if (t->kind != BP__LIST || bp__tree_count(t) != 2)
-        return bp__choice_fail(r, t, "`%s` must be a list of two numbers, not %s", key->name,
+/* A list of two numbers, or of three. */
+static bp_status read_numbers(const bp__choice_reader *r, const bp__key *key, const bp__tree *t, bp__option *o) {
+    char value[96], name[64];
+    int n = key->type == BP__KEY_TRIPLE ? 3 : 2;
+    if (t->kind != BP__LIST || bp__tree_count(t) != n)
+        return bp__choice_fail(r, t, "`%s` must be a list of %s numbers, not %s", key->name, n == 3 ? "three" : "two",
                                bp__tree_words(t, value, sizeof value));
-    char name[64];
-    double v[2] = {0, 0};
-    for (int i = 0; i < 2; i++) {
+    double v[3] = {0, 0, 0};
+    for (int i = 0; i < n; i++) {
         bp__key part = *key;
         snprintf(name, sizeof name, "%s[%d]", key->name, i);
         part.name = name;
@@ -101,6 +102,7 @@ static bp_status read_pair(const bp__choice_reader *r, const bp__key *key, const
     }
     o->number = v[0];
     o->number2 = v[1];
+    o->number3 = v[2];
     return BP_OK;
 }
 
@@ -132,7 +134,8 @@ static bp_status read_option(const bp__choice_reader *r, const bp__key *key, con
         o->boolean = t->boolean;
         break;
     case BP__KEY_TEXT: BP_TRY(read_text(r, key, t, &o->text)); break;
-    case BP__KEY_PAIR: BP_TRY(read_pair(r, key, t, o)); break;
+    case BP__KEY_PAIR:
+    case BP__KEY_TRIPLE: BP_TRY(read_numbers(r, key, t, o)); break;
     case BP__KEY_INTS:
         if (t->kind != BP__LIST)
             return bp__choice_fail(r, t, "`%s` must be a list of whole numbers, not %s", key->name,
@@ -170,6 +173,7 @@ static bp_status read_options(const bp__choice_reader *r, const bp__tree *value,
         const bp__key *k = &kind->keys[i];
         out->options[i] = (bp__option){.number = k->standard,
                                        .number2 = k->standard2,
+                                       .number3 = k->standard3,
                                        .integer = (int64_t)k->standard,
                                        .boolean = k->standard != 0,
                                        .text = k->standard_text};

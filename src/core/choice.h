@@ -5,16 +5,17 @@
 #define BP__CHOICE_H
 #include "core/tree.h"
 
-enum { BP__CHOICE_KEYS = 16 }; /* at most so many keys in one choice */
+enum { BP__CHOICE_KEYS = 32 }; /* at most so many keys in one choice */
 
 typedef enum bp__key_type {
     BP__KEY_INT,    /* a whole number */
     BP__KEY_NUMBER, /* finite */
     BP__KEY_BOOL,
     BP__KEY_TEXT,
-    BP__KEY_PAIR, /* two numbers */
-    BP__KEY_INTS, /* a list of whole numbers */
-    BP__KEY_TREE  /* whatever: the owner reads it */
+    BP__KEY_PAIR,   /* two numbers */
+    BP__KEY_TRIPLE, /* three */
+    BP__KEY_INTS,   /* a list of whole numbers */
+    BP__KEY_TREE    /* whatever: the owner reads it */
 } bp__key_type;
 
 /* Bounds are [low, high), or [low, high] with `closed`; low == high: none. */
@@ -22,8 +23,8 @@ typedef struct bp__key {
     const char *name;
     bp__key_type type;
     bool required;
-    double standard, standard2; /* the default; of a pair both */
-    const char *standard_text;  /* texts: the default; also the allowed words as "a|b|c" in `words` */
+    double standard, standard2, standard3; /* the default; of a pair and a triple all */
+    const char *standard_text;             /* texts: the default; also the allowed words as "a|b|c" in `words` */
     double low, high;
     bool closed, open_low; /* high allowed; low not allowed */
     const char *words;
@@ -48,10 +49,17 @@ typedef struct bp__key {
     { .name = (name_), .type = BP__KEY_NUMBER, .standard = (standard_) }
 #define BP__K_PAIR_BELOW(name_, first_, second_, low_, high_) \
     { .name = (name_), .type = BP__KEY_PAIR, .standard = (first_), .standard2 = (second_), .low = (low_), .high = (high_) }
+#define BP__K_TRIPLE(name_, first_, second_, third_, low_, high_)                                                     \
+    {                                                                                                                 \
+        .name = (name_), .type = BP__KEY_TRIPLE, .standard = (first_), .standard2 = (second_), .standard3 = (third_), \
+        .low = (low_), .high = (high_)                                                                                \
+    }
 #define BP__K_BOOL(name_, standard_) \
     { .name = (name_), .type = BP__KEY_BOOL, .standard = (standard_) }
 #define BP__K_WORD(name_, standard_, words_) \
     { .name = (name_), .type = BP__KEY_TEXT, .standard_text = (standard_), .words = (words_) }
+#define BP__K_TEXT_NEEDED(name_) \
+    { .name = (name_), .type = BP__KEY_TEXT, .required = true }
 #define BP__K_TREE(name_) \
     { .name = (name_), .type = BP__KEY_TREE }
 #define BP__K_TREE_NEEDED(name_) \
@@ -68,7 +76,7 @@ typedef struct bp__option {
     bool given;
     const bp__tree *tree; /* as written, or NULL */
     int64_t integer;
-    double number, number2;
+    double number, number2, number3;
     bool boolean;
     const char *text;
 } bp__option;

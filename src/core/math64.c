@@ -1,5 +1,6 @@
 #include "core/math64.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -71,6 +72,21 @@ double bp__expm1_64(double x) {
     double less = u - 1.0;
     if (less == -1.0 || u == INFINITY) return less;
     return fabs(x) > 1.0 ? less : less * (x / bp__log64(u));
+}
+
+double bp__pow64(double x, double y) {
+    bool whole = y == floor(y) && fabs(y) < 0x1p53;
+    if (whole && fabs(y) <= 1024) {
+        double power = 1, square = x;
+        for (int64_t n = (int64_t)fabs(y); n > 0; n >>= 1, square *= square)
+            if (n & 1) power *= square;
+        return y < 0 ? 1 / power : power;
+    }
+    if (x > 0) return bp__exp64(y * bp__log64(x));
+    if (x == 0) return y > 0 ? 0 : INFINITY;
+    if (!whole) return NAN;
+    double size = bp__exp64(y * bp__log64(-x));
+    return 2 * floor(y / 2) != y ? -size : size;
 }
 
 void bp__sincos_turns(double turns, double *sine, double *cosine) {

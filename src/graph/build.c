@@ -1,4 +1,5 @@
 /* Building: leaves, nodes, the sticky error. */
+#include "graph/initialize.h"
 #include "op/op.h"
 
 #include <stdio.h>
@@ -153,6 +154,12 @@ static bp_value variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims 
             return bp__graph_fail(g, BP_INVALID, "variable \"%s\" is there already; names of variables are unique", name);
     for (int64_t i = 0; i < dims.n && i < BP_MAX_DIMS; i++)
         if (dims.dim[i] < 0) return bp__graph_fail(g, BP_SHAPE, "variable \"%s\": its dimensions must be numbers", name);
+    const char *unfit = bp__init_unfit(init, &dims);
+    if (unfit) {
+        char shape[160];
+        return bp__graph_fail(g, BP_SHAPE, "variable \"%s\" %s cannot start so: its initialiser %s", name,
+                              bp__dims_text(g->dims, &dims, shape, sizeof shape), unfit);
+    }
     int64_t *index = bp__pool_alloc(&g->pool, sizeof *index);
     if (!index) return no_memory(g);
     *index = g->n_variables;
@@ -251,7 +258,7 @@ static bp_value add_checked(bp_graph *g, const bp__op *op, const void *attrs, co
         if (g->status == BP_OK) bp__graph_fail(g, BP_INTERNAL, "%s: the shape rule failed without a sentence", op->name);
         return bad(g);
     }
-    if (expands(op)) return op->decompose(g, node.attrs, in, n_in);
+    if (expands(op) || (op->expands && op->expands(&c))) return op->decompose(g, node.attrs, in, n_in);
     if (bp__graph_push(g, &node) != BP_OK) return bad(g);
     return (bp_value){g, (int32_t)(g->n_nodes - 1), 0};
 }

@@ -181,21 +181,23 @@ static bp_value filled(bp_graph *g, bp_value like, double number) {
     return bp_fill(bp_number(g, bp_value_dtype(like), number), bp_value_dims(like));
 }
 
-static bool check_arguments(bp_graph *g, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m) {
+/* `vectors` are [n] partners of the values, called so in sentences; they may be NULL or absent. */
+static bool check_arguments(bp_graph *g, const char *what, const char *partner, const bp_value *values, const bp_value *vectors,
+                            int n, const bp_value *wrt, int m) {
     for (int i = 0; i < n + m; i++) {
         bp_value x = i < n ? values[i] : wrt[i - n];
         if (bp_is_bad(x)) return false;
         if (x.graph != g || !is_float(bp_value_dtype(x))) {
-            bp__graph_fail(g, BP_INVALID, "gradients: value %d is missing, of another graph, or not of a float type", i + 1);
+            bp__graph_fail(g, BP_INVALID, "%s: value %d is missing, of another graph, or not of a float type", what, i + 1);
             return false;
         }
     }
-    for (int i = 0; i < n && cotangents; i++) {
-        bp_dims a = bp_value_dims(values[i]), b = bp_value_dims(cotangents[i]);
-        if (bp_is_bad(cotangents[i])) return false;
-        if (cotangents[i].graph && (!bp__dims_equal(&a, &b) || bp_value_dtype(values[i]) != bp_value_dtype(cotangents[i]))) {
+    for (int i = 0; i < n && vectors; i++) {
+        bp_dims a = bp_value_dims(values[i]), b = bp_value_dims(vectors[i]);
+        if (bp_is_bad(vectors[i])) return false;
+        if (vectors[i].graph && (!bp__dims_equal(&a, &b) || bp_value_dtype(values[i]) != bp_value_dtype(vectors[i]))) {
             char s[200], t[200];
-            bp__graph_fail(g, BP_SHAPE, "gradients: cotangent %d is %s, its value %s", i + 1,
+            bp__graph_fail(g, BP_SHAPE, "%s: %s %d is %s, its value %s", what, partner, i + 1,
                            bp__dims_text(g->dims, &b, s, sizeof s), bp__dims_text(g->dims, &a, t, sizeof t));
             return false;
         }
@@ -206,7 +208,7 @@ static bool check_arguments(bp_graph *g, const bp_value *values, const bp_value 
 void bp_gradients(bp_value *d, const bp_value *values, const bp_value *cotangents, int n, const bp_value *wrt, int m) {
     bp_graph *g = n > 0 && values[0].graph ? values[0].graph : m > 0 ? wrt[0].graph : NULL;
     for (int j = 0; j < m; j++) d[j] = (bp_value){g, -1, 0};
-    if (!g || g->status != BP_OK || !check_arguments(g, values, cotangents, n, wrt, m)) return;
+    if (!g || g->status != BP_OK || !check_arguments(g, "gradients", "cotangent", values, cotangents, n, wrt, m)) return;
     walk w = {.g = g, .n = (int32_t)g->n_nodes};
     bp_status status = prepare(&w, wrt, m);
     if (status == BP_OK) status = rank_nodes(&w, values, n);
@@ -235,4 +237,33 @@ bp_value bp_gradient(bp_value y, bp_value x) {
     bp_value d;
     bp_gradients(&d, &y, NULL, 1, &x, 1);
     return d;
+}
+
+/* The gradient is linear in its cotangents u, Σ_i u_i J_ij: its own gradient for u, with the tangents as cotangents, is J w. What
+   u holds does not matter. */
+void bp_jvp(bp_value *d, const bp_value *values, int n, const bp_value *wrt, const bp_value *tangents, int m) {
+    bp_graph *g = n > 0 ? values[0].graph : NULL;
+    for (int i = 0; i < n; i++) d[i] = (bp_value){g, -1, 0};
+    if (!g || g->status != BP_OK || !check_arguments(g, "jvp", "tangent", wrt, tangents, m, values, n)) return;
+    bp_value *u = bp__pool_alloc(&g->pool, sizeof *u * (size_t)(n + m + 1)), *back = u ? u + n : NULL;
+    if (!u) {
+        bp__graph_fail(g, BP_MEMORY, "out of memory while building a gradient");
+        return;
+    }
+    for (int i = 0; i < n; i++) u[i] = filled(g, values[i], 1);
+    bp_gradients(back, values, u, n, wrt, m);
+    bp_gradients(d, back, tangents, m, u, n);
+}
+
+void bp_hvp(bp_value *d, bp_value y, const bp_value *wrt, const bp_value *tangents, int m) {
+    bp_graph *g = y.graph;
+    for (int j = 0; j < m; j++) d[j] = (bp_value){g, -1, 0};
+    if (!g || g->status != BP_OK || !check_arguments(g, "hvp", "tangent", wrt, tangents, m, &y, 1)) return;
+    bp_value *first = bp__pool_alloc(&g->pool, sizeof *first * (size_t)(m + 1));
+    if (!first) {
+        bp__graph_fail(g, BP_MEMORY, "out of memory while building a gradient");
+        return;
+    }
+    bp_gradients(first, &y, NULL, 1, wrt, m);
+    bp_gradients(d, first, tangents, m, wrt, m);
 }

@@ -38,7 +38,8 @@ struct bp_state {
     bp__place *places;
     int64_t n_places;
 };
-size_t bp__info_bytes(const bp__info *info); /* stored size; dims must be numbers */
+bp_status bp__state_copy(bp_state *s, const char *to, const char *from); /* two variables of one type and shape */
+size_t bp__info_bytes(const bp__info *info);                             /* stored size; dims must be numbers */
 /* Which variables of the graph are kept in panels: [n_variables] flags, from the graph alone. */
 bp_status bp__layout_variables(bp_graph *g, uint8_t *panels);
 
@@ -133,6 +134,7 @@ struct bp_session {
     bp_program *program;
     bp_state *state;
     bp__env env;
+    bp__failure failure; /* of the last run */
     bp__input *inputs;
     int64_t n_inputs, n_symbols;
     int64_t *symbols;
@@ -145,7 +147,8 @@ struct bp_session {
     uint64_t clock;
     bool committed;
 };
-/* For the owner of a nested session whose symbols are set: binds and makes the arena; then one run, which allocates nothing. */
+/* For the owner of a nested session whose symbols are set: binds and makes the arena; then one run, which allocates nothing and
+   stops where env.failure says so. */
 bp_status bp__session_prepare(bp_session *s);
 void bp__session_turn(bp_session *s);
 /* Runs without committing and looks at every value: the operation and the layer (or NULL) of the first that is not finite though

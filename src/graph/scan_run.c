@@ -151,13 +151,14 @@ void bp__scan_forward(const bp__call *c) {
     const bp__scan_attrs *a = r->a;
     r->session->env.step = c->env->step;
     r->session->env.first_row = c->env->first_row;
+    r->session->env.failure = c->env->failure;
     for (int32_t k = 0; k < a->n_carry; k++) {
         bp__copy(c->env, &c->out[k], &c->in[k]);
         feed(r, r->carry[k], c->out[k].data);
     }
     for (int32_t i = 0; i < a->n_captured; i++) feed(r, r->captured[i], c->in[a->n_carry + a->n_x + i].data);
     feed(r, r->turn_input, &r->turn);
-    for (int64_t i = 0; i < r->turns; i++) take_turn(r, c, a->reverse ? r->turns - 1 - i : i);
+    for (int64_t i = 0; i < r->turns && c->env->failure->status == BP_OK; i++) take_turn(r, c, a->reverse ? r->turns - 1 - i : i);
 }
 
 double bp__scan_flops(const bp__call *c) {

@@ -13,6 +13,7 @@ bp_status bp_session_new(bp_session **out, bp_program *p, bp_state *state) {
     if (!s) return bp__out_of_memory(ctx, sizeof *s);
     *s = (bp_session){.ctx = ctx, .program = p, .state = state, .dirty = true, .n_symbols = bp__dim_symbol_count(p->g->dims)};
     s->env = (bp__env){.isa = bp__isa_find(bp_context_isa(ctx)), .team = bp__context_team(ctx), .seed = bp__context_seed(ctx)};
+    s->env.failure = &s->failure;
     for (int64_t i = 0; i < p->g->n_nodes; i++) s->n_inputs += p->g->nodes[i].op == &bp__op_input;
     s->inputs = bp__zalloc(ctx, sizeof(bp__input) * (size_t)(s->n_inputs + 1));
     s->symbols = bp__zalloc(ctx, sizeof(int64_t) * (size_t)(s->n_symbols + 1));
@@ -169,9 +170,11 @@ bp_status bp__session_prepare(bp_session *s) {
     return resolve(s);
 }
 
+static bool failed(const bp_session *s) { return s->env.failure->status != BP_OK; }
+
 void bp__session_turn(bp_session *s) {
     const bp__binding *b = s->current;
-    for (int64_t i = 0; i < b->n_entries; i++) {
+    for (int64_t i = 0; i < b->n_entries && !failed(s); i++) {
         const bp__entry *e = &b->entries[i];
         bp__tensor *t = (bp__tensor *)(uintptr_t)e->call.in;
         for (int32_t k = 0; k < e->call.n_in; k++)
@@ -198,6 +201,7 @@ static bp_status get_ready(bp_session *s) {
     s->dirty = false;
     BP_TRY(resolve(s));
     s->current->used = ++s->clock;
+    s->failure.status = BP_OK;
     return BP_OK;
 }
 
@@ -205,12 +209,12 @@ bp_status bp_session_run(bp_session *s) {
     BP_TRY(get_ready(s));
     bp__binding *b = s->current;
     bp__fpenv fp = bp__fpenv_enter();
-    for (int64_t i = 0; i < b->commit_from; i++) b->entries[i].run(&b->entries[i].call);
-    s->committed = s->program->ok.node < 0 || is_true(address(s, &b->ok), (bp_dtype)b->ok.t.dtype);
+    for (int64_t i = 0; i < b->commit_from && !failed(s); i++) b->entries[i].run(&b->entries[i].call);
+    s->committed = !failed(s) && (s->program->ok.node < 0 || is_true(address(s, &b->ok), (bp_dtype)b->ok.t.dtype));
     if (s->committed)
         for (int64_t i = b->commit_from; i < b->n_entries; i++) b->entries[i].run(&b->entries[i].call);
     bp__fpenv_leave(fp);
-    return BP_OK;
+    return failed(s) ? bp__fail(s->ctx, s->failure.status, "%s", s->failure.sentence) : BP_OK;
 }
 
 /* Elements as stored, pads too: they are zero. */

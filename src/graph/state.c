@@ -1,8 +1,7 @@
 /* The state block: every variable in one piece of memory with a directory; checkpoints, best weights and rollbacks copy it. */
-#include "core/rng.h"
+#include "graph/initialize.h"
 #include "graph/plan.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,77 +38,23 @@ static void convert(const bp__info *info, void *stored, void *plain, bool to_pla
         }
 }
 
-static void fans(const bp_dims *d, double *in, double *out) {
-    double rest = 1;
-    for (int64_t i = 2; i < d->n; i++) rest *= (double)d->dim[i];
-    *out = d->n > 0 ? (double)d->dim[0] * (d->n > 1 ? rest : 1) : 1;
-    *in = d->n > 1 ? (double)d->dim[1] * rest : *out;
-}
-
 static bp_status initialise(bp_state *s, const bp__place *p) {
     int64_t n = plain_count(&p->info);
-    bp_init init = p->init;
-    if (init.kind == BP_INIT_ZEROS || n == 0) return BP_OK; /* the block starts as zeros, pads too */
+    if (p->init.kind == BP_INIT_ZEROS || n == 0) return BP_OK; /* the block starts as zeros, pads too */
     double *v = bp__alloc(s->ctx, sizeof(double) * (size_t)n);
     void *plain = bp__alloc(s->ctx, bp_dtype_size(p->info.dtype) * (size_t)n);
-    if (!v || !plain) {
-        bp__free(s->ctx, v);
-        bp__free(s->ctx, plain);
-        return bp__out_of_memory(s->ctx, 0);
-    }
-    char role[512];
-    snprintf(role, sizeof role, "%s/init", p->name);
-    bp__stream stream = {.seed = bp__context_seed(s->ctx), .stream = bp__stream_id(role)};
-    double fan_in, fan_out, low = init.a, high = init.b, deviation = init.b, mean = init.a;
-    fans(&p->info.dims, &fan_in, &fan_out);
-    bool uniform = false;
-    switch (init.kind) {
-    case BP_INIT_ZEROS:
-    case BP_INIT_CONSTANT: break;
-    case BP_INIT_UNIFORM: uniform = true; break;
-    case BP_INIT_NORMAL:
-    case BP_INIT_TRUNC_NORMAL: break;
-    case BP_INIT_KAIMING_UNIFORM:
-        high = sqrt(6.0 / ((1.0 + init.a * init.a) * fan_in));
-        low = -high;
-        uniform = true;
-        break;
-    case BP_INIT_XAVIER_UNIFORM:
-        high = sqrt(6.0 / (fan_in + fan_out));
-        low = -high;
-        uniform = true;
-        break;
-    case BP_INIT_KAIMING_NORMAL:
-        mean = 0;
-        deviation = sqrt(2.0 / ((1.0 + init.a * init.a) * fan_in));
-        break;
-    case BP_INIT_XAVIER_NORMAL:
-        mean = 0;
-        deviation = sqrt(2.0 / (fan_in + fan_out));
-        break;
-    }
-    if (init.kind == BP_INIT_CONSTANT) {
-        for (int64_t i = 0; i < n; i++) v[i] = init.a;
-    } else if (uniform) {
-        bp__uniform_f64(v, stream, 0, 0, n);
-        for (int64_t i = 0; i < n; i++) v[i] = low + (high - low) * v[i];
-    } else if (init.kind == BP_INIT_TRUNC_NORMAL) {
-        bp__trunc_normal_f64(v, stream, 0, 0, n, mean, deviation, -2, 2);
-    } else {
-        bp__normal_f64(v, stream, 0, 0, n);
-        for (int64_t i = 0; i < n; i++) v[i] = mean + deviation * v[i];
-    }
-    for (int64_t i = 0; i < n; i++) switch (p->info.dtype) {
+    bp_status status = v && plain ? bp__init_values(s->ctx, p->name, p->init, &p->info.dims, v) : bp__out_of_memory(s->ctx, 0);
+    for (int64_t i = 0; i < n && status == BP_OK; i++) switch (p->info.dtype) {
         case BP_F32: ((float *)plain)[i] = (float)v[i]; break;
         case BP_F64: ((double *)plain)[i] = v[i]; break;
         case BP_I32: ((int32_t *)plain)[i] = (int32_t)v[i]; break;
         case BP_I64: ((int64_t *)plain)[i] = (int64_t)v[i]; break;
         case BP_U8: ((uint8_t *)plain)[i] = (uint8_t)v[i]; break;
         }
-    convert(&p->info, s->block + p->offset, plain, false);
+    if (status == BP_OK) convert(&p->info, s->block + p->offset, plain, false);
     bp__free(s->ctx, v);
     bp__free(s->ctx, plain);
-    return BP_OK;
+    return status;
 }
 
 static bp_status fill_directory(bp_state *s, bp_graph *g) {
@@ -191,4 +136,16 @@ bp_status bp_state_describe(const bp_state *s, const char *name, bp_dtype *dtype
     if (dtype) *dtype = p->info.dtype;
     if (dims) *dims = p->info.dims;
     return BP_OK;
+}
+
+bp_status bp__state_copy(bp_state *s, const char *to, const char *from) {
+    bp__place *p;
+    BP_TRY(find(s, from, &p));
+    size_t bytes = (size_t)plain_count(&p->info) * bp_dtype_size(p->info.dtype);
+    void *plain = bp__alloc(s->ctx, bytes + 1);
+    if (!plain) return bp__out_of_memory(s->ctx, bytes);
+    bp_status status = bp_state_get(s, from, plain, bytes);
+    if (status == BP_OK) status = bp_state_set(s, to, plain, bytes);
+    bp__free(s->ctx, plain);
+    return status;
 }

@@ -27,59 +27,9 @@ static const bp__ew_instr chain_instr_sgd_0[] = {
 #elif defined BP__CHAIN_ENTRIES
 {"sgd_0", 3, 0, 5, 1, 2, NULL, chain_out_sgd_0, chain_instr_sgd_0, chain_sgd_0_f32, chain_sgd_0_f64},
 #endif
-/* sgd_clipped_1 */
+/* adam_1 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_1)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1;
-    r1 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r1, i, m);
-}
-static void BP__TN(chain_sgd_clipped_1)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_1)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_1)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sgd_clipped_1[] = {1};
-static const bp__ew_instr chain_instr_sgd_clipped_1[] = {
-    {BP__EW_square, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_1", 1, 0, 2, 1, 1, NULL, chain_out_sgd_clipped_1, chain_instr_sgd_clipped_1, chain_sgd_clipped_1_f32, chain_sgd_clipped_1_f64},
-#endif
-/* sgd_clipped_2 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_2)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4;
-    V r5;
-    r4 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
-}
-static void BP__TN(chain_sgd_clipped_2)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_2)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_2)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sgd_clipped_2[] = {4};
-static const bp__ew_instr chain_instr_sgd_clipped_2[] = {
-    {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {2, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 4, {3, 5, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_2", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_2, chain_instr_sgd_clipped_2, chain_sgd_clipped_2_f32, chain_sgd_clipped_2_f64},
-#endif
-/* adam_3 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_1)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -110,15 +60,15 @@ BP__INLINE void BP__TN(chain_step_adam_3)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_adam_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_1)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_3)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_3)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_1)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_1)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_3[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_3[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_adam_3[] = {
+static const double chain_constant_adam_1[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_1[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_adam_1[] = {
     {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
@@ -132,71 +82,11 @@ static const bp__ew_instr chain_instr_adam_3[] = {
     {BP__EW_add, 11, {5, 14, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_3", 6, 4, 15, 3, 11, chain_constant_adam_3, chain_out_adam_3, chain_instr_adam_3, chain_adam_3_f32, chain_adam_3_f64},
+{"adam_1", 6, 4, 15, 3, 11, chain_constant_adam_1, chain_out_adam_1, chain_instr_adam_1, chain_adam_1_f32, chain_adam_1_f64},
 #endif
-/* adam_clipped_4 */
+/* adamw_2 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r6, r15, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
-}
-static void BP__TN(chain_adam_clipped_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_4)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_4)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_4[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_4[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_adam_clipped_4[] = {
-    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {11, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {14, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_4", 7, 4, 16, 3, 12, chain_constant_adam_clipped_4, chain_out_adam_clipped_4, chain_instr_adam_clipped_4, chain_adam_clipped_4_f32, chain_adam_clipped_4_f64},
-#endif
-/* adamw_5 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamw_2)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -230,15 +120,15 @@ BP__INLINE void BP__TN(chain_step_adamw_5)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[1], r13, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_adamw_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_2)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_5)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_5)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_2)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamw_2)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_5[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_5[] = {11, 13, 14};
-static const bp__ew_instr chain_instr_adamw_5[] = {
+static const double chain_constant_adamw_2[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_2[] = {11, 13, 14};
+static const bp__ew_instr chain_instr_adamw_2[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -253,75 +143,11 @@ static const bp__ew_instr chain_instr_adamw_5[] = {
     {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_5", 7, 4, 17, 3, 12, chain_constant_adamw_5, chain_out_adamw_5, chain_instr_adamw_5, chain_adamw_5_f32, chain_adamw_5_f64},
+{"adamw_2", 7, 4, 17, 3, 12, chain_constant_adamw_2, chain_out_adamw_2, chain_instr_adamw_2, chain_adamw_2_f32, chain_adamw_2_f64},
 #endif
-/* adamw_clipped_6 */
+/* rmsprop_3 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_clipped_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r7, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r15, i, m);
-}
-static void BP__TN(chain_adamw_clipped_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_6)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_clipped_6)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_6[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_6[] = {13, 12, 15};
-static const bp__ew_instr chain_instr_adamw_clipped_6[] = {
-    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {14, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {4, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {6, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 16, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adamw_clipped_6", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_6, chain_out_adamw_clipped_6, chain_instr_adamw_clipped_6, chain_adamw_clipped_6_f32, chain_adamw_clipped_6_f64},
-#endif
-/* rmsprop_7 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -345,15 +171,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_7)(void *const *out, const void *const
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_rmsprop_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_7)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_7)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_3)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_3)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_7[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_7[] = {8, 7};
-static const bp__ew_instr chain_instr_rmsprop_7[] = {
+static const double chain_constant_rmsprop_3[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_3[] = {8, 7};
+static const bp__ew_instr chain_instr_rmsprop_3[] = {
     {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {8, 1, 0}, 0x0p+0, 0x0p+0},
@@ -365,62 +191,11 @@ static const bp__ew_instr chain_instr_rmsprop_7[] = {
     {BP__EW_add, 7, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_7", 4, 3, 11, 2, 9, chain_constant_rmsprop_7, chain_out_rmsprop_7, chain_instr_rmsprop_7, chain_rmsprop_7_f32, chain_rmsprop_7_f64},
+{"rmsprop_3", 4, 3, 11, 2, 9, chain_constant_rmsprop_3, chain_out_rmsprop_3, chain_instr_rmsprop_3, chain_rmsprop_3_f32, chain_rmsprop_3_f64},
 #endif
-/* rmsprop_clipped_8 */
+/* adagrad_4 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.fae148p-1);
-    V r6 = v_set(0x1.47ae14p-7);
-    V r7 = v_set(0x1.5798eep-27);
-    V r8;
-    V r9;
-    V r10;
-    V r11;
-    r8 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r11, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(div)(r8, r11, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r8, i, m);
-}
-static void BP__TN(chain_rmsprop_clipped_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_8)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_8)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_8[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_8[] = {10, 8};
-static const bp__ew_instr chain_instr_rmsprop_clipped_8[] = {
-    {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {10, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {8, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {9, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 9, {8, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_8", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_8, chain_out_rmsprop_clipped_8, chain_instr_rmsprop_clipped_8, chain_rmsprop_clipped_8_f32, chain_rmsprop_clipped_8_f64},
-#endif
-/* adagrad_9 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adagrad_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adagrad_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -440,15 +215,15 @@ BP__INLINE void BP__TN(chain_step_adagrad_9)(void *const *out, const void *const
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r5, i, m);
 }
-static void BP__TN(chain_adagrad_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adagrad_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_9)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adagrad_9)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_4)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adagrad_4)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adagrad_9[] = {0x1.b7cdfep-34};
-static const uint16_t chain_out_adagrad_9[] = {6, 5};
-static const bp__ew_instr chain_instr_adagrad_9[] = {
+static const double chain_constant_adagrad_4[] = {0x1.b7cdfep-34};
+static const uint16_t chain_out_adagrad_4[] = {6, 5};
+static const bp__ew_instr chain_instr_adagrad_4[] = {
     {BP__EW_mul, 5, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 0, 0}, 0x0p+0, 0x0p+0},
@@ -458,56 +233,11 @@ static const bp__ew_instr chain_instr_adagrad_9[] = {
     {BP__EW_add, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adagrad_9", 4, 1, 9, 2, 7, chain_constant_adagrad_9, chain_out_adagrad_9, chain_instr_adagrad_9, chain_adagrad_9_f32, chain_adagrad_9_f64},
+{"adagrad_4", 4, 1, 9, 2, 7, chain_constant_adagrad_4, chain_out_adagrad_4, chain_instr_adagrad_4, chain_adagrad_4_f32, chain_adagrad_4_f64},
 #endif
-/* adagrad_clipped_10 */
+/* adadelta_5 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adagrad_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.b7cdfep-34);
-    V r6;
-    V r7;
-    V r8;
-    V r9;
-    r6 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r6, r6, r6, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r6, r5, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(div)(r7, r9, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
-}
-static void BP__TN(chain_adagrad_clipped_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_clipped_10)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adagrad_clipped_10)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adagrad_clipped_10[] = {0x1.b7cdfep-34};
-static const uint16_t chain_out_adagrad_clipped_10[] = {8, 7};
-static const bp__ew_instr chain_instr_adagrad_clipped_10[] = {
-    {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {6, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {3, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 6, {8, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {6, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 6, {7, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adagrad_clipped_10", 5, 1, 10, 2, 8, chain_constant_adagrad_clipped_10, chain_out_adagrad_clipped_10, chain_instr_adagrad_clipped_10, chain_adagrad_clipped_10_f32, chain_adagrad_clipped_10_f64},
-#endif
-/* adadelta_11 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adadelta_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adadelta_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -541,15 +271,15 @@ BP__INLINE void BP__TN(chain_step_adadelta_11)(void *const *out, const void *con
     BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_adadelta_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adadelta_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_11)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adadelta_11)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_5)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adadelta_5)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adadelta_11[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_adadelta_11[] = {9, 10, 11};
-static const bp__ew_instr chain_instr_adadelta_11[] = {
+static const double chain_constant_adadelta_5[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_adadelta_5[] = {9, 10, 11};
+static const bp__ew_instr chain_instr_adadelta_5[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 1, 0}, 0x0p+0, 0x0p+0},
@@ -568,80 +298,11 @@ static const bp__ew_instr chain_instr_adadelta_11[] = {
     {BP__EW_add, 11, {4, 8, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adadelta_11", 5, 3, 13, 3, 16, chain_constant_adadelta_11, chain_out_adadelta_11, chain_instr_adadelta_11, chain_adadelta_11_f32, chain_adadelta_11_f64},
+{"adadelta_5", 5, 3, 13, 3, 16, chain_constant_adadelta_5, chain_out_adadelta_5, chain_instr_adadelta_5, chain_adadelta_5_f32, chain_adadelta_5_f64},
 #endif
-/* adadelta_clipped_12 */
+/* adamax_6 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adadelta_clipped_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.ccccccp-1);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0c6f7ap-20);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    r9 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r7, r10, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r12, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r13, r7, r13, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r10, r13, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r12, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r4, r13, r4, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r5, r9, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
-}
-static void BP__TN(chain_adadelta_clipped_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_clipped_12)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adadelta_clipped_12)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adadelta_clipped_12[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_adadelta_clipped_12[] = {11, 10, 12};
-static const bp__ew_instr chain_instr_adadelta_clipped_12[] = {
-    {BP__EW_mul, 9, {0, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {10, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {9, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {13, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {12, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {13, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 10, {9, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {4, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adadelta_clipped_12", 6, 3, 15, 3, 17, chain_constant_adadelta_clipped_12, chain_out_adadelta_clipped_12, chain_instr_adadelta_clipped_12, chain_adadelta_clipped_12_f32, chain_adadelta_clipped_12_f64},
-#endif
-/* adamax_13 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamax_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamax_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -666,15 +327,15 @@ BP__INLINE void BP__TN(chain_step_adamax_13)(void *const *out, const void *const
     BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r9, i, m);
 }
-static void BP__TN(chain_adamax_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamax_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_13)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamax_13)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_6)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamax_6)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamax_13[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adamax_13[] = {8, 10, 9};
-static const bp__ew_instr chain_instr_adamax_13[] = {
+static const double chain_constant_adamax_6[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
+static const uint16_t chain_out_adamax_6[] = {8, 10, 9};
+static const bp__ew_instr chain_instr_adamax_6[] = {
     {BP__EW_lerp, 8, {0, 1, 5}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_abs, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
@@ -685,62 +346,11 @@ static const bp__ew_instr chain_instr_adamax_13[] = {
     {BP__EW_add, 9, {4, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamax_13", 5, 3, 12, 3, 8, chain_constant_adamax_13, chain_out_adamax_13, chain_instr_adamax_13, chain_adamax_13_f32, chain_adamax_13_f64},
+{"adamax_6", 5, 3, 12, 3, 8, chain_constant_adamax_6, chain_out_adamax_6, chain_instr_adamax_6, chain_adamax_6_f32, chain_adamax_6_f64},
 #endif
-/* adamax_clipped_14 */
+/* nadam_7 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamax_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.ff7ceep-1);
-    V r8 = v_set(0x1.5798eep-27);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(lerp)(r2, r9, r6, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(abs)(r9, r9, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r12, r8, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r4, r10, r4, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r9, r12, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r5, r11, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r9, i, m);
-}
-static void BP__TN(chain_adamax_clipped_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_clipped_14)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamax_clipped_14)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adamax_clipped_14[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
-static const uint16_t chain_out_adamax_clipped_14[] = {10, 12, 9};
-static const bp__ew_instr chain_instr_adamax_clipped_14[] = {
-    {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 10, {2, 9, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 11, {3, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_abs, 12, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {12, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {4, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 11, {9, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {5, 11, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adamax_clipped_14", 6, 3, 13, 3, 9, chain_constant_adamax_clipped_14, chain_out_adamax_clipped_14, chain_instr_adamax_clipped_14, chain_adamax_clipped_14_f32, chain_adamax_clipped_14_f64},
-#endif
-/* nadam_15 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_nadam_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_nadam_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -776,15 +386,15 @@ BP__INLINE void BP__TN(chain_step_nadam_15)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r13, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_nadam_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_nadam_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_15)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_nadam_15)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_7)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_nadam_7)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_nadam_15[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_nadam_15[] = {11, 13, 14};
-static const bp__ew_instr chain_instr_nadam_15[] = {
+static const double chain_constant_nadam_7[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_nadam_7[] = {11, 13, 14};
+static const bp__ew_instr chain_instr_nadam_7[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -801,79 +411,11 @@ static const bp__ew_instr chain_instr_nadam_15[] = {
     {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"nadam_15", 7, 4, 17, 3, 14, chain_constant_nadam_15, chain_out_nadam_15, chain_instr_nadam_15, chain_nadam_15_f32, chain_nadam_15_f64},
+{"nadam_7", 7, 4, 17, 3, 14, chain_constant_nadam_7, chain_out_nadam_7, chain_instr_nadam_7, chain_nadam_7_f32, chain_nadam_7_f64},
 #endif
-/* nadam_clipped_16 */
+/* radam_8 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_nadam_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r7, r13, r7, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r12, r16, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r15, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
-}
-static void BP__TN(chain_nadam_clipped_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_clipped_16)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_nadam_clipped_16)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_nadam_clipped_16[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_nadam_clipped_16[] = {13, 15, 12};
-static const bp__ew_instr chain_instr_nadam_clipped_16[] = {
-    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {4, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {15, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 16, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {16, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {7, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {14, 17, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"nadam_clipped_16", 8, 4, 18, 3, 15, chain_constant_nadam_clipped_16, chain_out_nadam_clipped_16, chain_instr_nadam_clipped_16, chain_nadam_clipped_16_f32, chain_nadam_clipped_16_f64},
-#endif
-/* radam_17 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_radam_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_radam_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -910,15 +452,15 @@ BP__INLINE void BP__TN(chain_step_radam_17)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r15, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_radam_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_radam_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_radam_17)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_radam_17)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_radam_8)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_radam_8)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_radam_17[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_17[] = {13, 15, 14};
-static const bp__ew_instr chain_instr_radam_17[] = {
+static const double chain_constant_radam_8[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_radam_8[] = {13, 15, 14};
+static const bp__ew_instr chain_instr_radam_8[] = {
     {BP__EW_lerp, 13, {0, 1, 9}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 15, {1, 11, 0}, 0x0p+0, 0x0p+0},
@@ -935,80 +477,11 @@ static const bp__ew_instr chain_instr_radam_17[] = {
     {BP__EW_sub, 14, {8, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"radam_17", 9, 4, 18, 3, 14, chain_constant_radam_17, chain_out_radam_17, chain_instr_radam_17, chain_radam_17_f32, chain_radam_17_f64},
+{"radam_8", 9, 4, 18, 3, 14, chain_constant_radam_8, chain_out_radam_8, chain_instr_radam_8, chain_radam_8_f32, chain_radam_8_f64},
 #endif
-/* radam_clipped_18 */
+/* rprop_9 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_radam_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
-    V r10 = v_set(0x1.99999ap-4);
-    V r11 = v_set(0x1.ff7ceep-1);
-    V r12 = v_set(0x1.0624dep-10);
-    V r13 = v_set(0x1.5798eep-27);
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    V r18;
-    r14 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(lerp)(r2, r14, r10, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r3, r11, r3, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(mul)(r17, r14, r17, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r16, r18, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r4, r15, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r16, r5, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(add)(r16, r13, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r6, r18, r6, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(mul)(r17, r16, r17, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r18, r7, r18, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(where)(r8, r16, r17, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sub)(r9, r18, r9, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r15, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r16, i, m);
-}
-static void BP__TN(chain_radam_clipped_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_radam_clipped_18)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_radam_clipped_18)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_radam_clipped_18[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_clipped_18[] = {15, 14, 16};
-static const bp__ew_instr chain_instr_radam_clipped_18[] = {
-    {BP__EW_mul, 14, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 15, {2, 14, 10}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {3, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 18, {17, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {16, 18, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {15, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 16, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 18, {16, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 16, {6, 18, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 18, {17, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {18, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 18, {8, 16, 17}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 16, {9, 18, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"radam_clipped_18", 10, 4, 19, 3, 15, chain_constant_radam_clipped_18, chain_out_radam_clipped_18, chain_instr_radam_clipped_18, chain_radam_clipped_18_f32, chain_radam_clipped_18_f64},
-#endif
-/* rprop_19 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rprop_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1039,15 +512,15 @@ BP__INLINE void BP__TN(chain_step_rprop_19)(void *const *out, const void *const 
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_rprop_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rprop_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_19)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rprop_19)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_9)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rprop_9)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rprop_19[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
-static const uint16_t chain_out_rprop_19[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rprop_19[] = {
+static const double chain_constant_rprop_9[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
+static const uint16_t chain_out_rprop_9[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rprop_9[] = {
     {BP__EW_mul, 10, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 11, {10, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_gt, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
@@ -1062,72 +535,11 @@ static const bp__ew_instr chain_instr_rprop_19[] = {
     {BP__EW_sub, 11, {3, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rprop_19", 4, 6, 14, 3, 12, chain_constant_rprop_19, chain_out_rprop_19, chain_instr_rprop_19, chain_rprop_19_f32, chain_rprop_19_f64},
+{"rprop_9", 4, 6, 14, 3, 12, chain_constant_rprop_9, chain_out_rprop_9, chain_instr_rprop_9, chain_rprop_9_f32, chain_rprop_9_f64},
 #endif
-/* rprop_clipped_20 */
+/* asgd_10 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x0p+0);
-    V r6 = v_set(0x1.333334p+0);
-    V r7 = v_set(0x1p+0);
-    V r8 = v_set(0x1p-1);
-    V r9 = v_set(0x1.0c6f7ap-20);
-    V r10 = v_set(0x1.9p+5);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r2, r11, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(lt)(r12, r5, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(gt)(r12, r5, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(where)(r14, r6, r7, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(where)(r13, r8, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r3, r14, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(maximum)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(minimum)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(where)(r13, r5, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sign)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r11, r12, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sub)(r4, r13, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
-}
-static void BP__TN(chain_rprop_clipped_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_clipped_20)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rprop_clipped_20)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_rprop_clipped_20[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
-static const uint16_t chain_out_rprop_clipped_20[] = {12, 14, 11};
-static const bp__ew_instr chain_instr_rprop_clipped_20[] = {
-    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lt, 13, {12, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_gt, 14, {12, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 12, {14, 6, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 14, {13, 8, 12}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {3, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 14, {12, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_minimum, 12, {14, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 14, {13, 5, 11}, 0x0p+0, 0x0p+0},
-    {BP__EW_sign, 11, {14, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 11, {4, 13, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"rprop_clipped_20", 5, 6, 15, 3, 13, chain_constant_rprop_clipped_20, chain_out_rprop_clipped_20, chain_instr_rprop_clipped_20, chain_rprop_clipped_20_f32, chain_rprop_clipped_20_f64},
-#endif
-/* asgd_21 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_asgd_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_asgd_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1148,14 +560,14 @@ BP__INLINE void BP__TN(chain_step_asgd_21)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[0], r9, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_asgd_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_asgd_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_21)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_asgd_21)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_10)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_asgd_10)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_asgd_21[] = {9, 8};
-static const bp__ew_instr chain_instr_asgd_21[] = {
+static const uint16_t chain_out_asgd_10[] = {9, 8};
+static const bp__ew_instr chain_instr_asgd_10[] = {
     {BP__EW_mul, 7, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {2, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
@@ -1165,11 +577,659 @@ static const bp__ew_instr chain_instr_asgd_21[] = {
     {BP__EW_where, 8, {6, 9, 7}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"asgd_21", 7, 0, 10, 2, 7, NULL, chain_out_asgd_21, chain_instr_asgd_21, chain_asgd_21_f32, chain_asgd_21_f64},
+{"asgd_10", 7, 0, 10, 2, 7, NULL, chain_out_asgd_10, chain_instr_asgd_10, chain_asgd_10_f32, chain_asgd_10_f64},
 #endif
-/* asgd_clipped_22 */
+/* adafactor_11 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_asgd_clipped_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adafactor_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1;
+    r1 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r1, i, m);
+}
+static void BP__TN(chain_adafactor_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_11)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_11)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_adafactor_11[] = {1};
+static const bp__ew_instr chain_instr_adafactor_11[] = {
+    {BP__EW_square, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_11", 1, 0, 2, 1, 1, NULL, chain_out_adafactor_11, chain_instr_adafactor_11, chain_adafactor_11_f32, chain_adafactor_11_f64},
+#endif
+/* adafactor_12 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1p+6);
+    V r4;
+    V r5;
+    r4 = BP__EW_FORMULA(div)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(lerp)(r1, r4, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
+}
+static void BP__TN(chain_adafactor_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_12)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_12)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_12[] = {0x1p+6};
+static const uint16_t chain_out_adafactor_12[] = {5};
+static const bp__ew_instr chain_instr_adafactor_12[] = {
+    {BP__EW_div, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {1, 4, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_12", 3, 1, 6, 1, 2, chain_constant_adafactor_12, chain_out_adafactor_12, chain_instr_adafactor_12, chain_adafactor_12_f32, chain_adafactor_12_f64},
+#endif
+/* adafactor_13 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = v_set(0x1p+6);
+    V r2 = v_set(0x1p-23);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(maximum)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+}
+static void BP__TN(chain_adafactor_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_13)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_13)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_13[] = {0x1p+6, 0x1p-23};
+static const uint16_t chain_out_adafactor_13[] = {4};
+static const bp__ew_instr chain_instr_adafactor_13[] = {
+    {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_13", 1, 2, 5, 1, 2, chain_constant_adafactor_13, chain_out_adafactor_13, chain_instr_adafactor_13, chain_adafactor_13_f32, chain_adafactor_13_f64},
+#endif
+/* adafactor_14 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2;
+    r2 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_adafactor_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_14)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_14)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_adafactor_14[] = {2};
+static const bp__ew_instr chain_instr_adafactor_14[] = {
+    {BP__EW_div, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_14", 2, 0, 3, 1, 1, NULL, chain_out_adafactor_14, chain_instr_adafactor_14, chain_adafactor_14_f32, chain_adafactor_14_f64},
+#endif
+/* adafactor_15 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1p-46);
+    V r4;
+    V r5;
+    r4 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(maximum)(r4, r3, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(rsqrt)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r4, r2, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_adafactor_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_15)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_15)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_15[] = {0x1p-46};
+static const uint16_t chain_out_adafactor_15[] = {5, 4};
+static const bp__ew_instr chain_instr_adafactor_15[] = {
+    {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 5, {4, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {4, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_15", 3, 1, 6, 2, 5, chain_constant_adafactor_15, chain_out_adafactor_15, chain_instr_adafactor_15, chain_adafactor_15_f32, chain_adafactor_15_f64},
+#endif
+/* adafactor_16 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(sub)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+}
+static void BP__TN(chain_adafactor_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_16)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adafactor_16)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_adafactor_16[] = {4};
+static const bp__ew_instr chain_instr_adafactor_16[] = {
+    {BP__EW_mul, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 4, {2, 3, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_16", 3, 0, 5, 1, 2, NULL, chain_out_adafactor_16, chain_instr_adafactor_16, chain_adafactor_16_f32, chain_adafactor_16_f64},
+#endif
+/* muon_17 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.99999ap-5);
+    V r3 = v_set(0x1.e66666p-1);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(lerp)(r1, r4, r3, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+    BP__TN(bp__chain_store)(out[1], r5, i, m);
+    BP__TN(bp__chain_store)(out[2], r6, i, m);
+}
+static void BP__TN(chain_muon_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_17)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_17)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_17[] = {0x1.99999ap-5, 0x1.e66666p-1};
+static const uint16_t chain_out_muon_17[] = {4, 5, 6};
+static const bp__ew_instr chain_instr_muon_17[] = {
+    {BP__EW_lerp, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {1, 4, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_17", 2, 2, 7, 3, 3, chain_constant_muon_17, chain_out_muon_17, chain_instr_muon_17, chain_muon_17_f32, chain_muon_17_f64},
+#endif
+/* muon_18 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.b8e56p+1);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_muon_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_18)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_18)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_18[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_18[] = {3, 4};
+static const bp__ew_instr chain_instr_muon_18[] = {
+    {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_18", 2, 1, 5, 2, 2, chain_constant_muon_18, chain_out_muon_18, chain_instr_muon_18, chain_muon_18_f32, chain_muon_18_f64},
+#endif
+/* muon_19 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(-0x1.31999ap+2);
+    V r3 = v_set(0x1.040832p+1);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(mul)(r0, r2, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_muon_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_19)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_19)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_19[] = {-0x1.31999ap+2, 0x1.040832p+1};
+static const uint16_t chain_out_muon_19[] = {6};
+static const bp__ew_instr chain_instr_muon_19[] = {
+    {BP__EW_mul, 4, {0, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {1, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_19", 2, 2, 7, 1, 3, chain_constant_muon_19, chain_out_muon_19, chain_instr_muon_19, chain_muon_19_f32, chain_muon_19_f64},
+#endif
+/* muon_20 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.b8e56p+1);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_muon_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_20)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_20)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_20[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_20[] = {3, 4};
+static const bp__ew_instr chain_instr_muon_20[] = {
+    {BP__EW_add, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_20", 2, 1, 5, 2, 2, chain_constant_muon_20, chain_out_muon_20, chain_instr_muon_20, chain_muon_20_f32, chain_muon_20_f64},
+#endif
+/* muon_21 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5;
+    V r6;
+    V r7;
+    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r6, r4, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sub)(r5, r7, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_21)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_21)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_muon_21[] = {6};
+static const bp__ew_instr chain_instr_muon_21[] = {
+    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {2, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {6, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 6, {5, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_21", 5, 0, 8, 1, 4, NULL, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
+#endif
+/* sparse_adam_22 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1;
+    r1 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r1, i, m);
+}
+static void BP__TN(chain_sparse_adam_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_22)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_22)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_sparse_adam_22[] = {1};
+static const bp__ew_instr chain_instr_sparse_adam_22[] = {
+    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_22", 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_22, chain_instr_sparse_adam_22, chain_sparse_adam_22_f32, chain_sparse_adam_22_f64},
+#endif
+/* sparse_adam_23 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = v_set(0x0p+0);
+    V r2;
+    r2 = BP__EW_FORMULA(ne)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_sparse_adam_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_23)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_23)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_23[] = {0x0p+0};
+static const uint16_t chain_out_sparse_adam_23[] = {2};
+static const bp__ew_instr chain_instr_sparse_adam_23[] = {
+    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_23", 1, 1, 3, 1, 1, chain_constant_sparse_adam_23, chain_out_sparse_adam_23, chain_instr_sparse_adam_23, chain_sparse_adam_23_f32, chain_sparse_adam_23_f64},
+#endif
+/* sparse_adam_24 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.99999ap-4);
+    V r7 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9 = v_set(0x1.5798eep-27);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    r10 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(where)(r2, r10, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(where)(r2, r12, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r9, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r11, r13, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(where)(r2, r12, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_24[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_sparse_adam_24[] = {11, 10, 13};
+static const bp__ew_instr chain_instr_sparse_adam_24[] = {
+    {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {10, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 10, {2, 12, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 12, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {11, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 13, {2, 12, 5}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_24", 6, 4, 14, 3, 13, chain_constant_sparse_adam_24, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
+#endif
+/* lion_25 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lion_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.47ae14p-7);
+    V r3;
+    r3 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_lion_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_25)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_25)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lion_25[] = {0x1.47ae14p-7};
+static const uint16_t chain_out_lion_25[] = {3};
+static const bp__ew_instr chain_instr_lion_25[] = {
+    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lion_25", 2, 1, 4, 1, 1, chain_constant_lion_25, chain_out_lion_25, chain_instr_lion_25, chain_lion_25_f32, chain_lion_25_f64},
+#endif
+/* lion_26 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lion_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.99999ap-4);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x1.0624dep-10);
+    V r7;
+    V r8;
+    V r9;
+    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(sign)(r9, r9, r9, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(sub)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+}
+static void BP__TN(chain_lion_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_26)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_26)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lion_26[] = {0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_26[] = {8};
+static const bp__ew_instr chain_instr_lion_26[] = {
+    {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 7, {9, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {2, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lion_26", 4, 3, 10, 1, 8, chain_constant_lion_26, chain_out_lion_26, chain_instr_lion_26, chain_lion_26_f32, chain_lion_26_f64},
+#endif
+/* lamb_27 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lamb_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.99999ap-4);
+    V r7 = v_set(0x1.ff7ceep-1);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9 = v_set(0x0p+0);
+    V r10 = v_set(0x1.0c6f7ap-20);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r9, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r15, r15, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r10, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r12, r15, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(square)(r15, r15, r15, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r15, i, m);
+    BP__TN(bp__chain_store)(out[3], r12, i, m);
+}
+static void BP__TN(chain_lamb_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lamb_27)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lamb_27)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lamb_27[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_lamb_27[] = {11, 13, 15, 12};
+static const bp__ew_instr chain_instr_lamb_27[] = {
+    {BP__EW_lerp, 11, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 12, {15, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lamb_27", 6, 5, 16, 4, 14, chain_constant_lamb_27, chain_out_lamb_27, chain_instr_lamb_27, chain_lamb_27_f32, chain_lamb_27_f64},
+#endif
+/* lars_28 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lars_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1.ccccccp-1);
+    V r5;
+    V r6;
+    V r7;
+    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r5, r6, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(sub)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r7, i, m);
+    BP__TN(bp__chain_store)(out[1], r5, i, m);
+}
+static void BP__TN(chain_lars_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lars_28)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lars_28)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lars_28[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_lars_28[] = {7, 5};
+static const bp__ew_instr chain_instr_lars_28[] = {
+    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {2, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {5, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lars_28", 4, 1, 8, 2, 4, chain_constant_lars_28, chain_out_lars_28, chain_instr_lars_28, chain_lars_28_f32, chain_lars_28_f64},
+#endif
+/* adabelief_29 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adabelief_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x1.cd2b2ap-54);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r13, r9, r13, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r13, r14, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r12, r15, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r13, r10, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sub)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
+}
+static void BP__TN(chain_adabelief_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adabelief_29)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adabelief_29)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adabelief_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.cd2b2ap-54};
+static const uint16_t chain_out_adabelief_29[] = {11, 12, 14};
+static const bp__ew_instr chain_instr_adabelief_29[] = {
+    {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {13, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 14, {6, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adabelief_29", 7, 4, 16, 3, 14, chain_constant_adabelief_29, chain_out_adabelief_29, chain_instr_adabelief_29, chain_adabelief_29_f32, chain_adabelief_29_f64},
+#endif
+/* adan_30 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adan_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1178,43 +1238,1425 @@ BP__INLINE void BP__TN(chain_step_asgd_clipped_22)(void *const *out, const void 
     V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
+    V r10 = BP__TN(bp__chain_load)(in[10], splat[10] != 0, i, m);
+    V r11 = v_set(0x1.47ae14p-6);
+    V r12 = v_set(0x0p+0);
+    V r13 = v_set(0x1.47ae14p-4);
+    V r14 = v_set(0x1.fae148p-1);
+    V r15 = v_set(0x1.47ae14p-7);
+    V r16 = v_set(0x1.5798eep-27);
+    V r17;
+    V r18;
+    V r19;
+    V r20;
+    V r21;
+    V r22;
+    r17 = BP__EW_FORMULA(lerp)(r0, r1, r11, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(sub)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(where)(r3, r12, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(lerp)(r4, r19, r13, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(mul)(r5, r14, r5, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(mul)(r19, r13, r19, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r1, r21, r1, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(mul)(r19, r15, r19, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(mul)(r21, r19, r21, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r20, r22, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r17, r6, r17, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(div)(r18, r7, r18, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(mul)(r21, r13, r21, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(add)(r20, r22, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r19, r8, r19, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(add)(r20, r16, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(sqrt)(r22, r22, r22, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(add)(r20, r16, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r21, r22, r21, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(mul)(r9, r12, r9, 0x0p+0, 0x0p+0);
+    r22 = BP__EW_FORMULA(add)(r20, r21, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(mul)(r22, r10, r22, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(sub)(r9, r20, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r17, i, m);
+    BP__TN(bp__chain_store)(out[1], r18, i, m);
+    BP__TN(bp__chain_store)(out[2], r19, i, m);
+    BP__TN(bp__chain_store)(out[3], r21, i, m);
+}
+static void BP__TN(chain_adan_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adan_30)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adan_30)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adan_30[] = {0x1.47ae14p-6, 0x0p+0, 0x1.47ae14p-4, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_adan_30[] = {17, 18, 19, 21};
+static const bp__ew_instr chain_instr_adan_30[] = {
+    {BP__EW_lerp, 17, {0, 1, 11}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 18, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 19, {3, 12, 18}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 18, {4, 19, 13}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {5, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {19, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {1, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {19, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {21, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {20, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 21, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {21, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 21, {20, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {19, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 20, {22, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {21, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {9, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {22, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 21, {9, 20, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adan_30", 11, 6, 23, 4, 23, chain_constant_adan_30, chain_out_adan_30, chain_instr_adan_30, chain_adan_30_f32, chain_adan_30_f64},
+#endif
+/* yogi_31 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_yogi_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    r9 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(square)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sub)(r2, r10, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sub)(r2, r12, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r10, r4, r10, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r13, r8, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r11, r12, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r13, r5, r13, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r6, r11, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    BP__TN(bp__chain_store)(out[2], r12, i, m);
+}
+static void BP__TN(chain_yogi_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_yogi_31)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_yogi_31)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_yogi_31[] = {0x1.99999ap-4, 0x1.0624dep-10};
+static const uint16_t chain_out_yogi_31[] = {9, 10, 12};
+static const bp__ew_instr chain_instr_yogi_31[] = {
+    {BP__EW_lerp, 9, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 12, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {12, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {2, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {13, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {13, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {6, 11, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"yogi_31", 7, 2, 14, 3, 14, chain_constant_yogi_31, chain_out_yogi_31, chain_instr_yogi_31, chain_yogi_31_f32, chain_yogi_31_f64},
+#endif
+/* novograd_32 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_novograd_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.ccccccp-1);
+    V r6 = v_set(0x0p+0);
+    V r7;
     V r8;
     V r9;
     V r10;
-    r8 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r3, r2, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r8, r10, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(sub)(r9, r5, r9, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r8, r6, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(where)(r7, r9, r8, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
+    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(div)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r8, r4, r8, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sub)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+    BP__TN(bp__chain_store)(out[1], r9, i, m);
 }
-static void BP__TN(chain_asgd_clipped_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_novograd_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_clipped_22)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_asgd_clipped_22)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_novograd_32)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_novograd_32)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_asgd_clipped_22[] = {9, 10};
-static const bp__ew_instr chain_instr_asgd_clipped_22[] = {
-    {BP__EW_mul, 8, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {2, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {4, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {8, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 8, {9, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {8, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 8, {5, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 10, {7, 9, 8}, 0x0p+0, 0x0p+0},
+static const double chain_constant_novograd_32[] = {0x1.ccccccp-1, 0x0p+0};
+static const uint16_t chain_out_novograd_32[] = {8, 9};
+static const bp__ew_instr chain_instr_novograd_32[] = {
+    {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {8, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"asgd_clipped_22", 8, 0, 11, 2, 8, NULL, chain_out_asgd_clipped_22, chain_instr_asgd_clipped_22, chain_asgd_clipped_22_f32, chain_asgd_clipped_22_f64},
+{"novograd_32", 5, 2, 11, 2, 7, chain_constant_novograd_32, chain_out_novograd_32, chain_instr_novograd_32, chain_novograd_32_f32, chain_novograd_32_f64},
 #endif
-/* sgd_23 */
+/* sm3_33 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sm3_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1p+0);
+    V r7 = v_set(0x0p+0);
+    V r8 = v_set(0x1.5798eep-27);
+    V r9 = v_set(0x1.99999ap-4);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    r10 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r12, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(gt)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(rsqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(where)(r10, r13, r7, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r0, r12, r0, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(lerp)(r3, r10, r9, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_sm3_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sm3_33)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sm3_33)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sm3_33[] = {0x1p+0, 0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
+static const uint16_t chain_out_sm3_33[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_sm3_33[] = {
+    {BP__EW_square, 10, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 12, {10, 13, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {0, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 12, {3, 10, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sm3_33", 6, 4, 14, 3, 12, chain_constant_sm3_33, chain_out_sm3_33, chain_instr_sm3_33, chain_sm3_33_f32, chain_sm3_33_f64},
+#endif
+/* sign_sgd_34 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sign_sgd_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(sign)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
+    r3 = BP__EW_FORMULA(sub)(r2, r4, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_sign_sgd_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sign_sgd_34)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sign_sgd_34)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_sign_sgd_34[] = {3};
+static const bp__ew_instr chain_instr_sign_sgd_34[] = {
+    {BP__EW_sign, 3, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 3, {2, 4, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sign_sgd_34", 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_34, chain_instr_sign_sgd_34, chain_sign_sgd_34_f32, chain_sign_sgd_34_f64},
+#endif
+/* schedule_free_sgd_35 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_schedule_free_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ccccccp-1);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sub)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r9, r7, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sub)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(div)(r9, r8, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r10, r5, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+}
+static void BP__TN(chain_schedule_free_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_sgd_35)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_schedule_free_sgd_35)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_schedule_free_sgd_35[] = {0x1.99999ap-4, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_sgd_35[] = {11, 12};
+static const bp__ew_instr chain_instr_schedule_free_sgd_35[] = {
+    {BP__EW_where, 9, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 9, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 10, {9, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {10, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {12, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"schedule_free_sgd_35", 7, 2, 13, 2, 12, chain_constant_schedule_free_sgd_35, chain_out_schedule_free_sgd_35, chain_instr_schedule_free_sgd_35, chain_schedule_free_sgd_35_f32, chain_schedule_free_sgd_35_f64},
+#endif
+/* schedule_free_adamw_36 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_schedule_free_adamw_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12 = v_set(0x0p+0);
+    V r13 = v_set(0x1.99999ap-4);
+    V r14 = v_set(0x1.ccccccp-1);
+    V r15;
+    V r16;
+    V r17;
+    V r18;
+    V r19;
+    r15 = BP__EW_FORMULA(mul)(r0, r9, r0, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r1, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(where)(r2, r3, r4, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r5, r16, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(sqrt)(r17, r17, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(add)(r18, r11, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(div)(r1, r17, r1, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r18, r17, r18, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r19, r6, r19, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(sub)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r15, r13, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(sub)(r3, r17, r3, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r14, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r17, r7, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r18, r8, r18, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r19, r14, r19, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r18, r13, r18, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r16, i, m);
+    BP__TN(bp__chain_store)(out[1], r18, i, m);
+    BP__TN(bp__chain_store)(out[2], r19, i, m);
+}
+static void BP__TN(chain_schedule_free_adamw_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_adamw_36)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_schedule_free_adamw_36)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_schedule_free_adamw_36[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_adamw_36[] = {16, 18, 19};
+static const bp__ew_instr chain_instr_schedule_free_adamw_36[] = {
+    {BP__EW_mul, 15, {0, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 15, {2, 3, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 18, {17, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 17, {18, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 18, {1, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {18, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {19, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 18, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {15, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 15, {3, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {17, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {19, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"schedule_free_adamw_36", 9, 6, 20, 3, 22, chain_constant_schedule_free_adamw_36, chain_out_schedule_free_adamw_36, chain_instr_schedule_free_adamw_36, chain_schedule_free_adamw_36_f32, chain_schedule_free_adamw_36_f64},
+#endif
+/* prodigy_37 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(sub)(r4, r1, r4, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r3, r5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+    BP__TN(bp__chain_store)(out[1], r6, i, m);
+}
+static void BP__TN(chain_prodigy_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_37)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_37)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_prodigy_37[] = {4, 6};
+static const bp__ew_instr chain_instr_prodigy_37[] = {
+    {BP__EW_where, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 5, {4, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_37", 4, 0, 7, 2, 3, NULL, chain_out_prodigy_37, chain_instr_prodigy_37, chain_prodigy_37_f32, chain_prodigy_37_f64},
+#endif
+/* prodigy_38 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.ffbe72p-1);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(add)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(abs)(r6, r6, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_38)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_38)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_prodigy_38[] = {0x1.ffbe72p-1};
+static const uint16_t chain_out_prodigy_38[] = {6, 4};
+static const bp__ew_instr chain_instr_prodigy_38[] = {
+    {BP__EW_mul, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 4, {6, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_38", 3, 1, 7, 2, 4, chain_constant_prodigy_38, chain_out_prodigy_38, chain_instr_prodigy_38, chain_prodigy_38_f32, chain_prodigy_38_f64},
+#endif
+/* prodigy_39 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x0p+0);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r15, r6, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sub)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r14, i, m);
+}
+static void BP__TN(chain_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_39)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_39)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_prodigy_39[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
+static const uint16_t chain_out_prodigy_39[] = {12, 11, 14};
+static const bp__ew_instr chain_instr_prodigy_39[] = {
+    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {15, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 14, {5, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_39", 7, 4, 16, 3, 13, chain_constant_prodigy_39, chain_out_prodigy_39, chain_instr_prodigy_39, chain_prodigy_39_f32, chain_prodigy_39_f64},
+#endif
+/* dog_40 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_dog_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    V r4;
+    V r5;
+    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(sub)(r3, r1, r3, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(square)(r4, r4, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r5, i, m);
+}
+static void BP__TN(chain_dog_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_dog_40)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_dog_40)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_dog_40[] = {3, 5};
+static const bp__ew_instr chain_instr_dog_40[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"dog_40", 3, 0, 6, 2, 3, NULL, chain_out_dog_40, chain_instr_dog_40, chain_dog_40_f32, chain_dog_40_f64},
+#endif
+/* adopt_41 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adopt_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.fff2e4p-1);
+    V r4 = v_set(0x1.a36e2ep-14);
+    V r5;
+    V r6;
+    V r7;
+    V r8;
+    r5 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r7, r0, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r2, r5, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_adopt_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adopt_41)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adopt_41)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adopt_41[] = {0x1.fff2e4p-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_adopt_41[] = {6};
+static const bp__ew_instr chain_instr_adopt_41[] = {
+    {BP__EW_square, 5, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {1, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {7, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {2, 5, 7}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adopt_41", 3, 2, 9, 1, 6, chain_constant_adopt_41, chain_out_adopt_41, chain_instr_adopt_41, chain_adopt_41_f32, chain_adopt_41_f64},
+#endif
+/* adopt_42 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adopt_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = v_set(0x1.0c6f7ap-20);
+    V r10;
+    V r11;
+    V r12;
+    r10 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sqrt)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(maximum)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(div)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(maximum)(r11, r4, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(minimum)(r12, r5, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r10, r12, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r8, r10, r8, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r11, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+}
+static void BP__TN(chain_adopt_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adopt_42)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adopt_42)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adopt_42[] = {0x1.0c6f7ap-20};
+static const uint16_t chain_out_adopt_42[] = {11, 12};
+static const bp__ew_instr chain_instr_adopt_42[] = {
+    {BP__EW_mul, 10, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 11, {2, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 11, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 12, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 11, {12, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {8, 10, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adopt_42", 9, 1, 13, 2, 10, chain_constant_adopt_42, chain_out_adopt_42, chain_instr_adopt_42, chain_adopt_42_f32, chain_adopt_42_f64},
+#endif
+/* ademamix_43 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_ademamix_43)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = v_set(0x1.99999ap-4);
+    V r9 = v_set(0x1.a36e2ep-14);
+    V r10 = v_set(0x1.ff7ceep-1);
+    V r11 = v_set(0x1.0624dep-10);
+    V r12 = v_set(0x1.4p+2);
+    V r13 = v_set(0x0p+0);
+    V r14 = v_set(0x1.5798eep-27);
+    V r15;
+    V r16;
+    V r17;
+    V r18;
+    V r19;
+    V r20;
+    r15 = BP__EW_FORMULA(lerp)(r0, r1, r8, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(lerp)(r2, r1, r9, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r18, r1, r18, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r4, r15, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r16, r12, r16, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r18, r5, r18, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r17, r13, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(sqrt)(r19, r19, r19, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(add)(r17, r14, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r20, r19, r20, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r20, r7, r20, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(sub)(r6, r17, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r15, i, m);
+    BP__TN(bp__chain_store)(out[1], r16, i, m);
+    BP__TN(bp__chain_store)(out[2], r18, i, m);
+    BP__TN(bp__chain_store)(out[3], r19, i, m);
+}
+static void BP__TN(chain_ademamix_43)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_ademamix_43)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_ademamix_43)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_ademamix_43[] = {0x1.99999ap-4, 0x1.a36e2ep-14, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.4p+2, 0x0p+0, 0x1.5798eep-27};
+static const uint16_t chain_out_ademamix_43[] = {15, 16, 18, 19};
+static const bp__ew_instr chain_instr_ademamix_43[] = {
+    {BP__EW_lerp, 15, {0, 1, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 16, {2, 1, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {3, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {18, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {16, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {18, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {17, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 17, {19, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {17, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {20, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {6, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {20, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 19, {6, 17, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"ademamix_43", 8, 7, 21, 4, 18, chain_constant_ademamix_43, chain_out_ademamix_43, chain_instr_ademamix_43, chain_ademamix_43_f32, chain_ademamix_43_f64},
+#endif
+/* mars_44 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_mars_44)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.e66666p-2);
+    V r3;
+    V r4;
+    r3 = BP__EW_FORMULA(sub)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
+    r3 = BP__EW_FORMULA(add)(r4, r0, r4, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(square)(r3, r3, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+    BP__TN(bp__chain_store)(out[1], r4, i, m);
+}
+static void BP__TN(chain_mars_44)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_mars_44)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_mars_44)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_mars_44[] = {0x1.e66666p-2};
+static const uint16_t chain_out_mars_44[] = {3, 4};
+static const bp__ew_instr chain_instr_mars_44[] = {
+    {BP__EW_sub, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 3, {4, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 4, {3, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"mars_44", 2, 1, 5, 2, 4, chain_constant_mars_44, chain_out_mars_44, chain_instr_mars_44, chain_mars_44_f32, chain_mars_44_f64},
+#endif
+/* mars_45 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_mars_45)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = v_set(0x1.99999ap-5);
+    V r9 = v_set(0x1.fae148p-1);
+    V r10 = v_set(0x1.47ae14p-7);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12 = v_set(0x0p+0);
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r13 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(lerp)(r2, r13, r8, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r13, r10, r13, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r13, r16, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r14, r4, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r5, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r6, r12, r6, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r15, r17, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r16, r7, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sub)(r6, r15, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r14, i, m);
+    BP__TN(bp__chain_store)(out[1], r13, i, m);
+    BP__TN(bp__chain_store)(out[2], r16, i, m);
+}
+static void BP__TN(chain_mars_45)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_mars_45)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_mars_45)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_mars_45[] = {0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
+static const uint16_t chain_out_mars_45[] = {14, 13, 16};
+static const bp__ew_instr chain_instr_mars_45[] = {
+    {BP__EW_div, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 14, {2, 13, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {13, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {13, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {16, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 16, {6, 15, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"mars_45", 8, 5, 18, 3, 15, chain_constant_mars_45, chain_out_mars_45, chain_instr_mars_45, chain_mars_45_f32, chain_mars_45_f64},
+#endif
+/* ftrl_46 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_ftrl_46)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x0p+0);
+    V r7 = v_set(-0x0p+0);
+    V r8 = v_set(0x1p+0);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    r9 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r0, r9, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sqrt)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r12, r14, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r13, r2, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r11, r12, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r5, r13, r5, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(div)(r12, r3, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(gt)(r12, r6, r12, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(maximum)(r11, r7, r11, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(minimum)(r13, r6, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(sub)(r14, r11, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(where)(r9, r12, r8, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(where)(r9, r12, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_ftrl_46)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_ftrl_46)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_ftrl_46)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_ftrl_46[] = {0x0p+0, -0x0p+0, 0x1p+0};
+static const uint16_t chain_out_ftrl_46[] = {10, 11, 13};
+static const bp__ew_instr chain_instr_ftrl_46[] = {
+    {BP__EW_square, 9, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {0, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 13, {1, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {13, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 9, {12, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 9, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 13, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 14, {13, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 13, {14, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 14, {9, 12, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 13, {9, 12, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"ftrl_46", 6, 3, 15, 3, 22, chain_constant_ftrl_46, chain_out_ftrl_46, chain_instr_ftrl_46, chain_ftrl_46_f32, chain_ftrl_46_f64},
+#endif
+/* irprop_minus_47 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_irprop_minus_47)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x0p+0);
+    V r5 = v_set(0x1.333334p+0);
+    V r6 = v_set(0x1p+0);
+    V r7 = v_set(0x1p-1);
+    V r8 = v_set(0x1.9p+5);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(lt)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(gt)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(where)(r11, r5, r6, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(where)(r10, r7, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(maximum)(r9, r4, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(minimum)(r11, r8, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(where)(r10, r4, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sub)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r10, i, m);
+}
+static void BP__TN(chain_irprop_minus_47)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_irprop_minus_47)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_irprop_minus_47)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_irprop_minus_47[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.9p+5};
+static const uint16_t chain_out_irprop_minus_47[] = {9, 11, 10};
+static const bp__ew_instr chain_instr_irprop_minus_47[] = {
+    {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lt, 10, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 11, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 9, {11, 5, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 11, {10, 7, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 11, {9, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 9, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 11, {10, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 10, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {10, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {3, 12, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"irprop_minus_47", 4, 5, 13, 3, 12, chain_constant_irprop_minus_47, chain_out_irprop_minus_47, chain_instr_irprop_minus_47, chain_irprop_minus_47_f32, chain_irprop_minus_47_f64},
+#endif
+/* quickprop_48 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_quickprop_48)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.a36e2ep-14);
+    V r6 = v_set(0x0p+0);
+    V r7 = v_set(0x1.45d174p-1);
+    V r8 = v_set(0x1.cp+0);
+    V r9 = v_set(0x1p+0);
+    V r10;
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r10 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(neg)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sign)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(gt)(r12, r6, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(eq)(r11, r6, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(logical_or)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r10, r3, r10, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(where)(r15, r13, r6, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r11, r4, r11, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r13, r7, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(gt)(r12, r11, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(sub)(r4, r10, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(eq)(r12, r6, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r2, r10, r2, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(where)(r15, r9, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(div)(r16, r17, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(where)(r15, r6, r12, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(abs)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(neg)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(maximum)(r16, r15, r16, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(minimum)(r17, r12, r17, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(where)(r13, r11, r15, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r0, r11, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r12, i, m);
+}
+static void BP__TN(chain_quickprop_48)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_quickprop_48)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_quickprop_48)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_quickprop_48[] = {0x1.a36e2ep-14, 0x0p+0, 0x1.45d174p-1, 0x1.cp+0, 0x1p+0};
+static const uint16_t chain_out_quickprop_48[] = {10, 11, 12};
+static const bp__ew_instr chain_instr_quickprop_48[] = {
+    {BP__EW_mul, 10, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_neg, 10, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 11, {2, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 13, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_eq, 14, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_logical_or, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {10, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 14, {15, 13, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {13, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 13, {12, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {4, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_eq, 15, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 17, {15, 9, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 12, {16, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 16, {15, 6, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 12, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_neg, 15, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 17, {16, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 15, {17, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 12, {13, 11, 15}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {14, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {0, 11, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"quickprop_48", 5, 5, 18, 3, 27, chain_constant_quickprop_48, chain_out_quickprop_48, chain_instr_quickprop_48, chain_quickprop_48_f32, chain_quickprop_48_f64},
+#endif
+/* sophia_49 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sophia_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = v_set(0x1p-1);
+    V r5 = v_set(-0x1p+0);
+    V r6 = v_set(0x1p+0);
+    V r7 = v_set(0x1.47ae14p-7);
+    V r8;
+    V r9;
+    r8 = BP__EW_FORMULA(lt)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(where)(r8, r5, r6, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(lerp)(r2, r8, r7, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(where)(r3, r9, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
+}
+static void BP__TN(chain_sophia_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sophia_49)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sophia_49)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sophia_49[] = {0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7};
+static const uint16_t chain_out_sophia_49[] = {8};
+static const bp__ew_instr chain_instr_sophia_49[] = {
+    {BP__EW_lt, 8, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 9, {8, 5, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 9, {2, 8, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 8, {3, 9, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sophia_49", 4, 4, 10, 1, 5, chain_constant_sophia_49, chain_out_sophia_49, chain_instr_sophia_49, chain_sophia_49_f32, chain_sophia_49_f64},
+#endif
+/* sophia_50 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sophia_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = v_set(0x1.1eb852p-5);
+    V r7 = v_set(0x1.47ae14p-7);
+    V r8 = v_set(0x1.5798eep-27);
+    V r9 = v_set(-0x1p+0);
+    V r10 = v_set(0x1p+0);
+    V r11 = v_set(0x1.a36e2ep-14);
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r12 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(div)(r12, r2, r12, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(maximum)(r14, r8, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(maximum)(r14, r9, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(minimum)(r13, r10, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r13, r14, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sub)(r4, r13, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r14, i, m);
+}
+static void BP__TN(chain_sophia_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sophia_50)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sophia_50)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sophia_50[] = {0x1.1eb852p-5, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1p+0, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sophia_50[] = {12, 14};
+static const bp__ew_instr chain_instr_sophia_50[] = {
+    {BP__EW_lerp, 12, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 13, {12, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 15, {14, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 13, {14, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 14, {13, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 14, {4, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sophia_50", 6, 6, 16, 2, 11, chain_constant_sophia_50, chain_out_sophia_50, chain_instr_sophia_50, chain_sophia_50_f32, chain_sophia_50_f64},
+#endif
+/* sgd_clipped_51 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_clipped_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4;
+    V r5;
+    r4 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
+    r4 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r4, i, m);
+}
+static void BP__TN(chain_sgd_clipped_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_51)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_51)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_sgd_clipped_51[] = {4};
+static const bp__ew_instr chain_instr_sgd_clipped_51[] = {
+    {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {2, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 4, {3, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sgd_clipped_51", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_51, chain_instr_sgd_clipped_51, chain_sgd_clipped_51_f32, chain_sgd_clipped_51_f64},
+#endif
+/* adam_clipped_52 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adam_clipped_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8 = v_set(0x1.ff7ceep-1);
+    V r9 = v_set(0x1.0624dep-10);
+    V r10 = v_set(0x1.5798eep-27);
+    V r11;
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(add)(r6, r15, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r12, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+    BP__TN(bp__chain_store)(out[2], r13, i, m);
+}
+static void BP__TN(chain_adam_clipped_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_52)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_52)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adam_clipped_52[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_52[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_adam_clipped_52[] = {
+    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {4, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {14, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adam_clipped_52", 7, 4, 16, 3, 12, chain_constant_adam_clipped_52, chain_out_adam_clipped_52, chain_instr_adam_clipped_52, chain_adam_clipped_52_f32, chain_adam_clipped_52_f64},
+#endif
+/* adamw_clipped_53 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adamw_clipped_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = v_set(0x1.99999ap-4);
+    V r9 = v_set(0x1.ff7ceep-1);
+    V r10 = v_set(0x1.0624dep-10);
+    V r11 = v_set(0x1.5798eep-27);
+    V r12;
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r16, r7, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r13, i, m);
+    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    BP__TN(bp__chain_store)(out[2], r15, i, m);
+}
+static void BP__TN(chain_adamw_clipped_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_53)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamw_clipped_53)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adamw_clipped_53[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_53[] = {13, 12, 15};
+static const bp__ew_instr chain_instr_adamw_clipped_53[] = {
+    {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {12, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {14, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {6, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 16, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {16, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adamw_clipped_53", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_53, chain_out_adamw_clipped_53, chain_instr_adamw_clipped_53, chain_adamw_clipped_53_f32, chain_adamw_clipped_53_f64},
+#endif
+/* rmsprop_clipped_54 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.fae148p-1);
+    V r6 = v_set(0x1.47ae14p-7);
+    V r7 = v_set(0x1.5798eep-27);
+    V r8;
+    V r9;
+    V r10;
+    V r11;
+    r8 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(add)(r8, r11, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(div)(r8, r11, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r8, i, m);
+}
+static void BP__TN(chain_rmsprop_clipped_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_54)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_54)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_rmsprop_clipped_54[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_54[] = {10, 8};
+static const bp__ew_instr chain_instr_rmsprop_clipped_54[] = {
+    {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 10, {8, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {3, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {9, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 9, {8, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"rmsprop_clipped_54", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_54, chain_out_rmsprop_clipped_54, chain_instr_rmsprop_clipped_54, chain_rmsprop_clipped_54_f32, chain_rmsprop_clipped_54_f64},
+#endif
+/* lion_clipped_55 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lion_clipped_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.47ae14p-7);
+    V r6 = v_set(0x1.99999ap-4);
+    V r7 = v_set(0x1.ccccccp-1);
+    V r8 = v_set(0x1.0624dep-10);
+    V r9;
+    V r10;
+    V r11;
+    V r12;
+    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(lerp)(r2, r9, r5, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r11, r9, r11, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sign)(r12, r12, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(sub)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r10, i, m);
+    BP__TN(bp__chain_store)(out[1], r11, i, m);
+}
+static void BP__TN(chain_lion_clipped_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_55)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_clipped_55)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lion_clipped_55[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_clipped_55[] = {10, 11};
+static const bp__ew_instr chain_instr_lion_clipped_55[] = {
+    {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 10, {2, 9, 5}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {9, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 9, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {3, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {9, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lion_clipped_55", 5, 4, 13, 2, 10, chain_constant_lion_clipped_55, chain_out_lion_clipped_55, chain_instr_lion_clipped_55, chain_lion_clipped_55_f32, chain_lion_clipped_55_f64},
+#endif
+/* sgd_56 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1230,26 +2672,26 @@ BP__INLINE void BP__TN(chain_step_sgd_23)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_23)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_23)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_56)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_56)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_23[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_23[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_23[] = {
+static const double chain_constant_sgd_56[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_56[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_56[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_23", 4, 1, 8, 2, 4, chain_constant_sgd_23, chain_out_sgd_23, chain_instr_sgd_23, chain_sgd_23_f32, chain_sgd_23_f64},
+{"sgd_56", 4, 1, 8, 2, 4, chain_constant_sgd_56, chain_out_sgd_56, chain_instr_sgd_56, chain_sgd_56_f32, chain_sgd_56_f64},
 #endif
-/* sgd_clipped_24 */
+/* sgd_clipped_57 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1267,15 +2709,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_24)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_clipped_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_24)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_24)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_57)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_57)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_24[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_24[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_24[] = {
+static const double chain_constant_sgd_clipped_57[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_57[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_57[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1283,11 +2725,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_24[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_24", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_24, chain_out_sgd_clipped_24, chain_instr_sgd_clipped_24, chain_sgd_clipped_24_f32, chain_sgd_clipped_24_f64},
+{"sgd_clipped_57", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_57, chain_out_sgd_clipped_57, chain_instr_sgd_clipped_57, chain_sgd_clipped_57_f32, chain_sgd_clipped_57_f64},
 #endif
-/* sgd_25 */
+/* sgd_58 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1305,15 +2747,15 @@ BP__INLINE void BP__TN(chain_step_sgd_25)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_25)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_25)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_58)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_58)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_25[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_25[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_25[] = {
+static const double chain_constant_sgd_58[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_58[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_58[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
@@ -1322,11 +2764,11 @@ static const bp__ew_instr chain_instr_sgd_25[] = {
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_25", 4, 1, 8, 2, 6, chain_constant_sgd_25, chain_out_sgd_25, chain_instr_sgd_25, chain_sgd_25_f32, chain_sgd_25_f64},
+{"sgd_58", 4, 1, 8, 2, 6, chain_constant_sgd_58, chain_out_sgd_58, chain_instr_sgd_58, chain_sgd_58_f32, chain_sgd_58_f64},
 #endif
-/* sgd_clipped_26 */
+/* sgd_clipped_59 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1347,15 +2789,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_26)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_clipped_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_26)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_26)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_59)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_59)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_26[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_26[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_26[] = {
+static const double chain_constant_sgd_clipped_59[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_59[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_59[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1365,11 +2807,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_26[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_26", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_26, chain_out_sgd_clipped_26, chain_instr_sgd_clipped_26, chain_sgd_clipped_26_f32, chain_sgd_clipped_26_f64},
+{"sgd_clipped_59", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_59, chain_out_sgd_clipped_59, chain_instr_sgd_clipped_59, chain_sgd_clipped_59_f32, chain_sgd_clipped_59_f64},
 #endif
-/* sgd_27 */
+/* sgd_60 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1388,15 +2830,15 @@ BP__INLINE void BP__TN(chain_step_sgd_27)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r7, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_sgd_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_27)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_27)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_60)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_60)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_27[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_27[] = {7, 8};
-static const bp__ew_instr chain_instr_sgd_27[] = {
+static const double chain_constant_sgd_60[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_60[] = {7, 8};
+static const bp__ew_instr chain_instr_sgd_60[] = {
     {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1405,11 +2847,11 @@ static const bp__ew_instr chain_instr_sgd_27[] = {
     {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_27", 4, 2, 9, 2, 6, chain_constant_sgd_27, chain_out_sgd_27, chain_instr_sgd_27, chain_sgd_27_f32, chain_sgd_27_f64},
+{"sgd_60", 4, 2, 9, 2, 6, chain_constant_sgd_60, chain_out_sgd_60, chain_instr_sgd_60, chain_sgd_60_f32, chain_sgd_60_f64},
 #endif
-/* sgd_clipped_28 */
+/* sgd_clipped_61 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1431,15 +2873,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_28)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r9, i, m);
 }
-static void BP__TN(chain_sgd_clipped_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_28)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_28)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_61)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_61)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_28[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_clipped_28[] = {8, 9};
-static const bp__ew_instr chain_instr_sgd_clipped_28[] = {
+static const double chain_constant_sgd_clipped_61[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_clipped_61[] = {8, 9};
+static const bp__ew_instr chain_instr_sgd_clipped_61[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
@@ -1449,11 +2891,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_28[] = {
     {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_28", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_28, chain_out_sgd_clipped_28, chain_instr_sgd_clipped_28, chain_sgd_clipped_28_f32, chain_sgd_clipped_28_f64},
+{"sgd_clipped_61", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_61, chain_out_sgd_clipped_61, chain_instr_sgd_clipped_61, chain_sgd_clipped_61_f32, chain_sgd_clipped_61_f64},
 #endif
-/* adam_29 */
+/* adam_62 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1487,15 +2929,15 @@ BP__INLINE void BP__TN(chain_step_adam_29)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_29)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_29)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_62)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_62)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_29[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_29[] = {11, 12, 13};
-static const bp__ew_instr chain_instr_adam_29[] = {
+static const double chain_constant_adam_62[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_62[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_adam_62[] = {
     {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
@@ -1511,11 +2953,11 @@ static const bp__ew_instr chain_instr_adam_29[] = {
     {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_29", 6, 5, 16, 3, 13, chain_constant_adam_29, chain_out_adam_29, chain_instr_adam_29, chain_adam_29_f32, chain_adam_29_f64},
+{"adam_62", 6, 5, 16, 3, 13, chain_constant_adam_62, chain_out_adam_62, chain_instr_adam_62, chain_adam_62_f32, chain_adam_62_f64},
 #endif
-/* adam_clipped_30 */
+/* adam_clipped_63 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1551,15 +2993,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_30)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[1], r14, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_clipped_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_30)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_30)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_63)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_63)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_30[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_30[] = {12, 14, 13};
-static const bp__ew_instr chain_instr_adam_clipped_30[] = {
+static const double chain_constant_adam_clipped_63[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_63[] = {12, 14, 13};
+static const bp__ew_instr chain_instr_adam_clipped_63[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
@@ -1576,11 +3018,11 @@ static const bp__ew_instr chain_instr_adam_clipped_30[] = {
     {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_30", 7, 5, 17, 3, 14, chain_constant_adam_clipped_30, chain_out_adam_clipped_30, chain_instr_adam_clipped_30, chain_adam_clipped_30_f32, chain_adam_clipped_30_f64},
+{"adam_clipped_63", 7, 5, 17, 3, 14, chain_constant_adam_clipped_63, chain_out_adam_clipped_63, chain_instr_adam_clipped_63, chain_adam_clipped_63_f32, chain_adam_clipped_63_f64},
 #endif
-/* adam_31 */
+/* adam_64 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1615,15 +3057,15 @@ BP__INLINE void BP__TN(chain_step_adam_31)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[2], r12, i, m);
     BP__TN(bp__chain_store)(out[3], r14, i, m);
 }
-static void BP__TN(chain_adam_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_31)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_31)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_64)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_64)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_31[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_31[] = {11, 13, 12, 14};
-static const bp__ew_instr chain_instr_adam_31[] = {
+static const double chain_constant_adam_64[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_64[] = {11, 13, 12, 14};
+static const bp__ew_instr chain_instr_adam_64[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -1638,11 +3080,11 @@ static const bp__ew_instr chain_instr_adam_31[] = {
     {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_31", 7, 4, 17, 4, 12, chain_constant_adam_31, chain_out_adam_31, chain_instr_adam_31, chain_adam_31_f32, chain_adam_31_f64},
+{"adam_64", 7, 4, 17, 4, 12, chain_constant_adam_64, chain_out_adam_64, chain_instr_adam_64, chain_adam_64_f32, chain_adam_64_f64},
 #endif
-/* adam_clipped_32 */
+/* adam_clipped_65 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1679,15 +3121,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_32)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[2], r14, i, m);
     BP__TN(bp__chain_store)(out[3], r15, i, m);
 }
-static void BP__TN(chain_adam_clipped_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_32)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_32)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_65)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_65)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_32[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_32[] = {13, 12, 14, 15};
-static const bp__ew_instr chain_instr_adam_clipped_32[] = {
+static const double chain_constant_adam_clipped_65[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_65[] = {13, 12, 14, 15};
+static const bp__ew_instr chain_instr_adam_clipped_65[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -1703,11 +3145,11 @@ static const bp__ew_instr chain_instr_adam_clipped_32[] = {
     {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_32", 8, 4, 18, 4, 13, chain_constant_adam_clipped_32, chain_out_adam_clipped_32, chain_instr_adam_clipped_32, chain_adam_clipped_32_f32, chain_adam_clipped_32_f64},
+{"adam_clipped_65", 8, 4, 18, 4, 13, chain_constant_adam_clipped_65, chain_out_adam_clipped_65, chain_instr_adam_clipped_65, chain_adam_clipped_65_f32, chain_adam_clipped_65_f64},
 #endif
-/* rmsprop_33 */
+/* rmsprop_66 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1736,15 +3178,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_33)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_rmsprop_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_33)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_33)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_66)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_66)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_33[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_33[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rmsprop_33[] = {
+static const double chain_constant_rmsprop_66[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_66[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rmsprop_66[] = {
     {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
@@ -1758,11 +3200,11 @@ static const bp__ew_instr chain_instr_rmsprop_33[] = {
     {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_33", 5, 4, 13, 3, 11, chain_constant_rmsprop_33, chain_out_rmsprop_33, chain_instr_rmsprop_33, chain_rmsprop_33_f32, chain_rmsprop_33_f64},
+{"rmsprop_66", 5, 4, 13, 3, 11, chain_constant_rmsprop_66, chain_out_rmsprop_66, chain_instr_rmsprop_66, chain_rmsprop_66_f32, chain_rmsprop_66_f64},
 #endif
-/* rmsprop_clipped_34 */
+/* rmsprop_clipped_67 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1794,15 +3236,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_34)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_34)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_34)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_67)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_67)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_34[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_34[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_rmsprop_clipped_34[] = {
+static const double chain_constant_rmsprop_clipped_67[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_67[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_rmsprop_clipped_67[] = {
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1817,5 +3259,5 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_34[] = {
     {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_34", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_34, chain_out_rmsprop_clipped_34, chain_instr_rmsprop_clipped_34, chain_rmsprop_clipped_34_f32, chain_rmsprop_clipped_34_f64},
+{"rmsprop_clipped_67", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_67, chain_out_rmsprop_clipped_67, chain_instr_rmsprop_clipped_67, chain_rmsprop_clipped_67_f32, chain_rmsprop_clipped_67_f64},
 #endif

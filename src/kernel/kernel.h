@@ -32,6 +32,10 @@ static inline int64_t bp__tensor_count(const bp__tensor *t) {
 }
 
 typedef struct bp__isa bp__isa;
+typedef struct bp__failure { /* of a run: set by the first entry that fails, which ends it */
+    bp_status status;
+    char sentence[400];
+} bp__failure;
 /* What a kernel runs with. */
 typedef struct bp__env {
     const bp__isa *isa;
@@ -40,7 +44,8 @@ typedef struct bp__env {
     size_t scratch_bytes;
     uint64_t seed;
     uint32_t step;
-    int64_t first_row; /* number, within the step, of row 0 of this call (shards): random numbers are keyed by it */
+    int64_t first_row;    /* number, within the step, of row 0 of this call (shards): random numbers are keyed by it */
+    bp__failure *failure; /* only an operation from outside can fail; NULL: nothing that runs here may */
 } bp__env;
 
 /* ---- Instruction sets --------------------------------------------------------------------------------------------- */

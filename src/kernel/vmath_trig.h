@@ -84,9 +84,10 @@ BP__STATIC V v_atan(V x) {
 }
 BP__STATIC V v_atan2(V y, V x) {
     V n = v_abs(y), d = v_abs(x), zero = v_set(0), one = v_set(1);
-    V big = VM_C(0x1p+120, 0x1p+1000), down = v_select(v_gt(v_max(n, d), big), v_set(0.125), one);
-    n = v_mul(n, down);
-    d = v_mul(d, down);
+    V most = v_max(n, d), up = v_select(v_lt(most, VM_C(0x1p-60, 0x1p-500)), VM_C(0x1p+60, 0x1p+500), one);
+    V scale = v_select(v_gt(most, VM_C(0x1p+120, 0x1p+1000)), v_set(0.125), up); /* n - d and n + d stay normal and finite */
+    n = v_mul(n, scale);
+    d = v_mul(d, scale);
     M both = v_and(v_eq(n, VM_INF), v_eq(d, VM_INF));
     n = v_select(both, one, n);
     d = v_select(both, one, d);
@@ -131,7 +132,7 @@ BP__STATIC V v_acos(V x) {
 BP__STATIC V v_hypot(V x, V y) {
     V a = v_abs(x), b = v_abs(y), most = v_max(a, b), least = v_min(a, b);
     V up = VM_C(0x1p+70, 0x1p+600), down = VM_C(0x1p-70, 0x1p-600), one = v_set(1);
-    M large = v_gt(most, VM_C(0x1p+60, 0x1p+500)), small = v_lt(most, VM_C(0x1p-60, 0x1p-500));
+    M large = v_gt(most, VM_C(0x1p+60, 0x1p+500)), small = v_lt(most, VM_C(0x1p-50, 0x1p-450)); /* squares stay normal */
     V scale = v_select(large, down, v_select(small, up, one)), back = v_select(large, up, v_select(small, down, one));
     V p = v_mul(most, scale), q = v_mul(least, scale);
     V r = v_mul(v_sqrt(v_fma(p, p, v_mul(q, q))), back);

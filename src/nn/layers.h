@@ -39,8 +39,10 @@ bp_status bp__layer_note(const bp__layer_call *c, const char *kind, bp_value in,
 const char *bp__layer_text(const bp__layer_call *c, const char *path, const char *suffix);
 /* Fails with BP_SHAPE: "model.2 (linear): …". */
 bp_status bp__layer_shape_fail(const bp__layer_call *c, const char *format, ...) BP__PRINTF(2, 3);
-/* One weight's initialiser from `init: {ROLE: kaiming_uniform}`; `standard` where nothing is said. */
+/* A tensor's initialiser: from the layer's `init: {ROLE: kaiming_uniform}`, else from the configuration's patterns, else
+ * `standard`. */
 bp_status bp__layer_init(const bp__layer_call *c, const char *role, bp_init standard, bp_init *out);
+void bp__nn_init_used(bp__nn *nn, int64_t index); /* the pattern of that number has found a tensor */
 /* Axis `axis` (negative counts from the end) of x, non-negative. */
 bp_status bp__layer_axis(const bp__layer_call *c, const char *key, bp_value x, int64_t *axis);
 const char *bp__layer_shape(const bp__layer_call *c, bp_value x, char *out, size_t size);

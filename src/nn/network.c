@@ -21,7 +21,8 @@ struct bp__nn {
     int64_t n_parameters, cap_parameters;
     bp__nn_layer *layers;
     int64_t n_layers, cap_layers;
-    bool built; /* the layers are listed: later builds add none */
+    bool *init_used; /* [patterns of the configuration's `init`]; pool memory */
+    bool built;      /* the layers are listed: later builds add none */
 };
 
 static const char *const beside[] = {"name", "from", "freeze", NULL};
@@ -96,7 +97,7 @@ static bp_value registered(const bp__layer_call *c, const char *role, bp_dtype d
     if (bp_is_bad(v)) return v;
     if (BP__GROW(c->g->ctx, c->nn->parameters, c->nn->n_parameters, c->nn->cap_parameters) != BP_OK) return bad;
     c->nn->parameters[c->nn->n_parameters++] =
-        (bp__nn_parameter){.name = name, .value = v, .trainable = trainable, .buffer = buffer};
+        (bp__nn_parameter){.name = name, .value = v, .trainable = trainable, .buffer = buffer, .init = init, .output = BP_NONE};
     return v;
 }
 
@@ -252,7 +253,7 @@ static bp_status stored_status(bp_context *ctx) {
 
 static bp_status build_layer(bp__layer_call *c, bp_value *y) {
     const char *old = bp__graph_scope(c->g, c->path);
-    int64_t place = c->nn->n_layers;
+    int64_t place = c->nn->n_layers, first = c->nn->n_parameters;
     bp_status status = add_layer(c, c->choice->kind->name, false, c->in[0], c->in[0]);
     if (status == BP_OK) status = bp__layer_builder(c->choice->index)(c, y);
     if (status == BP_OK) status = c->g->status;
@@ -260,6 +261,12 @@ static bp_status build_layer(bp__layer_call *c, bp_value *y) {
     bp__graph_scope(c->g, old);
     if (status != BP_OK) return layer_failed(c, status);
     if (c->nn->built) return BP_OK;
+    for (int64_t i = first; i < c->nn->n_parameters; i++) {
+        bp__nn_parameter *p = &c->nn->parameters[i];
+        if (p->output.graph) continue; /* of a layer inside */
+        p->output = *y;
+        p->channels = strncmp(c->choice->kind->name, "conv", 4) == 0;
+    }
     if (place + 1 < c->nn->n_layers && c->nn->layers[place].inserted) place++;
     c->nn->layers[place].out = bp_value_dims(*y);
     c->nn->layers[place].n_parameters = count_parameters(c->nn, c->path);
@@ -339,6 +346,26 @@ bp_status bp__layer_list(const bp__layer_call *c, const bp__tree *layers, const 
     return BP_OK;
 }
 
+void bp__nn_init_used(bp__nn *nn, int64_t index) { nn->init_used[index] = true; }
+
+/* A pattern that finds nothing is a mistake. */
+static bp_status all_used(const bp__nn_options *o) {
+    int64_t i = 0;
+    for (const bp__tree *t = o->init ? o->init->child : NULL; t; t = t->next, i++) {
+        if (o->nn->init_used[i]) continue;
+        const bp__tree *match = bp__tree_get(t, "match");
+        const char *names[64];
+        int64_t n = 0;
+        for (int64_t k = 0; k < o->nn->n_parameters && n < BP__COUNT(names); k++)
+            if (!o->nn->parameters[k].buffer) names[n++] = o->nn->parameters[k].name;
+        bp__where where = {.code = "no_match", .file = o->file, .line = match->line, .hint = bp__nearest(match->text, names, n)};
+        return bp__fail_at(o->nn->g->ctx, BP_CONFIG, where,
+                           "init: `%.80s` is the name of no tensor that an initialiser starts and no pattern before it has taken",
+                           match->text);
+    }
+    return BP_OK;
+}
+
 bp_status bp__nn_build(bp_graph *g, const bp__nn_options *o, bp_value x, bp_value *y) {
     *y = (bp_value){g, -1, 0};
     if (g->status != BP_OK) return g->status;
@@ -350,9 +377,14 @@ bp_status bp__nn_build(bp_graph *g, const bp__nn_options *o, bp_value x, bp_valu
     named_value input = {.name = "input", .value = x};
     bp__nn_scope scope = {.names = &input};
     bp__layer_call c = {.nn = o->nn, .g = g, .o = o, .scope = &scope, .depth = -1};
+    if (o->init && !o->nn->init_used) {
+        o->nn->init_used = bp__pool_alloc(&g->pool, (size_t)bp__tree_count(o->init) + 1);
+        if (!o->nn->init_used) return bp__out_of_memory(g->ctx, 0);
+        memset(o->nn->init_used, 0, (size_t)bp__tree_count(o->init) + 1);
+    }
     BP_TRY(bp__layer_list(&c, layers, "", x, true, y));
     o->nn->built = true;
-    return BP_OK;
+    return all_used(o);
 }
 
 /* ---- Checks without a graph -------------------------------------------------------------------------------------------- */

@@ -13,7 +13,13 @@ typedef struct bp__nn_parameter {
     bp_value value;
     bool trainable; /* false: frozen, or a buffer such as running statistics */
     bool buffer;
+    bp_init init;
+    bp_value output; /* of its layer, on the path that was built first */
+    bool channels;   /* the layer's units are axis 1 of it, else the last */
 } bp__nn_parameter;
+
+/* How an initialiser is finished with data: bp_init's `fit`. */
+typedef enum bp__fit { BP__FIT_NONE, BP__FIT_LSUV, BP__FIT_UNIT, BP__FIT_HE } bp__fit;
 
 typedef struct bp__nn_layer { /* for `inspect` */
     const char *path, *kind;  /* "2.0", "linear" */
@@ -35,6 +41,7 @@ typedef struct bp__nn_options {
     bp__nn *nn;
     const bp__tree *layers; /* the list; also one layer alone */
     const char *file;       /* the configuration, named in errors; or NULL */
+    const bp__tree *init;   /* the configuration's `init:`, checked; or NULL */
     const char *prefix;     /* put before every name ("member.0."), or NULL */
     int64_t n_outputs;      /* for a last linear without a size; 0: it must have one */
     bool training;          /* dropout works, batch_norm uses the batch's statistics */
@@ -46,6 +53,17 @@ typedef struct bp__nn_options {
 bp_status bp__nn_build(bp_graph *g, const bp__nn_options *o, bp_value x, bp_value *y);
 /* Checks names, keys, types and bounds without a graph: what can be said before data is read. */
 bp_status bp__nn_check(bp_context *ctx, const char *file, const bp__tree *layers);
+/* Checks the list of patterns `init: [{match: "*.weight", orthogonal}]` in the same way. */
+bp_status bp__nn_check_init(bp_context *ctx, const char *file, const bp__tree *list);
+/* The initialisers there are; NULL after the last. */
+const char *bp__initializer_kind(int index, const char **help);
+
+/* Finishes the initialisers that look at data (lsuv, unit_variance, he+5) on one batch: x for the graph's input of this name. To
+   be called once, after bp_state_new and before the first step, not after weights were loaded; needs no target. Nothing happens
+   where there is none (bp__nn_needs_data). */
+bool bp__nn_needs_data(const bp__nn *nn);
+bp_status bp__nn_init_from_data(bp__nn *nn, bp_state *state, const char *input, const void *x, const bp_dims *dims,
+                                uint64_t seed);
 
 /* The layers there are: name, main key (or NULL), one line of help; NULL after the last. For `help` and the schema. */
 const char *bp__nn_kind(int index, const char **main_key, const char **help);

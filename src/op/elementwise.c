@@ -146,7 +146,7 @@ static row row_of(const bp__grad *grad, int n_params) {
         n, { __VA_ARGS__ } \
     }
 #define IN(i, shape, lo, hi) \
-    { DIMS shape, (i) ? lo : 0, (i) ? hi : 2, (i) ? BP_F32 : BP_U8, 0 }
+    { .dims = DIMS shape, .low = (i) ? lo : 0, .high = (i) ? hi : 2, .dtype = (i) ? BP_F32 : BP_U8 }
 #define THREE(name, n, other, lo, hi, x, y, z)                                                                               \
     {                                                                                                                        \
         .attrs = other, .n_in = n, .in = { IN(BP__EW_##name - BP__EW_where, x, lo, hi), IN(1, y, lo, hi), IN(1, z, lo, hi) } \

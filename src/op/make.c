@@ -184,3 +184,20 @@ bp__tensor bp__tensor_permuted(const bp__tensor *t, const int64_t *axes) {
     }
     return r;
 }
+
+int64_t bp__batch_count(const bp__tensor *y) {
+    int64_t n = 1;
+    for (int i = 0; i < y->n_dims - 2; i++) n *= y->dim[i];
+    return n;
+}
+
+int64_t bp__batch_offset(const bp__tensor *t, const bp__tensor *y, int64_t index) {
+    int64_t offset = 0;
+    int lead = y->n_dims - t->n_dims;
+    for (int i = y->n_dims - 3; i >= 0; i--) {
+        int64_t at = index % y->dim[i];
+        index /= y->dim[i];
+        if (i >= lead && t->dim[i - lead] != 1) offset += at * t->stride[i - lead];
+    }
+    return offset;
+}

@@ -49,12 +49,19 @@ bp__tensor bp__tensor_permuted(const bp__tensor *t, const int64_t *axes);
 static inline void *bp__tensor_at(const bp__tensor *t, int64_t elements) {
     return (char *)t->data + elements * (int64_t)bp_dtype_size((bp_dtype)t->dtype);
 }
+/* Matrices are the last two axes. How many there are in y, and where matrix `index` of them begins in t, whose leading axes
+   broadcast to y's: an offset in elements. */
+int64_t bp__batch_count(const bp__tensor *y);
+int64_t bp__batch_offset(const bp__tensor *t, const bp__tensor *y, int64_t index);
 
-/* ---- Sample tables: BP__F(low, high, n, {dims}) a float input, BP__D(distance, …) with values apart, BP__I integers ----- */
+/* ---- Sample tables: BP__F(low, high, n, {dims}) a float input, BP__D(distance, …) with values apart, BP__M matrices with
+   something on the diagonal, BP__I integers -------------------------------------------------------------------------------- */
 #define BP__F(low_, high_, ...) \
     { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32 }
 #define BP__D(distance_, low_, high_, ...) \
     { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32, .distance = (distance_) }
+#define BP__M(diagonal_, low_, high_, ...) \
+    { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_F32, .diagonal = (diagonal_) }
 #define BP__I(low_, high_, ...) \
     { .dims = {__VA_ARGS__}, .low = (low_), .high = (high_), .dtype = BP_I64 }
 #define BP__ABSENT \

@@ -1,4 +1,5 @@
-/* y[…, i, j] = Σ_k a[…, i, k] b[…, k, j]; leading (batch) dimensions broadcast. */
+/* y[…, i, j] = Σ_k a[…, i, k] b[…, k, j]; leading (batch) dimensions broadcast. A vector is one row on the left, one column on
+   the right, and that axis is absent from y, as in PyTorch. */
 #include "op/make.h"
 
 static bp_status infer(bp__infer *c) {
@@ -7,21 +8,34 @@ static bp_status infer(bp__infer *c) {
     if (c->in[0]->dtype != c->in[1]->dtype)
         return bp__infer_fail(c, BP_TYPE, "the types differ: %s x %s: use cast", bp_dtype_name(c->in[0]->dtype),
                               bp_dtype_name(c->in[1]->dtype));
-    if (a->n < 2 || b->n < 2)
-        return bp__infer_fail(c, BP_SHAPE, "both inputs need at least 2 dimensions: %s x %s: use reshape", bp__infer_shape(c, 0),
+    if (a->n < 1 || b->n < 1)
+        return bp__infer_fail(c, BP_SHAPE, "both inputs need at least 1 dimension: %s x %s: use mul", bp__infer_shape(c, 0),
                               bp__infer_shape(c, 1));
-    if (!bp__infer_equal(c, a->dim[a->n - 1], b->dim[b->n - 2]))
+    if (!bp__infer_equal(c, a->dim[a->n - 1], b->dim[BP__MAX(b->n - 2, 0)]))
         return bp__infer_fail(c, BP_SHAPE, "inner sizes differ: %s x %s", bp__infer_shape(c, 0), bp__infer_shape(c, 1));
-    bp_dims y = {.n = a->n - 2}, batch = {.n = b->n - 2};
+    bp_dims y = {.n = BP__MAX(a->n - 2, 0)}, batch = {.n = BP__MAX(b->n - 2, 0)};
     for (int64_t i = 0; i < y.n; i++) y.dim[i] = a->dim[i];
     for (int64_t i = 0; i < batch.n; i++) batch.dim[i] = b->dim[i];
     if (!bp__infer_broadcast(c, &y, &batch))
         return bp__infer_fail(c, BP_SHAPE, "batch dimensions do not broadcast: %s x %s", bp__infer_shape(c, 0),
                               bp__infer_shape(c, 1));
-    y.dim[y.n++] = a->dim[a->n - 2];
-    y.dim[y.n++] = b->dim[b->n - 1];
+    if (a->n > 1) y.dim[y.n++] = a->dim[a->n - 2];
+    if (b->n > 1) y.dim[y.n++] = b->dim[b->n - 1];
     c->out[0] = (bp__info){.dtype = c->in[0]->dtype, .dims = y};
     return BP_OK;
+}
+
+/* A product with a vector is one of matrices: the kernel and the passes see at least two axes. */
+static bool expands(const bp__infer *c) { return c->in[0]->dims.n < 2 || c->in[1]->dims.n < 2; }
+
+static bp_value decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
+    (void)g, (void)attrs, (void)n_in;
+    bp_dims a = bp_value_dims(in[0]), b = bp_value_dims(in[1]), d = {.n = 0};
+    bp_value y = bp_matmul(a.n < 2 ? bp__unsqueeze(in[0], 0) : in[0], b.n < 2 ? bp__unsqueeze(in[1], 1) : in[1]);
+    bp_dims full = bp_value_dims(y);
+    for (int64_t i = 0; i < full.n; i++)
+        if (!(i == full.n - 2 && a.n < 2) && !(i == full.n - 1 && b.n < 2)) d.dim[d.n++] = full.dim[i];
+    return d.n == full.n ? y : bp_reshape(y, d);
 }
 
 static bp__matrix matrix(const bp__tensor *t) {
@@ -61,29 +75,16 @@ static size_t scratch(const bp__call *c, int n_threads) {
     return bp__gemm_scratch(c->env->isa, &g, n_threads);
 }
 
-/* Element offset of batch `index` (row-major over y's leading dims) in t, whose own leading dims broadcast. */
-static int64_t batch_offset(const bp__tensor *t, const bp__tensor *y, int64_t index) {
-    int64_t offset = 0;
-    int lead = y->n_dims - t->n_dims;
-    for (int i = y->n_dims - 3; i >= 0; i--) {
-        int64_t at = index % y->dim[i];
-        index /= y->dim[i];
-        if (i >= lead && t->dim[i - lead] != 1) offset += at * t->stride[i - lead];
-    }
-    return offset;
-}
-
 static void forward(const bp__call *c) {
     const bp__tensor *y = &c->out[0];
     bp__gemm_args g = arguments(c);
-    int64_t n_batches = 1;
-    for (int i = 0; i < y->n_dims - 2; i++) n_batches *= y->dim[i];
+    int64_t n_batches = bp__batch_count(y);
     if (n_batches == 0) return;
     if (one_product(c)) n_batches = 1;
     for (int64_t i = 0; i < n_batches; i++) {
-        g.a.data = bp__tensor_at(&c->in[0], batch_offset(&c->in[0], y, i));
-        g.b.data = bp__tensor_at(&c->in[1], batch_offset(&c->in[1], y, i));
-        g.c.data = bp__tensor_at(y, batch_offset(y, y, i));
+        g.a.data = bp__tensor_at(&c->in[0], bp__batch_offset(&c->in[0], y, i));
+        g.b.data = bp__tensor_at(&c->in[1], bp__batch_offset(&c->in[1], y, i));
+        g.c.data = bp__tensor_at(y, bp__batch_offset(y, y, i));
         bp__gemm(c->env, &g);
     }
 }
@@ -118,10 +119,21 @@ static const bp__sample samples[] = {
     {.n_in = 2, .in = {BP__F(-2, 2, 4, {2, 1, 3, 4}), BP__F(-2, 2, 3, {3, 4, 2})}},
     {.n_in = 2, .in = {BP__F(-2, 2, 2, {3, 4}), BP__F(-2, 2, 3, {2, 4, 5})}},
     {.n_in = 2, .in = {BP__F(-2, 2, 3, {2, 3, 4}), BP__F(-2, 2, 3, {2, 4, 5})}},
+    {.n_in = 2, .in = {BP__F(-2, 2, 1, {4}), BP__F(-2, 2, 1, {4})}},
+    {.n_in = 2, .in = {BP__F(-2, 2, 1, {4}), BP__F(-2, 2, 3, {2, 4, 5})}},
+    {.n_in = 2, .in = {BP__F(-2, 2, 3, {2, 3, 4}), BP__F(-2, 2, 1, {4})}},
 };
 
 const bp__op_def bp__def_matmul = {
-    BP__SIGNATURE(matmul), .family = "products", .formula = "y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast",
-    .infer = infer,        .forward = forward,   .scratch = scratch,
-    .gradient = gradient,  .samples = samples,   .n_samples = BP__COUNT(samples),
+    BP__SIGNATURE(matmul),
+    .family = "products",
+    .formula = "y[i, j] = sum_k a[i, k] * b[k, j]; leading dimensions broadcast; vectors are a row, a column",
+    .infer = infer,
+    .forward = forward,
+    .scratch = scratch,
+    .expands = expands,
+    .decompose = decompose,
+    .gradient = gradient,
+    .samples = samples,
+    .n_samples = BP__COUNT(samples),
     .flops = flops};

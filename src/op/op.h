@@ -73,6 +73,7 @@ typedef struct bp__sample_in {
     double low, high; /* uniform in [low, high); low > high: absent (an optional input left out) */
     bp_dtype dtype;   /* BP_F32 stands for the float type under test; integers are drawn from {low … high-1} */
     double distance;  /* > 0: values are pushed apart to be at least this far from each other (max, topk, sort) */
+    double diagonal;  /* added to the diagonal of the last two axes: matrices that are well conditioned, or positive definite */
 } bp__sample_in;
 typedef struct bp__sample {
     const void *attrs; /* NULL: defaults */
@@ -93,8 +94,9 @@ typedef enum bp__op_flags {
 
 struct bp__op {
     const char *name, *family, *formula;
-    const char *const *in_names; /* [n_in]; a leading '?' = optional, a leading '*' = any number (the only input) */
-    int32_t n_in, n_out;         /* n_in -1: variadic */
+    const char *const *in_names;  /* [n_in]; a leading '?' = optional, a leading '*' = any number (the only input) */
+    const char *const *out_names; /* [n_out]; NULL: hidden operations */
+    int32_t n_in, n_out;          /* n_in -1: variadic */
     const bp__attr *attrs;
     int32_t n_attrs;
     size_t attrs_size;
@@ -108,6 +110,7 @@ struct bp__op {
     bool (*view)(bp__call *c, bp__tensor *out); /* output as a view of in[0]: true when possible; data is set by the caller
                                                    (offset through out->data as a byte offset) */
     bp_value (*decompose)(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in); /* the same from primitives */
+    bool (*expands)(const bp__infer *c); /* NULL, or: are these inputs built as their parts although there is a kernel? */
     void (*gradient)(bp__grad *c);
     const bp__sample *samples;
     int32_t n_samples;

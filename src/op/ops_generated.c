@@ -3,38 +3,46 @@
 #include "op/construct.h"
 
 const char *const bp__stop_gradient_in_names[] = {"x", NULL};
+const char *const bp__stop_gradient_out_names[] = {"y", NULL};
 const struct bp__stop_gradient_attrs bp__stop_gradient_default_attrs = {0};
 const char *const bp__cast_in_names[] = {"x", NULL};
+const char *const bp__cast_out_names[] = {"y", NULL};
 const struct bp__cast_attrs bp__cast_default_attrs = {.to = 0};
 const bp__attr bp__cast_attr_list[] = {
     {"to", BP__ATTR_DTYPE, offsetof(struct bp__cast_attrs, to), true},
 };
 const char *const bp__size_in_names[] = {"x", NULL};
+const char *const bp__size_out_names[] = {"y", NULL};
 const struct bp__size_attrs bp__size_default_attrs = {.axis = 0};
 const bp__attr bp__size_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__size_attrs, axis), true},
 };
 const char *const bp__fill_in_names[] = {"x", NULL};
+const char *const bp__fill_out_names[] = {"y", NULL};
 const struct bp__fill_attrs bp__fill_default_attrs = {.shape = {0}};
 const bp__attr bp__fill_attr_list[] = {
     {"shape", BP__ATTR_DIMS, offsetof(struct bp__fill_attrs, shape), true},
 };
 const char *const bp__reshape_in_names[] = {"x", NULL};
+const char *const bp__reshape_out_names[] = {"y", NULL};
 const struct bp__reshape_attrs bp__reshape_default_attrs = {.shape = {0}};
 const bp__attr bp__reshape_attr_list[] = {
     {"shape", BP__ATTR_DIMS, offsetof(struct bp__reshape_attrs, shape), true},
 };
 const char *const bp__permute_in_names[] = {"x", NULL};
+const char *const bp__permute_out_names[] = {"y", NULL};
 const struct bp__permute_attrs bp__permute_default_attrs = {.axes = {0}};
 const bp__attr bp__permute_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__permute_attrs, axes), true},
 };
 const char *const bp__broadcast_to_in_names[] = {"x", NULL};
+const char *const bp__broadcast_to_out_names[] = {"y", NULL};
 const struct bp__broadcast_to_attrs bp__broadcast_to_default_attrs = {.shape = {0}};
 const bp__attr bp__broadcast_to_attr_list[] = {
     {"shape", BP__ATTR_DIMS, offsetof(struct bp__broadcast_to_attrs, shape), true},
 };
 const char *const bp__slice_in_names[] = {"x", NULL};
+const char *const bp__slice_out_names[] = {"y", NULL};
 const struct bp__slice_attrs bp__slice_default_attrs = {.axis = 0, .start = 0, .length = 0, .step = 1};
 const bp__attr bp__slice_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__slice_attrs, axis), true},
@@ -43,6 +51,7 @@ const bp__attr bp__slice_attr_list[] = {
     {"step", BP__ATTR_I64, offsetof(struct bp__slice_attrs, step), false},
 };
 const char *const bp__unslice_in_names[] = {"x", NULL};
+const char *const bp__unslice_out_names[] = {"y", NULL};
 const struct bp__unslice_attrs bp__unslice_default_attrs = {.axis = 0, .start = 0, .size = 0, .step = 1};
 const bp__attr bp__unslice_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__unslice_attrs, axis), true},
@@ -51,58 +60,69 @@ const bp__attr bp__unslice_attr_list[] = {
     {"step", BP__ATTR_I64, offsetof(struct bp__unslice_attrs, step), false},
 };
 const char *const bp__concat_in_names[] = {"*x", NULL};
+const char *const bp__concat_out_names[] = {"y", NULL};
 const struct bp__concat_attrs bp__concat_default_attrs = {.axis = 0};
 const bp__attr bp__concat_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__concat_attrs, axis), true},
 };
 const char *const bp__masked_fill_in_names[] = {"x", "mask", NULL};
+const char *const bp__masked_fill_out_names[] = {"y", NULL};
 const struct bp__masked_fill_attrs bp__masked_fill_default_attrs = {.value = 0};
 const bp__attr bp__masked_fill_attr_list[] = {
     {"value", BP__ATTR_F64, offsetof(struct bp__masked_fill_attrs, value), true},
 };
 const char *const bp__glu_in_names[] = {"x", NULL};
+const char *const bp__glu_out_names[] = {"y", NULL};
 const struct bp__glu_attrs bp__glu_default_attrs = {.axis = -1};
 const bp__attr bp__glu_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__glu_attrs, axis), false},
 };
 const char *const bp__swiglu_in_names[] = {"x", NULL};
+const char *const bp__swiglu_out_names[] = {"y", NULL};
 const struct bp__swiglu_attrs bp__swiglu_default_attrs = {.axis = -1};
 const bp__attr bp__swiglu_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__swiglu_attrs, axis), false},
 };
 const char *const bp__geglu_in_names[] = {"x", NULL};
+const char *const bp__geglu_out_names[] = {"y", NULL};
 const struct bp__geglu_attrs bp__geglu_default_attrs = {.axis = -1};
 const bp__attr bp__geglu_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__geglu_attrs, axis), false},
 };
 const char *const bp__transpose_in_names[] = {"x", NULL};
+const char *const bp__transpose_out_names[] = {"y", NULL};
 const struct bp__transpose_attrs bp__transpose_default_attrs = {.axis0 = 0, .axis1 = 0};
 const bp__attr bp__transpose_attr_list[] = {
     {"axis0", BP__ATTR_I64, offsetof(struct bp__transpose_attrs, axis0), true},
     {"axis1", BP__ATTR_I64, offsetof(struct bp__transpose_attrs, axis1), true},
 };
 const char *const bp__squeeze_in_names[] = {"x", NULL};
+const char *const bp__squeeze_out_names[] = {"y", NULL};
 const struct bp__squeeze_attrs bp__squeeze_default_attrs = {.axes = {.n = -1}};
 const bp__attr bp__squeeze_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__squeeze_attrs, axes), false},
 };
 const char *const bp__unsqueeze_in_names[] = {"x", NULL};
+const char *const bp__unsqueeze_out_names[] = {"y", NULL};
 const struct bp__unsqueeze_attrs bp__unsqueeze_default_attrs = {.axis = 0};
 const bp__attr bp__unsqueeze_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__unsqueeze_attrs, axis), true},
 };
 const char *const bp__flatten_in_names[] = {"x", NULL};
+const char *const bp__flatten_out_names[] = {"y", NULL};
 const struct bp__flatten_attrs bp__flatten_default_attrs = {.start_axis = 0, .end_axis = -1};
 const bp__attr bp__flatten_attr_list[] = {
     {"start_axis", BP__ATTR_I64, offsetof(struct bp__flatten_attrs, start_axis), false},
     {"end_axis", BP__ATTR_I64, offsetof(struct bp__flatten_attrs, end_axis), false},
 };
 const char *const bp__stack_in_names[] = {"*x", NULL};
+const char *const bp__stack_out_names[] = {"y", NULL};
 const struct bp__stack_attrs bp__stack_default_attrs = {.axis = 0};
 const bp__attr bp__stack_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__stack_attrs, axis), false},
 };
 const char *const bp__pad_in_names[] = {"x", NULL};
+const char *const bp__pad_out_names[] = {"y", NULL};
 const struct bp__pad_attrs bp__pad_default_attrs = {.padding = {0}, .mode = "constant", .value = 0.0};
 const bp__attr bp__pad_attr_list[] = {
     {"padding", BP__ATTR_DIMS, offsetof(struct bp__pad_attrs, padding), true},
@@ -110,52 +130,62 @@ const bp__attr bp__pad_attr_list[] = {
     {"value", BP__ATTR_F64, offsetof(struct bp__pad_attrs, value), false},
 };
 const char *const bp__flip_in_names[] = {"x", NULL};
+const char *const bp__flip_out_names[] = {"y", NULL};
 const struct bp__flip_attrs bp__flip_default_attrs = {.axes = {0}};
 const bp__attr bp__flip_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__flip_attrs, axes), true},
 };
 const char *const bp__roll_in_names[] = {"x", NULL};
+const char *const bp__roll_out_names[] = {"y", NULL};
 const struct bp__roll_attrs bp__roll_default_attrs = {.shift = 0, .axis = 0};
 const bp__attr bp__roll_attr_list[] = {
     {"shift", BP__ATTR_I64, offsetof(struct bp__roll_attrs, shift), true},
     {"axis", BP__ATTR_I64, offsetof(struct bp__roll_attrs, axis), true},
 };
 const char *const bp__repeat_in_names[] = {"x", NULL};
+const char *const bp__repeat_out_names[] = {"y", NULL};
 const struct bp__repeat_attrs bp__repeat_default_attrs = {.repeats = {0}};
 const bp__attr bp__repeat_attr_list[] = {
     {"repeats", BP__ATTR_DIMS, offsetof(struct bp__repeat_attrs, repeats), true},
 };
 const char *const bp__tile_in_names[] = {"x", NULL};
+const char *const bp__tile_out_names[] = {"y", NULL};
 const struct bp__tile_attrs bp__tile_default_attrs = {.repeats = {0}};
 const bp__attr bp__tile_attr_list[] = {
     {"repeats", BP__ATTR_DIMS, offsetof(struct bp__tile_attrs, repeats), true},
 };
 const char *const bp__tril_in_names[] = {"x", NULL};
+const char *const bp__tril_out_names[] = {"y", NULL};
 const struct bp__tril_attrs bp__tril_default_attrs = {.diagonal = 0};
 const bp__attr bp__tril_attr_list[] = {
     {"diagonal", BP__ATTR_I64, offsetof(struct bp__tril_attrs, diagonal), false},
 };
 const char *const bp__triu_in_names[] = {"x", NULL};
+const char *const bp__triu_out_names[] = {"y", NULL};
 const struct bp__triu_attrs bp__triu_default_attrs = {.diagonal = 0};
 const bp__attr bp__triu_attr_list[] = {
     {"diagonal", BP__ATTR_I64, offsetof(struct bp__triu_attrs, diagonal), false},
 };
 const char *const bp__diag_in_names[] = {"x", NULL};
+const char *const bp__diag_out_names[] = {"y", NULL};
 const struct bp__diag_attrs bp__diag_default_attrs = {.diagonal = 0};
 const bp__attr bp__diag_attr_list[] = {
     {"diagonal", BP__ATTR_I64, offsetof(struct bp__diag_attrs, diagonal), false},
 };
 const char *const bp__arange_in_names[] = {"start", "step", NULL};
+const char *const bp__arange_out_names[] = {"y", NULL};
 const struct bp__arange_attrs bp__arange_default_attrs = {.size = 0};
 const bp__attr bp__arange_attr_list[] = {
     {"size", BP__ATTR_I64, offsetof(struct bp__arange_attrs, size), true},
 };
 const char *const bp__linspace_in_names[] = {"start", "end", NULL};
+const char *const bp__linspace_out_names[] = {"y", NULL};
 const struct bp__linspace_attrs bp__linspace_default_attrs = {.size = 0};
 const bp__attr bp__linspace_attr_list[] = {
     {"size", BP__ATTR_I64, offsetof(struct bp__linspace_attrs, size), true},
 };
 const char *const bp__unfold_in_names[] = {"x", NULL};
+const char *const bp__unfold_out_names[] = {"y", NULL};
 const struct bp__unfold_attrs bp__unfold_default_attrs = {.kernel = {0}, .dilation = {1, {1}}, .padding = {1, {0}}, .stride = {1, {1}}};
 const bp__attr bp__unfold_attr_list[] = {
     {"kernel", BP__ATTR_DIMS, offsetof(struct bp__unfold_attrs, kernel), true},
@@ -164,6 +194,7 @@ const bp__attr bp__unfold_attr_list[] = {
     {"stride", BP__ATTR_DIMS, offsetof(struct bp__unfold_attrs, stride), false},
 };
 const char *const bp__fold_in_names[] = {"x", NULL};
+const char *const bp__fold_out_names[] = {"y", NULL};
 const struct bp__fold_attrs bp__fold_default_attrs = {.output_size = {0}, .kernel = {0}, .dilation = {1, {1}}, .padding = {1, {0}}, .stride = {1, {1}}};
 const bp__attr bp__fold_attr_list[] = {
     {"output_size", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, output_size), true},
@@ -173,10 +204,57 @@ const bp__attr bp__fold_attr_list[] = {
     {"stride", BP__ATTR_DIMS, offsetof(struct bp__fold_attrs, stride), false},
 };
 const char *const bp__matmul_in_names[] = {"a", "b", NULL};
+const char *const bp__matmul_out_names[] = {"y", NULL};
 const struct bp__matmul_attrs bp__matmul_default_attrs = {0};
 const char *const bp__linear_in_names[] = {"x", "weight", "?bias", NULL};
+const char *const bp__linear_out_names[] = {"y", NULL};
 const struct bp__linear_attrs bp__linear_default_attrs = {0};
+const char *const bp__bilinear_in_names[] = {"x1", "x2", "weight", "?bias", NULL};
+const char *const bp__bilinear_out_names[] = {"y", NULL};
+const struct bp__bilinear_attrs bp__bilinear_default_attrs = {0};
+const char *const bp__dot_in_names[] = {"a", "b", NULL};
+const char *const bp__dot_out_names[] = {"y", NULL};
+const struct bp__dot_attrs bp__dot_default_attrs = {0};
+const char *const bp__outer_in_names[] = {"a", "b", NULL};
+const char *const bp__outer_out_names[] = {"y", NULL};
+const struct bp__outer_attrs bp__outer_default_attrs = {0};
+const char *const bp__einsum_in_names[] = {"*x", NULL};
+const char *const bp__einsum_out_names[] = {"y", NULL};
+const struct bp__einsum_attrs bp__einsum_default_attrs = {.equation = NULL};
+const bp__attr bp__einsum_attr_list[] = {
+    {"equation", BP__ATTR_TEXT, offsetof(struct bp__einsum_attrs, equation), true},
+};
+const char *const bp__cholesky_in_names[] = {"a", NULL};
+const char *const bp__cholesky_out_names[] = {"l", NULL};
+const struct bp__cholesky_attrs bp__cholesky_default_attrs = {.upper = 0};
+const bp__attr bp__cholesky_attr_list[] = {
+    {"upper", BP__ATTR_BOOL, offsetof(struct bp__cholesky_attrs, upper), false},
+};
+const char *const bp__triangular_solve_in_names[] = {"a", "b", NULL};
+const char *const bp__triangular_solve_out_names[] = {"x", NULL};
+const struct bp__triangular_solve_attrs bp__triangular_solve_default_attrs = {.upper = 0, .transpose = 0, .unitriangular = 0};
+const bp__attr bp__triangular_solve_attr_list[] = {
+    {"upper", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, upper), true},
+    {"transpose", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, transpose), false},
+    {"unitriangular", BP__ATTR_BOOL, offsetof(struct bp__triangular_solve_attrs, unitriangular), false},
+};
+const char *const bp__solve_in_names[] = {"a", "b", NULL};
+const char *const bp__solve_out_names[] = {"x", NULL};
+const struct bp__solve_attrs bp__solve_default_attrs = {0};
+const char *const bp__inverse_in_names[] = {"a", NULL};
+const char *const bp__inverse_out_names[] = {"y", NULL};
+const struct bp__inverse_attrs bp__inverse_default_attrs = {0};
+const char *const bp__det_in_names[] = {"a", NULL};
+const char *const bp__det_out_names[] = {"y", NULL};
+const struct bp__det_attrs bp__det_default_attrs = {0};
+const char *const bp__slogdet_in_names[] = {"a", NULL};
+const char *const bp__slogdet_out_names[] = {"sign", "logabsdet", NULL};
+const struct bp__slogdet_attrs bp__slogdet_default_attrs = {0};
+const char *const bp__logdet_in_names[] = {"a", NULL};
+const char *const bp__logdet_out_names[] = {"y", NULL};
+const struct bp__logdet_attrs bp__logdet_default_attrs = {0};
 const char *const bp__conv2d_in_names[] = {"x", "weight", "?bias", NULL};
+const char *const bp__conv2d_out_names[] = {"y", NULL};
 const struct bp__conv2d_attrs bp__conv2d_default_attrs = {.stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_attr_list[] = {
     {"stride", BP__ATTR_DIMS, offsetof(struct bp__conv2d_attrs, stride), false},
@@ -185,6 +263,7 @@ const bp__attr bp__conv2d_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_attrs, groups), false},
 };
 const char *const bp__conv2d_grad_input_in_names[] = {"d_y", "weight", NULL};
+const char *const bp__conv2d_grad_input_out_names[] = {"d_x", NULL};
 const struct bp__conv2d_grad_input_attrs bp__conv2d_grad_input_default_attrs = {.size = {0}, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_grad_input_attr_list[] = {
     {"size", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_input_attrs, size), true},
@@ -194,6 +273,7 @@ const bp__attr bp__conv2d_grad_input_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_grad_input_attrs, groups), false},
 };
 const char *const bp__conv2d_grad_weight_in_names[] = {"d_y", "x", NULL};
+const char *const bp__conv2d_grad_weight_out_names[] = {"d_weight", NULL};
 const struct bp__conv2d_grad_weight_attrs bp__conv2d_grad_weight_default_attrs = {.size = {0}, .stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
 const bp__attr bp__conv2d_grad_weight_attr_list[] = {
     {"size", BP__ATTR_DIMS, offsetof(struct bp__conv2d_grad_weight_attrs, size), true},
@@ -203,6 +283,7 @@ const bp__attr bp__conv2d_grad_weight_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv2d_grad_weight_attrs, groups), false},
 };
 const char *const bp__conv1d_in_names[] = {"x", "weight", "?bias", NULL};
+const char *const bp__conv1d_out_names[] = {"y", NULL};
 const struct bp__conv1d_attrs bp__conv1d_default_attrs = {.stride = 1, .padding = 0, .dilation = 1, .groups = 1};
 const bp__attr bp__conv1d_attr_list[] = {
     {"stride", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, stride), false},
@@ -211,48 +292,56 @@ const bp__attr bp__conv1d_attr_list[] = {
     {"groups", BP__ATTR_I64, offsetof(struct bp__conv1d_attrs, groups), false},
 };
 const char *const bp__sum_in_names[] = {"x", NULL};
+const char *const bp__sum_out_names[] = {"y", NULL};
 const struct bp__sum_attrs bp__sum_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__sum_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__sum_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__sum_attrs, keepdim), false},
 };
 const char *const bp__mean_in_names[] = {"x", NULL};
+const char *const bp__mean_out_names[] = {"y", NULL};
 const struct bp__mean_attrs bp__mean_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__mean_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__mean_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__mean_attrs, keepdim), false},
 };
 const char *const bp__max_in_names[] = {"x", NULL};
+const char *const bp__max_out_names[] = {"y", NULL};
 const struct bp__max_attrs bp__max_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__max_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__max_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__max_attrs, keepdim), false},
 };
 const char *const bp__min_in_names[] = {"x", NULL};
+const char *const bp__min_out_names[] = {"y", NULL};
 const struct bp__min_attrs bp__min_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__min_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__min_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__min_attrs, keepdim), false},
 };
 const char *const bp__amax_in_names[] = {"x", NULL};
+const char *const bp__amax_out_names[] = {"y", NULL};
 const struct bp__amax_attrs bp__amax_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__amax_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__amax_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__amax_attrs, keepdim), false},
 };
 const char *const bp__amin_in_names[] = {"x", NULL};
+const char *const bp__amin_out_names[] = {"y", NULL};
 const struct bp__amin_attrs bp__amin_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__amin_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__amin_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__amin_attrs, keepdim), false},
 };
 const char *const bp__prod_in_names[] = {"x", NULL};
+const char *const bp__prod_out_names[] = {"y", NULL};
 const struct bp__prod_attrs bp__prod_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__prod_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__prod_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__prod_attrs, keepdim), false},
 };
 const char *const bp__var_in_names[] = {"x", NULL};
+const char *const bp__var_out_names[] = {"y", NULL};
 const struct bp__var_attrs bp__var_default_attrs = {.axes = {.n = -1}, .keepdim = 0, .correction = 1.0};
 const bp__attr bp__var_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__var_attrs, axes), false},
@@ -260,6 +349,7 @@ const bp__attr bp__var_attr_list[] = {
     {"correction", BP__ATTR_F64, offsetof(struct bp__var_attrs, correction), false},
 };
 const char *const bp__std_in_names[] = {"x", NULL};
+const char *const bp__std_out_names[] = {"y", NULL};
 const struct bp__std_attrs bp__std_default_attrs = {.axes = {.n = -1}, .keepdim = 0, .correction = 1.0};
 const bp__attr bp__std_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__std_attrs, axes), false},
@@ -267,6 +357,7 @@ const bp__attr bp__std_attr_list[] = {
     {"correction", BP__ATTR_F64, offsetof(struct bp__std_attrs, correction), false},
 };
 const char *const bp__norm_in_names[] = {"x", NULL};
+const char *const bp__norm_out_names[] = {"y", NULL};
 const struct bp__norm_attrs bp__norm_default_attrs = {.p = 2.0, .axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__norm_attr_list[] = {
     {"p", BP__ATTR_F64, offsetof(struct bp__norm_attrs, p), false},
@@ -274,24 +365,28 @@ const bp__attr bp__norm_attr_list[] = {
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__norm_attrs, keepdim), false},
 };
 const char *const bp__all_in_names[] = {"x", NULL};
+const char *const bp__all_out_names[] = {"y", NULL};
 const struct bp__all_attrs bp__all_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__all_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__all_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__all_attrs, keepdim), false},
 };
 const char *const bp__any_in_names[] = {"x", NULL};
+const char *const bp__any_out_names[] = {"y", NULL};
 const struct bp__any_attrs bp__any_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__any_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__any_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__any_attrs, keepdim), false},
 };
 const char *const bp__median_in_names[] = {"x", NULL};
+const char *const bp__median_out_names[] = {"y", NULL};
 const struct bp__median_attrs bp__median_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__median_attr_list[] = {
     {"axes", BP__ATTR_DIMS, offsetof(struct bp__median_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__median_attrs, keepdim), false},
 };
 const char *const bp__quantile_in_names[] = {"x", NULL};
+const char *const bp__quantile_out_names[] = {"y", NULL};
 const struct bp__quantile_attrs bp__quantile_default_attrs = {.q = 0, .axes = {.n = -1}, .keepdim = 0, .interpolation = "linear"};
 const bp__attr bp__quantile_attr_list[] = {
     {"q", BP__ATTR_F64, offsetof(struct bp__quantile_attrs, q), true},
@@ -300,86 +395,102 @@ const bp__attr bp__quantile_attr_list[] = {
     {"interpolation", BP__ATTR_TEXT, offsetof(struct bp__quantile_attrs, interpolation), false},
 };
 const char *const bp__argmax_in_names[] = {"x", NULL};
+const char *const bp__argmax_out_names[] = {"y", NULL};
 const struct bp__argmax_attrs bp__argmax_default_attrs = {.axis = 0, .keepdim = 0};
 const bp__attr bp__argmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__argmax_attrs, axis), true},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmax_attrs, keepdim), false},
 };
 const char *const bp__argmin_in_names[] = {"x", NULL};
+const char *const bp__argmin_out_names[] = {"y", NULL};
 const struct bp__argmin_attrs bp__argmin_default_attrs = {.axis = 0, .keepdim = 0};
 const bp__attr bp__argmin_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__argmin_attrs, axis), true},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmin_attrs, keepdim), false},
 };
 const char *const bp__logsumexp_in_names[] = {"x", NULL};
+const char *const bp__logsumexp_out_names[] = {"y", NULL};
 const struct bp__logsumexp_attrs bp__logsumexp_default_attrs = {.axis = 0, .keepdim = 0};
 const bp__attr bp__logsumexp_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__logsumexp_attrs, axis), true},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__logsumexp_attrs, keepdim), false},
 };
 const char *const bp__softmax_in_names[] = {"x", NULL};
+const char *const bp__softmax_out_names[] = {"y", NULL};
 const struct bp__softmax_attrs bp__softmax_default_attrs = {.axis = 0};
 const bp__attr bp__softmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__softmax_attrs, axis), true},
 };
 const char *const bp__log_softmax_in_names[] = {"x", NULL};
+const char *const bp__log_softmax_out_names[] = {"y", NULL};
 const struct bp__log_softmax_attrs bp__log_softmax_default_attrs = {.axis = 0};
 const bp__attr bp__log_softmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__log_softmax_attrs, axis), true},
 };
 const char *const bp__softmin_in_names[] = {"x", NULL};
+const char *const bp__softmin_out_names[] = {"y", NULL};
 const struct bp__softmin_attrs bp__softmin_default_attrs = {.axis = 0};
 const bp__attr bp__softmin_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__softmin_attrs, axis), true},
 };
 const char *const bp__sparsemax_in_names[] = {"x", NULL};
+const char *const bp__sparsemax_out_names[] = {"y", NULL};
 const struct bp__sparsemax_attrs bp__sparsemax_default_attrs = {.axis = -1};
 const bp__attr bp__sparsemax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__sparsemax_attrs, axis), false},
 };
 const char *const bp__entmax15_in_names[] = {"x", NULL};
+const char *const bp__entmax15_out_names[] = {"y", NULL};
 const struct bp__entmax15_attrs bp__entmax15_default_attrs = {.axis = -1};
 const bp__attr bp__entmax15_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__entmax15_attrs, axis), false},
 };
 const char *const bp__cumsum_in_names[] = {"x", NULL};
+const char *const bp__cumsum_out_names[] = {"y", NULL};
 const struct bp__cumsum_attrs bp__cumsum_default_attrs = {.axis = 0};
 const bp__attr bp__cumsum_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__cumsum_attrs, axis), true},
 };
 const char *const bp__cumprod_in_names[] = {"x", NULL};
+const char *const bp__cumprod_out_names[] = {"y", NULL};
 const struct bp__cumprod_attrs bp__cumprod_default_attrs = {.axis = 0};
 const bp__attr bp__cumprod_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__cumprod_attrs, axis), true},
 };
 const char *const bp__cummax_in_names[] = {"x", NULL};
+const char *const bp__cummax_out_names[] = {"values", "indices", NULL};
 const struct bp__cummax_attrs bp__cummax_default_attrs = {.axis = 0};
 const bp__attr bp__cummax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__cummax_attrs, axis), true},
 };
 const char *const bp__cummin_in_names[] = {"x", NULL};
+const char *const bp__cummin_out_names[] = {"values", "indices", NULL};
 const struct bp__cummin_attrs bp__cummin_default_attrs = {.axis = 0};
 const bp__attr bp__cummin_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__cummin_attrs, axis), true},
 };
 const char *const bp__linear_recurrence_in_names[] = {"a", "b", NULL};
+const char *const bp__linear_recurrence_out_names[] = {"y", NULL};
 const struct bp__linear_recurrence_attrs bp__linear_recurrence_default_attrs = {.axis = 0};
 const bp__attr bp__linear_recurrence_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__linear_recurrence_attrs, axis), true},
 };
 const char *const bp__sort_in_names[] = {"x", NULL};
+const char *const bp__sort_out_names[] = {"values", "indices", NULL};
 const struct bp__sort_attrs bp__sort_default_attrs = {.axis = -1, .descending = 0};
 const bp__attr bp__sort_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__sort_attrs, axis), false},
     {"descending", BP__ATTR_BOOL, offsetof(struct bp__sort_attrs, descending), false},
 };
 const char *const bp__argsort_in_names[] = {"x", NULL};
+const char *const bp__argsort_out_names[] = {"indices", NULL};
 const struct bp__argsort_attrs bp__argsort_default_attrs = {.axis = -1, .descending = 0};
 const bp__attr bp__argsort_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__argsort_attrs, axis), false},
     {"descending", BP__ATTR_BOOL, offsetof(struct bp__argsort_attrs, descending), false},
 };
 const char *const bp__topk_in_names[] = {"x", NULL};
+const char *const bp__topk_out_names[] = {"values", "indices", NULL};
 const struct bp__topk_attrs bp__topk_default_attrs = {.k = 0, .largest = 1, .axis = -1};
 const bp__attr bp__topk_attr_list[] = {
     {"k", BP__ATTR_I64, offsetof(struct bp__topk_attrs, k), true},
@@ -387,69 +498,82 @@ const bp__attr bp__topk_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__topk_attrs, axis), false},
 };
 const char *const bp__gather_in_names[] = {"x", "index", NULL};
+const char *const bp__gather_out_names[] = {"y", NULL};
 const struct bp__gather_attrs bp__gather_default_attrs = {.axis = 0};
 const bp__attr bp__gather_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__gather_attrs, axis), true},
 };
 const char *const bp__scatter_add_in_names[] = {"x", "index", NULL};
+const char *const bp__scatter_add_out_names[] = {"y", NULL};
 const struct bp__scatter_add_attrs bp__scatter_add_default_attrs = {.axis = 0, .size = 0};
 const bp__attr bp__scatter_add_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__scatter_add_attrs, axis), true},
     {"size", BP__ATTR_I64, offsetof(struct bp__scatter_add_attrs, size), true},
 };
 const char *const bp__take_along_in_names[] = {"x", "index", NULL};
+const char *const bp__take_along_out_names[] = {"y", NULL};
 const struct bp__take_along_attrs bp__take_along_default_attrs = {.axis = 0};
 const bp__attr bp__take_along_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__take_along_attrs, axis), true},
 };
 const char *const bp__index_select_in_names[] = {"x", "index", NULL};
+const char *const bp__index_select_out_names[] = {"y", NULL};
 const struct bp__index_select_attrs bp__index_select_default_attrs = {.axis = 0};
 const bp__attr bp__index_select_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__index_select_attrs, axis), true},
 };
 const char *const bp__index_add_in_names[] = {"x", "index", "source", NULL};
+const char *const bp__index_add_out_names[] = {"y", NULL};
 const struct bp__index_add_attrs bp__index_add_default_attrs = {.axis = 0, .alpha = 1.0};
 const bp__attr bp__index_add_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__index_add_attrs, axis), true},
     {"alpha", BP__ATTR_F64, offsetof(struct bp__index_add_attrs, alpha), false},
 };
 const char *const bp__embedding_in_names[] = {"weight", "index", NULL};
+const char *const bp__embedding_out_names[] = {"y", NULL};
 const struct bp__embedding_attrs bp__embedding_default_attrs = {.padding_idx = BP_UNSET};
 const bp__attr bp__embedding_attr_list[] = {
     {"padding_idx", BP__ATTR_I64, offsetof(struct bp__embedding_attrs, padding_idx), false},
 };
 const char *const bp__embedding_grad_in_names[] = {"d_y", "index", NULL};
+const char *const bp__embedding_grad_out_names[] = {"d_weight", NULL};
 const struct bp__embedding_grad_attrs bp__embedding_grad_default_attrs = {.rows = 0};
 const bp__attr bp__embedding_grad_attr_list[] = {
     {"rows", BP__ATTR_I64, offsetof(struct bp__embedding_grad_attrs, rows), true},
 };
 const char *const bp__one_hot_in_names[] = {"index", NULL};
+const char *const bp__one_hot_out_names[] = {"y", NULL};
 const struct bp__one_hot_attrs bp__one_hot_default_attrs = {.classes = 0, .to = BP_F32};
 const bp__attr bp__one_hot_attr_list[] = {
     {"classes", BP__ATTR_I64, offsetof(struct bp__one_hot_attrs, classes), true},
     {"to", BP__ATTR_DTYPE, offsetof(struct bp__one_hot_attrs, to), false},
 };
 const char *const bp__random_uniform_in_names[] = {"x", NULL};
+const char *const bp__random_uniform_out_names[] = {"y", NULL};
 const struct bp__random_uniform_attrs bp__random_uniform_default_attrs = {.stream = NULL};
 const bp__attr bp__random_uniform_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_uniform_attrs, stream), true},
 };
 const char *const bp__random_normal_in_names[] = {"x", NULL};
+const char *const bp__random_normal_out_names[] = {"y", NULL};
 const struct bp__random_normal_attrs bp__random_normal_default_attrs = {.stream = NULL};
 const bp__attr bp__random_normal_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_normal_attrs, stream), true},
 };
 const char *const bp__random_permutation_in_names[] = {"x", NULL};
+const char *const bp__random_permutation_out_names[] = {"y", NULL};
 const struct bp__random_permutation_attrs bp__random_permutation_default_attrs = {.stream = NULL};
 const bp__attr bp__random_permutation_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__random_permutation_attrs, stream), true},
 };
 const char *const bp__bernoulli_in_names[] = {"p", NULL};
+const char *const bp__bernoulli_out_names[] = {"y", NULL};
 const struct bp__bernoulli_attrs bp__bernoulli_default_attrs = {.stream = NULL};
 const bp__attr bp__bernoulli_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__bernoulli_attrs, stream), true},
 };
 const char *const bp__multinomial_in_names[] = {"p", NULL};
+const char *const bp__multinomial_out_names[] = {"index", NULL};
 const struct bp__multinomial_attrs bp__multinomial_default_attrs = {.n = 0, .stream = NULL, .replacement = 0};
 const bp__attr bp__multinomial_attr_list[] = {
     {"n", BP__ATTR_I64, offsetof(struct bp__multinomial_attrs, n), true},
@@ -457,6 +581,7 @@ const bp__attr bp__multinomial_attr_list[] = {
     {"replacement", BP__ATTR_BOOL, offsetof(struct bp__multinomial_attrs, replacement), false},
 };
 const char *const bp__gumbel_softmax_in_names[] = {"x", NULL};
+const char *const bp__gumbel_softmax_out_names[] = {"y", NULL};
 const struct bp__gumbel_softmax_attrs bp__gumbel_softmax_default_attrs = {.stream = NULL, .tau = 1.0, .hard = 0, .axis = -1};
 const bp__attr bp__gumbel_softmax_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__gumbel_softmax_attrs, stream), true},
@@ -465,11 +590,13 @@ const bp__attr bp__gumbel_softmax_attr_list[] = {
     {"axis", BP__ATTR_I64, offsetof(struct bp__gumbel_softmax_attrs, axis), false},
 };
 const char *const bp__dropout_in_names[] = {"x", "p", NULL};
+const char *const bp__dropout_out_names[] = {"y", NULL};
 const struct bp__dropout_attrs bp__dropout_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout_attrs, stream), true},
 };
 const char *const bp__rrelu_in_names[] = {"x", NULL};
+const char *const bp__rrelu_out_names[] = {"y", NULL};
 const struct bp__rrelu_attrs bp__rrelu_default_attrs = {.stream = NULL, .lower = 0.125, .upper = 0.3333333333333333};
 const bp__attr bp__rrelu_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__rrelu_attrs, stream), true},
@@ -477,82 +604,97 @@ const bp__attr bp__rrelu_attr_list[] = {
     {"upper", BP__ATTR_F64, offsetof(struct bp__rrelu_attrs, upper), false},
 };
 const char *const bp__dropout1d_in_names[] = {"x", "p", NULL};
+const char *const bp__dropout1d_out_names[] = {"y", NULL};
 const struct bp__dropout1d_attrs bp__dropout1d_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout1d_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout1d_attrs, stream), true},
 };
 const char *const bp__dropout2d_in_names[] = {"x", "p", NULL};
+const char *const bp__dropout2d_out_names[] = {"y", NULL};
 const struct bp__dropout2d_attrs bp__dropout2d_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout2d_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout2d_attrs, stream), true},
 };
 const char *const bp__dropout3d_in_names[] = {"x", "p", NULL};
+const char *const bp__dropout3d_out_names[] = {"y", NULL};
 const struct bp__dropout3d_attrs bp__dropout3d_default_attrs = {.stream = NULL};
 const bp__attr bp__dropout3d_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__dropout3d_attrs, stream), true},
 };
 const char *const bp__alpha_dropout_in_names[] = {"x", "p", NULL};
+const char *const bp__alpha_dropout_out_names[] = {"y", NULL};
 const struct bp__alpha_dropout_attrs bp__alpha_dropout_default_attrs = {.stream = NULL};
 const bp__attr bp__alpha_dropout_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__alpha_dropout_attrs, stream), true},
 };
 const char *const bp__feature_alpha_dropout_in_names[] = {"x", "p", NULL};
+const char *const bp__feature_alpha_dropout_out_names[] = {"y", NULL};
 const struct bp__feature_alpha_dropout_attrs bp__feature_alpha_dropout_default_attrs = {.stream = NULL};
 const bp__attr bp__feature_alpha_dropout_attr_list[] = {
     {"stream", BP__ATTR_TEXT, offsetof(struct bp__feature_alpha_dropout_attrs, stream), true},
 };
 const char *const bp__mse_in_names[] = {"x", "target", NULL};
+const char *const bp__mse_out_names[] = {"y", NULL};
 const struct bp__mse_attrs bp__mse_default_attrs = {.reduction = "mean"};
 const bp__attr bp__mse_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__mse_attrs, reduction), false},
 };
 const char *const bp__l1_in_names[] = {"x", "target", NULL};
+const char *const bp__l1_out_names[] = {"y", NULL};
 const struct bp__l1_attrs bp__l1_default_attrs = {.reduction = "mean"};
 const bp__attr bp__l1_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__l1_attrs, reduction), false},
 };
 const char *const bp__huber_in_names[] = {"x", "target", NULL};
+const char *const bp__huber_out_names[] = {"y", NULL};
 const struct bp__huber_attrs bp__huber_default_attrs = {.reduction = "mean", .delta = 1.0};
 const bp__attr bp__huber_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__huber_attrs, reduction), false},
     {"delta", BP__ATTR_F64, offsetof(struct bp__huber_attrs, delta), false},
 };
 const char *const bp__smooth_l1_in_names[] = {"x", "target", NULL};
+const char *const bp__smooth_l1_out_names[] = {"y", NULL};
 const struct bp__smooth_l1_attrs bp__smooth_l1_default_attrs = {.reduction = "mean", .beta = 1.0};
 const bp__attr bp__smooth_l1_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__smooth_l1_attrs, reduction), false},
     {"beta", BP__ATTR_F64, offsetof(struct bp__smooth_l1_attrs, beta), false},
 };
 const char *const bp__log_cosh_in_names[] = {"x", "target", NULL};
+const char *const bp__log_cosh_out_names[] = {"y", NULL};
 const struct bp__log_cosh_attrs bp__log_cosh_default_attrs = {.reduction = "mean"};
 const bp__attr bp__log_cosh_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__log_cosh_attrs, reduction), false},
 };
 const char *const bp__quantile_loss_in_names[] = {"x", "target", NULL};
+const char *const bp__quantile_loss_out_names[] = {"y", NULL};
 const struct bp__quantile_loss_attrs bp__quantile_loss_default_attrs = {.reduction = "mean", .q = 0.5};
 const bp__attr bp__quantile_loss_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__quantile_loss_attrs, reduction), false},
     {"q", BP__ATTR_F64, offsetof(struct bp__quantile_loss_attrs, q), false},
 };
 const char *const bp__expectile_in_names[] = {"x", "target", NULL};
+const char *const bp__expectile_out_names[] = {"y", NULL};
 const struct bp__expectile_attrs bp__expectile_default_attrs = {.reduction = "mean", .tau = 0.5};
 const bp__attr bp__expectile_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__expectile_attrs, reduction), false},
     {"tau", BP__ATTR_F64, offsetof(struct bp__expectile_attrs, tau), false},
 };
 const char *const bp__mape_in_names[] = {"x", "target", NULL};
+const char *const bp__mape_out_names[] = {"y", NULL};
 const struct bp__mape_attrs bp__mape_default_attrs = {.reduction = "mean", .eps = 1e-7};
 const bp__attr bp__mape_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__mape_attrs, reduction), false},
     {"eps", BP__ATTR_F64, offsetof(struct bp__mape_attrs, eps), false},
 };
 const char *const bp__msle_in_names[] = {"x", "target", NULL};
+const char *const bp__msle_out_names[] = {"y", NULL};
 const struct bp__msle_attrs bp__msle_default_attrs = {.reduction = "mean", .eps = 1e-7};
 const bp__attr bp__msle_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__msle_attrs, reduction), false},
     {"eps", BP__ATTR_F64, offsetof(struct bp__msle_attrs, eps), false},
 };
 const char *const bp__poisson_nll_in_names[] = {"x", "target", NULL};
+const char *const bp__poisson_nll_out_names[] = {"y", NULL};
 const struct bp__poisson_nll_attrs bp__poisson_nll_default_attrs = {.reduction = "mean", .log_input = 1, .full = 0, .eps = 1e-8};
 const bp__attr bp__poisson_nll_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__poisson_nll_attrs, reduction), false},
@@ -561,6 +703,7 @@ const bp__attr bp__poisson_nll_attr_list[] = {
     {"eps", BP__ATTR_F64, offsetof(struct bp__poisson_nll_attrs, eps), false},
 };
 const char *const bp__gaussian_nll_in_names[] = {"x", "target", "var", NULL};
+const char *const bp__gaussian_nll_out_names[] = {"y", NULL};
 const struct bp__gaussian_nll_attrs bp__gaussian_nll_default_attrs = {.reduction = "mean", .full = 0, .eps = 1e-6};
 const bp__attr bp__gaussian_nll_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__gaussian_nll_attrs, reduction), false},
@@ -568,6 +711,7 @@ const bp__attr bp__gaussian_nll_attr_list[] = {
     {"eps", BP__ATTR_F64, offsetof(struct bp__gaussian_nll_attrs, eps), false},
 };
 const char *const bp__cross_entropy_in_names[] = {"x", "target", "?weight", NULL};
+const char *const bp__cross_entropy_out_names[] = {"y", NULL};
 const struct bp__cross_entropy_attrs bp__cross_entropy_default_attrs = {.reduction = "mean", .ignore_index = -100, .label_smoothing = 0.0};
 const bp__attr bp__cross_entropy_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__cross_entropy_attrs, reduction), false},
@@ -575,32 +719,39 @@ const bp__attr bp__cross_entropy_attr_list[] = {
     {"label_smoothing", BP__ATTR_F64, offsetof(struct bp__cross_entropy_attrs, label_smoothing), false},
 };
 const char *const bp__nll_in_names[] = {"x", "target", "?weight", NULL};
+const char *const bp__nll_out_names[] = {"y", NULL};
 const struct bp__nll_attrs bp__nll_default_attrs = {.reduction = "mean", .ignore_index = -100};
 const bp__attr bp__nll_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__nll_attrs, reduction), false},
     {"ignore_index", BP__ATTR_I64, offsetof(struct bp__nll_attrs, ignore_index), false},
 };
 const char *const bp__softmax_cross_entropy_in_names[] = {"x", "label", NULL};
+const char *const bp__softmax_cross_entropy_out_names[] = {"y", NULL};
 const struct bp__softmax_cross_entropy_attrs bp__softmax_cross_entropy_default_attrs = {0};
 const char *const bp__softmax_cross_entropy_grad_in_names[] = {"x", "label", "d_y", NULL};
+const char *const bp__softmax_cross_entropy_grad_out_names[] = {"d_x", NULL};
 const struct bp__softmax_cross_entropy_grad_attrs bp__softmax_cross_entropy_grad_default_attrs = {0};
 const char *const bp__bce_in_names[] = {"x", "target", "?weight", NULL};
+const char *const bp__bce_out_names[] = {"y", NULL};
 const struct bp__bce_attrs bp__bce_default_attrs = {.reduction = "mean"};
 const bp__attr bp__bce_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__bce_attrs, reduction), false},
 };
 const char *const bp__bce_with_logits_in_names[] = {"x", "target", "?weight", "?pos_weight", NULL};
+const char *const bp__bce_with_logits_out_names[] = {"y", NULL};
 const struct bp__bce_with_logits_attrs bp__bce_with_logits_default_attrs = {.reduction = "mean"};
 const bp__attr bp__bce_with_logits_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__bce_with_logits_attrs, reduction), false},
 };
 const char *const bp__kl_div_in_names[] = {"x", "target", NULL};
+const char *const bp__kl_div_out_names[] = {"y", NULL};
 const struct bp__kl_div_attrs bp__kl_div_default_attrs = {.reduction = "mean", .log_target = 0};
 const bp__attr bp__kl_div_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__kl_div_attrs, reduction), false},
     {"log_target", BP__ATTR_BOOL, offsetof(struct bp__kl_div_attrs, log_target), false},
 };
 const char *const bp__focal_in_names[] = {"x", "target", NULL};
+const char *const bp__focal_out_names[] = {"y", NULL};
 const struct bp__focal_attrs bp__focal_default_attrs = {.reduction = "mean", .alpha = 0.25, .gamma = 2.0};
 const bp__attr bp__focal_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__focal_attrs, reduction), false},
@@ -608,6 +759,7 @@ const bp__attr bp__focal_attr_list[] = {
     {"gamma", BP__ATTR_F64, offsetof(struct bp__focal_attrs, gamma), false},
 };
 const char *const bp__dice_in_names[] = {"x", "target", NULL};
+const char *const bp__dice_out_names[] = {"y", NULL};
 const struct bp__dice_attrs bp__dice_default_attrs = {.reduction = "mean", .axes = {.n = -1}, .eps = 1e-7};
 const bp__attr bp__dice_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__dice_attrs, reduction), false},
@@ -615,6 +767,7 @@ const bp__attr bp__dice_attr_list[] = {
     {"eps", BP__ATTR_F64, offsetof(struct bp__dice_attrs, eps), false},
 };
 const char *const bp__tversky_in_names[] = {"x", "target", NULL};
+const char *const bp__tversky_out_names[] = {"y", NULL};
 const struct bp__tversky_attrs bp__tversky_default_attrs = {.reduction = "mean", .axes = {.n = -1}, .alpha = 0.5, .beta = 0.5, .eps = 1e-7};
 const bp__attr bp__tversky_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__tversky_attrs, reduction), false},
@@ -624,38 +777,45 @@ const bp__attr bp__tversky_attr_list[] = {
     {"eps", BP__ATTR_F64, offsetof(struct bp__tversky_attrs, eps), false},
 };
 const char *const bp__corn_in_names[] = {"x", "target", NULL};
+const char *const bp__corn_out_names[] = {"y", NULL};
 const struct bp__corn_attrs bp__corn_default_attrs = {.reduction = "mean"};
 const bp__attr bp__corn_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__corn_attrs, reduction), false},
 };
 const char *const bp__hinge_in_names[] = {"x", "target", NULL};
+const char *const bp__hinge_out_names[] = {"y", NULL};
 const struct bp__hinge_attrs bp__hinge_default_attrs = {.reduction = "mean"};
 const bp__attr bp__hinge_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__hinge_attrs, reduction), false},
 };
 const char *const bp__squared_hinge_in_names[] = {"x", "target", NULL};
+const char *const bp__squared_hinge_out_names[] = {"y", NULL};
 const struct bp__squared_hinge_attrs bp__squared_hinge_default_attrs = {.reduction = "mean"};
 const bp__attr bp__squared_hinge_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__squared_hinge_attrs, reduction), false},
 };
 const char *const bp__soft_margin_in_names[] = {"x", "target", NULL};
+const char *const bp__soft_margin_out_names[] = {"y", NULL};
 const struct bp__soft_margin_attrs bp__soft_margin_default_attrs = {.reduction = "mean"};
 const bp__attr bp__soft_margin_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__soft_margin_attrs, reduction), false},
 };
 const char *const bp__hinge_embedding_in_names[] = {"x", "target", NULL};
+const char *const bp__hinge_embedding_out_names[] = {"y", NULL};
 const struct bp__hinge_embedding_attrs bp__hinge_embedding_default_attrs = {.reduction = "mean", .margin = 1.0};
 const bp__attr bp__hinge_embedding_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__hinge_embedding_attrs, reduction), false},
     {"margin", BP__ATTR_F64, offsetof(struct bp__hinge_embedding_attrs, margin), false},
 };
 const char *const bp__margin_ranking_in_names[] = {"x1", "x2", "target", NULL};
+const char *const bp__margin_ranking_out_names[] = {"y", NULL};
 const struct bp__margin_ranking_attrs bp__margin_ranking_default_attrs = {.reduction = "mean", .margin = 0.0};
 const bp__attr bp__margin_ranking_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__margin_ranking_attrs, reduction), false},
     {"margin", BP__ATTR_F64, offsetof(struct bp__margin_ranking_attrs, margin), false},
 };
 const char *const bp__multi_margin_in_names[] = {"x", "target", "?weight", NULL};
+const char *const bp__multi_margin_out_names[] = {"y", NULL};
 const struct bp__multi_margin_attrs bp__multi_margin_default_attrs = {.reduction = "mean", .p = 1, .margin = 1.0};
 const bp__attr bp__multi_margin_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__multi_margin_attrs, reduction), false},
@@ -663,22 +823,26 @@ const bp__attr bp__multi_margin_attr_list[] = {
     {"margin", BP__ATTR_F64, offsetof(struct bp__multi_margin_attrs, margin), false},
 };
 const char *const bp__multilabel_margin_in_names[] = {"x", "target", NULL};
+const char *const bp__multilabel_margin_out_names[] = {"y", NULL};
 const struct bp__multilabel_margin_attrs bp__multilabel_margin_default_attrs = {.reduction = "mean"};
 const bp__attr bp__multilabel_margin_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__multilabel_margin_attrs, reduction), false},
 };
 const char *const bp__multilabel_soft_margin_in_names[] = {"x", "target", "?weight", NULL};
+const char *const bp__multilabel_soft_margin_out_names[] = {"y", NULL};
 const struct bp__multilabel_soft_margin_attrs bp__multilabel_soft_margin_default_attrs = {.reduction = "mean"};
 const bp__attr bp__multilabel_soft_margin_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__multilabel_soft_margin_attrs, reduction), false},
 };
 const char *const bp__cosine_embedding_in_names[] = {"x1", "x2", "target", NULL};
+const char *const bp__cosine_embedding_out_names[] = {"y", NULL};
 const struct bp__cosine_embedding_attrs bp__cosine_embedding_default_attrs = {.reduction = "mean", .margin = 0.0};
 const bp__attr bp__cosine_embedding_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__cosine_embedding_attrs, reduction), false},
     {"margin", BP__ATTR_F64, offsetof(struct bp__cosine_embedding_attrs, margin), false},
 };
 const char *const bp__triplet_margin_in_names[] = {"anchor", "positive", "negative", NULL};
+const char *const bp__triplet_margin_out_names[] = {"y", NULL};
 const struct bp__triplet_margin_attrs bp__triplet_margin_default_attrs = {.reduction = "mean", .margin = 1.0, .p = 2.0, .eps = 1e-6, .swap = 0};
 const bp__attr bp__triplet_margin_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__triplet_margin_attrs, reduction), false},
@@ -688,240 +852,333 @@ const bp__attr bp__triplet_margin_attr_list[] = {
     {"swap", BP__ATTR_BOOL, offsetof(struct bp__triplet_margin_attrs, swap), false},
 };
 const char *const bp__nt_xent_in_names[] = {"x1", "x2", NULL};
+const char *const bp__nt_xent_out_names[] = {"y", NULL};
 const struct bp__nt_xent_attrs bp__nt_xent_default_attrs = {.reduction = "mean", .temperature = 0.5};
 const bp__attr bp__nt_xent_attr_list[] = {
     {"reduction", BP__ATTR_TEXT, offsetof(struct bp__nt_xent_attrs, reduction), false},
     {"temperature", BP__ATTR_F64, offsetof(struct bp__nt_xent_attrs, temperature), false},
 };
 const char *const bp__add_in_names[] = {"a", "b", NULL};
+const char *const bp__add_out_names[] = {"y", NULL};
 const struct bp__add_attrs bp__add_default_attrs = {0};
 const char *const bp__sub_in_names[] = {"a", "b", NULL};
+const char *const bp__sub_out_names[] = {"y", NULL};
 const struct bp__sub_attrs bp__sub_default_attrs = {0};
 const char *const bp__mul_in_names[] = {"a", "b", NULL};
+const char *const bp__mul_out_names[] = {"y", NULL};
 const struct bp__mul_attrs bp__mul_default_attrs = {0};
 const char *const bp__div_in_names[] = {"a", "b", NULL};
+const char *const bp__div_out_names[] = {"y", NULL};
 const struct bp__div_attrs bp__div_default_attrs = {0};
 const char *const bp__pow_in_names[] = {"a", "b", NULL};
+const char *const bp__pow_out_names[] = {"y", NULL};
 const struct bp__pow_attrs bp__pow_default_attrs = {0};
 const char *const bp__atan2_in_names[] = {"a", "b", NULL};
+const char *const bp__atan2_out_names[] = {"y", NULL};
 const struct bp__atan2_attrs bp__atan2_default_attrs = {0};
 const char *const bp__hypot_in_names[] = {"a", "b", NULL};
+const char *const bp__hypot_out_names[] = {"y", NULL};
 const struct bp__hypot_attrs bp__hypot_default_attrs = {0};
 const char *const bp__fmod_in_names[] = {"a", "b", NULL};
+const char *const bp__fmod_out_names[] = {"y", NULL};
 const struct bp__fmod_attrs bp__fmod_default_attrs = {0};
 const char *const bp__remainder_in_names[] = {"a", "b", NULL};
+const char *const bp__remainder_out_names[] = {"y", NULL};
 const struct bp__remainder_attrs bp__remainder_default_attrs = {0};
 const char *const bp__minimum_in_names[] = {"a", "b", NULL};
+const char *const bp__minimum_out_names[] = {"y", NULL};
 const struct bp__minimum_attrs bp__minimum_default_attrs = {0};
 const char *const bp__maximum_in_names[] = {"a", "b", NULL};
+const char *const bp__maximum_out_names[] = {"y", NULL};
 const struct bp__maximum_attrs bp__maximum_default_attrs = {0};
 const char *const bp__fma_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__fma_out_names[] = {"y", NULL};
 const struct bp__fma_attrs bp__fma_default_attrs = {0};
 const char *const bp__lerp_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__lerp_out_names[] = {"y", NULL};
 const struct bp__lerp_attrs bp__lerp_default_attrs = {0};
 const char *const bp__addcmul_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__addcmul_out_names[] = {"y", NULL};
 const struct bp__addcmul_attrs bp__addcmul_default_attrs = {.value = 1};
 const bp__attr bp__addcmul_attr_list[] = {
     {"value", BP__ATTR_F64, offsetof(struct bp__addcmul_attrs, value), false},
 };
 const char *const bp__addcdiv_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__addcdiv_out_names[] = {"y", NULL};
 const struct bp__addcdiv_attrs bp__addcdiv_default_attrs = {.value = 1};
 const bp__attr bp__addcdiv_attr_list[] = {
     {"value", BP__ATTR_F64, offsetof(struct bp__addcdiv_attrs, value), false},
 };
 const char *const bp__neg_in_names[] = {"a", NULL};
+const char *const bp__neg_out_names[] = {"y", NULL};
 const struct bp__neg_attrs bp__neg_default_attrs = {0};
 const char *const bp__abs_in_names[] = {"a", NULL};
+const char *const bp__abs_out_names[] = {"y", NULL};
 const struct bp__abs_attrs bp__abs_default_attrs = {0};
 const char *const bp__square_in_names[] = {"a", NULL};
+const char *const bp__square_out_names[] = {"y", NULL};
 const struct bp__square_attrs bp__square_default_attrs = {0};
 const char *const bp__reciprocal_in_names[] = {"a", NULL};
+const char *const bp__reciprocal_out_names[] = {"y", NULL};
 const struct bp__reciprocal_attrs bp__reciprocal_default_attrs = {0};
 const char *const bp__sqrt_in_names[] = {"a", NULL};
+const char *const bp__sqrt_out_names[] = {"y", NULL};
 const struct bp__sqrt_attrs bp__sqrt_default_attrs = {0};
 const char *const bp__rsqrt_in_names[] = {"a", NULL};
+const char *const bp__rsqrt_out_names[] = {"y", NULL};
 const struct bp__rsqrt_attrs bp__rsqrt_default_attrs = {0};
 const char *const bp__eq_in_names[] = {"a", "b", NULL};
+const char *const bp__eq_out_names[] = {"y", NULL};
 const struct bp__eq_attrs bp__eq_default_attrs = {0};
 const char *const bp__ne_in_names[] = {"a", "b", NULL};
+const char *const bp__ne_out_names[] = {"y", NULL};
 const struct bp__ne_attrs bp__ne_default_attrs = {0};
 const char *const bp__lt_in_names[] = {"a", "b", NULL};
+const char *const bp__lt_out_names[] = {"y", NULL};
 const struct bp__lt_attrs bp__lt_default_attrs = {0};
 const char *const bp__le_in_names[] = {"a", "b", NULL};
+const char *const bp__le_out_names[] = {"y", NULL};
 const struct bp__le_attrs bp__le_default_attrs = {0};
 const char *const bp__gt_in_names[] = {"a", "b", NULL};
+const char *const bp__gt_out_names[] = {"y", NULL};
 const struct bp__gt_attrs bp__gt_default_attrs = {0};
 const char *const bp__ge_in_names[] = {"a", "b", NULL};
+const char *const bp__ge_out_names[] = {"y", NULL};
 const struct bp__ge_attrs bp__ge_default_attrs = {0};
 const char *const bp__logical_and_in_names[] = {"a", "b", NULL};
+const char *const bp__logical_and_out_names[] = {"y", NULL};
 const struct bp__logical_and_attrs bp__logical_and_default_attrs = {0};
 const char *const bp__logical_or_in_names[] = {"a", "b", NULL};
+const char *const bp__logical_or_out_names[] = {"y", NULL};
 const struct bp__logical_or_attrs bp__logical_or_default_attrs = {0};
 const char *const bp__logical_xor_in_names[] = {"a", "b", NULL};
+const char *const bp__logical_xor_out_names[] = {"y", NULL};
 const struct bp__logical_xor_attrs bp__logical_xor_default_attrs = {0};
 const char *const bp__logical_not_in_names[] = {"a", NULL};
+const char *const bp__logical_not_out_names[] = {"y", NULL};
 const struct bp__logical_not_attrs bp__logical_not_default_attrs = {0};
 const char *const bp__is_nan_in_names[] = {"a", NULL};
+const char *const bp__is_nan_out_names[] = {"y", NULL};
 const struct bp__is_nan_attrs bp__is_nan_default_attrs = {0};
 const char *const bp__is_finite_in_names[] = {"a", NULL};
+const char *const bp__is_finite_out_names[] = {"y", NULL};
 const struct bp__is_finite_attrs bp__is_finite_default_attrs = {0};
 const char *const bp__where_in_names[] = {"a", "b", "c", NULL};
+const char *const bp__where_out_names[] = {"y", NULL};
 const struct bp__where_attrs bp__where_default_attrs = {0};
 const char *const bp__sign_in_names[] = {"a", NULL};
+const char *const bp__sign_out_names[] = {"y", NULL};
 const struct bp__sign_attrs bp__sign_default_attrs = {0};
 const char *const bp__floor_in_names[] = {"a", NULL};
+const char *const bp__floor_out_names[] = {"y", NULL};
 const struct bp__floor_attrs bp__floor_default_attrs = {0};
 const char *const bp__ceil_in_names[] = {"a", NULL};
+const char *const bp__ceil_out_names[] = {"y", NULL};
 const struct bp__ceil_attrs bp__ceil_default_attrs = {0};
 const char *const bp__round_in_names[] = {"a", NULL};
+const char *const bp__round_out_names[] = {"y", NULL};
 const struct bp__round_attrs bp__round_default_attrs = {0};
 const char *const bp__trunc_in_names[] = {"a", NULL};
+const char *const bp__trunc_out_names[] = {"y", NULL};
 const struct bp__trunc_attrs bp__trunc_default_attrs = {0};
 const char *const bp__clamp_in_names[] = {"a", NULL};
+const char *const bp__clamp_out_names[] = {"y", NULL};
 const struct bp__clamp_attrs bp__clamp_default_attrs = {.min = -1, .max = 1};
 const bp__attr bp__clamp_attr_list[] = {
     {"min", BP__ATTR_F64, offsetof(struct bp__clamp_attrs, min), false},
     {"max", BP__ATTR_F64, offsetof(struct bp__clamp_attrs, max), false},
 };
 const char *const bp__nan_to_num_in_names[] = {"a", NULL};
+const char *const bp__nan_to_num_out_names[] = {"y", NULL};
 const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs = {0};
 const char *const bp__exp_in_names[] = {"a", NULL};
+const char *const bp__exp_out_names[] = {"y", NULL};
 const struct bp__exp_attrs bp__exp_default_attrs = {0};
 const char *const bp__exp2_in_names[] = {"a", NULL};
+const char *const bp__exp2_out_names[] = {"y", NULL};
 const struct bp__exp2_attrs bp__exp2_default_attrs = {0};
 const char *const bp__expm1_in_names[] = {"a", NULL};
+const char *const bp__expm1_out_names[] = {"y", NULL};
 const struct bp__expm1_attrs bp__expm1_default_attrs = {0};
 const char *const bp__log_in_names[] = {"a", NULL};
+const char *const bp__log_out_names[] = {"y", NULL};
 const struct bp__log_attrs bp__log_default_attrs = {0};
 const char *const bp__log2_in_names[] = {"a", NULL};
+const char *const bp__log2_out_names[] = {"y", NULL};
 const struct bp__log2_attrs bp__log2_default_attrs = {0};
 const char *const bp__log10_in_names[] = {"a", NULL};
+const char *const bp__log10_out_names[] = {"y", NULL};
 const struct bp__log10_attrs bp__log10_default_attrs = {0};
 const char *const bp__logit_in_names[] = {"a", NULL};
+const char *const bp__logit_out_names[] = {"y", NULL};
 const struct bp__logit_attrs bp__logit_default_attrs = {.eps = -1};
 const bp__attr bp__logit_attr_list[] = {
     {"eps", BP__ATTR_F64, offsetof(struct bp__logit_attrs, eps), false},
 };
 const char *const bp__log1p_in_names[] = {"a", NULL};
+const char *const bp__log1p_out_names[] = {"y", NULL};
 const struct bp__log1p_attrs bp__log1p_default_attrs = {0};
 const char *const bp__sin_in_names[] = {"a", NULL};
+const char *const bp__sin_out_names[] = {"y", NULL};
 const struct bp__sin_attrs bp__sin_default_attrs = {0};
 const char *const bp__cos_in_names[] = {"a", NULL};
+const char *const bp__cos_out_names[] = {"y", NULL};
 const struct bp__cos_attrs bp__cos_default_attrs = {0};
 const char *const bp__tan_in_names[] = {"a", NULL};
+const char *const bp__tan_out_names[] = {"y", NULL};
 const struct bp__tan_attrs bp__tan_default_attrs = {0};
 const char *const bp__asin_in_names[] = {"a", NULL};
+const char *const bp__asin_out_names[] = {"y", NULL};
 const struct bp__asin_attrs bp__asin_default_attrs = {0};
 const char *const bp__acos_in_names[] = {"a", NULL};
+const char *const bp__acos_out_names[] = {"y", NULL};
 const struct bp__acos_attrs bp__acos_default_attrs = {0};
 const char *const bp__atan_in_names[] = {"a", NULL};
+const char *const bp__atan_out_names[] = {"y", NULL};
 const struct bp__atan_attrs bp__atan_default_attrs = {0};
 const char *const bp__sinh_in_names[] = {"a", NULL};
+const char *const bp__sinh_out_names[] = {"y", NULL};
 const struct bp__sinh_attrs bp__sinh_default_attrs = {0};
 const char *const bp__cosh_in_names[] = {"a", NULL};
+const char *const bp__cosh_out_names[] = {"y", NULL};
 const struct bp__cosh_attrs bp__cosh_default_attrs = {0};
 const char *const bp__tanh_in_names[] = {"a", NULL};
+const char *const bp__tanh_out_names[] = {"y", NULL};
 const struct bp__tanh_attrs bp__tanh_default_attrs = {0};
 const char *const bp__asinh_in_names[] = {"a", NULL};
+const char *const bp__asinh_out_names[] = {"y", NULL};
 const struct bp__asinh_attrs bp__asinh_default_attrs = {0};
 const char *const bp__acosh_in_names[] = {"a", NULL};
+const char *const bp__acosh_out_names[] = {"y", NULL};
 const struct bp__acosh_attrs bp__acosh_default_attrs = {0};
 const char *const bp__atanh_in_names[] = {"a", NULL};
+const char *const bp__atanh_out_names[] = {"y", NULL};
 const struct bp__atanh_attrs bp__atanh_default_attrs = {0};
 const char *const bp__sinc_in_names[] = {"a", NULL};
+const char *const bp__sinc_out_names[] = {"y", NULL};
 const struct bp__sinc_attrs bp__sinc_default_attrs = {0};
 const char *const bp__erf_in_names[] = {"a", NULL};
+const char *const bp__erf_out_names[] = {"y", NULL};
 const struct bp__erf_attrs bp__erf_default_attrs = {0};
 const char *const bp__erfc_in_names[] = {"a", NULL};
+const char *const bp__erfc_out_names[] = {"y", NULL};
 const struct bp__erfc_attrs bp__erfc_default_attrs = {0};
 const char *const bp__lgamma_in_names[] = {"a", NULL};
+const char *const bp__lgamma_out_names[] = {"y", NULL};
 const struct bp__lgamma_attrs bp__lgamma_default_attrs = {0};
 const char *const bp__digamma_in_names[] = {"a", NULL};
+const char *const bp__digamma_out_names[] = {"y", NULL};
 const struct bp__digamma_attrs bp__digamma_default_attrs = {0};
 const char *const bp__polygamma_in_names[] = {"a", NULL};
+const char *const bp__polygamma_out_names[] = {"y", NULL};
 const struct bp__polygamma_attrs bp__polygamma_default_attrs = {.n = 1};
 const bp__attr bp__polygamma_attr_list[] = {
     {"n", BP__ATTR_F64, offsetof(struct bp__polygamma_attrs, n), false},
 };
 const char *const bp__relu_in_names[] = {"a", NULL};
+const char *const bp__relu_out_names[] = {"y", NULL};
 const struct bp__relu_attrs bp__relu_default_attrs = {0};
 const char *const bp__relu6_in_names[] = {"a", NULL};
+const char *const bp__relu6_out_names[] = {"y", NULL};
 const struct bp__relu6_attrs bp__relu6_default_attrs = {0};
 const char *const bp__leaky_relu_in_names[] = {"a", NULL};
+const char *const bp__leaky_relu_out_names[] = {"y", NULL};
 const struct bp__leaky_relu_attrs bp__leaky_relu_default_attrs = {.negative_slope = 0.01};
 const bp__attr bp__leaky_relu_attr_list[] = {
     {"negative_slope", BP__ATTR_F64, offsetof(struct bp__leaky_relu_attrs, negative_slope), false},
 };
 const char *const bp__prelu_in_names[] = {"a", "b", NULL};
+const char *const bp__prelu_out_names[] = {"y", NULL};
 const struct bp__prelu_attrs bp__prelu_default_attrs = {0};
 const char *const bp__elu_in_names[] = {"a", NULL};
+const char *const bp__elu_out_names[] = {"y", NULL};
 const struct bp__elu_attrs bp__elu_default_attrs = {.alpha = 1};
 const bp__attr bp__elu_attr_list[] = {
     {"alpha", BP__ATTR_F64, offsetof(struct bp__elu_attrs, alpha), false},
 };
 const char *const bp__selu_in_names[] = {"a", NULL};
+const char *const bp__selu_out_names[] = {"y", NULL};
 const struct bp__selu_attrs bp__selu_default_attrs = {0};
 const char *const bp__celu_in_names[] = {"a", NULL};
+const char *const bp__celu_out_names[] = {"y", NULL};
 const struct bp__celu_attrs bp__celu_default_attrs = {.alpha = 1};
 const bp__attr bp__celu_attr_list[] = {
     {"alpha", BP__ATTR_F64, offsetof(struct bp__celu_attrs, alpha), false},
 };
 const char *const bp__gelu_in_names[] = {"a", NULL};
+const char *const bp__gelu_out_names[] = {"y", NULL};
 const struct bp__gelu_attrs bp__gelu_default_attrs = {0};
 const char *const bp__gelu_tanh_in_names[] = {"a", NULL};
+const char *const bp__gelu_tanh_out_names[] = {"y", NULL};
 const struct bp__gelu_tanh_attrs bp__gelu_tanh_default_attrs = {0};
 const char *const bp__sigmoid_in_names[] = {"a", NULL};
+const char *const bp__sigmoid_out_names[] = {"y", NULL};
 const struct bp__sigmoid_attrs bp__sigmoid_default_attrs = {0};
 const char *const bp__log_sigmoid_in_names[] = {"a", NULL};
+const char *const bp__log_sigmoid_out_names[] = {"y", NULL};
 const struct bp__log_sigmoid_attrs bp__log_sigmoid_default_attrs = {0};
 const char *const bp__silu_in_names[] = {"a", NULL};
+const char *const bp__silu_out_names[] = {"y", NULL};
 const struct bp__silu_attrs bp__silu_default_attrs = {0};
 const char *const bp__mish_in_names[] = {"a", NULL};
+const char *const bp__mish_out_names[] = {"y", NULL};
 const struct bp__mish_attrs bp__mish_default_attrs = {0};
 const char *const bp__softplus_in_names[] = {"a", NULL};
+const char *const bp__softplus_out_names[] = {"y", NULL};
 const struct bp__softplus_attrs bp__softplus_default_attrs = {.beta = 1, .threshold = 20};
 const bp__attr bp__softplus_attr_list[] = {
     {"beta", BP__ATTR_F64, offsetof(struct bp__softplus_attrs, beta), false},
     {"threshold", BP__ATTR_F64, offsetof(struct bp__softplus_attrs, threshold), false},
 };
 const char *const bp__softsign_in_names[] = {"a", NULL};
+const char *const bp__softsign_out_names[] = {"y", NULL};
 const struct bp__softsign_attrs bp__softsign_default_attrs = {0};
 const char *const bp__softshrink_in_names[] = {"a", NULL};
+const char *const bp__softshrink_out_names[] = {"y", NULL};
 const struct bp__softshrink_attrs bp__softshrink_default_attrs = {.lambda = 0.5};
 const bp__attr bp__softshrink_attr_list[] = {
     {"lambda", BP__ATTR_F64, offsetof(struct bp__softshrink_attrs, lambda), false},
 };
 const char *const bp__hardshrink_in_names[] = {"a", NULL};
+const char *const bp__hardshrink_out_names[] = {"y", NULL};
 const struct bp__hardshrink_attrs bp__hardshrink_default_attrs = {.lambda = 0.5};
 const bp__attr bp__hardshrink_attr_list[] = {
     {"lambda", BP__ATTR_F64, offsetof(struct bp__hardshrink_attrs, lambda), false},
 };
 const char *const bp__tanhshrink_in_names[] = {"a", NULL};
+const char *const bp__tanhshrink_out_names[] = {"y", NULL};
 const struct bp__tanhshrink_attrs bp__tanhshrink_default_attrs = {0};
 const char *const bp__threshold_in_names[] = {"a", NULL};
+const char *const bp__threshold_out_names[] = {"y", NULL};
 const struct bp__threshold_attrs bp__threshold_default_attrs = {.threshold = 0, .value = 0};
 const bp__attr bp__threshold_attr_list[] = {
     {"threshold", BP__ATTR_F64, offsetof(struct bp__threshold_attrs, threshold), false},
     {"value", BP__ATTR_F64, offsetof(struct bp__threshold_attrs, value), false},
 };
 const char *const bp__hardtanh_in_names[] = {"a", NULL};
+const char *const bp__hardtanh_out_names[] = {"y", NULL};
 const struct bp__hardtanh_attrs bp__hardtanh_default_attrs = {.min = -1, .max = 1};
 const bp__attr bp__hardtanh_attr_list[] = {
     {"min", BP__ATTR_F64, offsetof(struct bp__hardtanh_attrs, min), false},
     {"max", BP__ATTR_F64, offsetof(struct bp__hardtanh_attrs, max), false},
 };
 const char *const bp__hardsigmoid_in_names[] = {"a", NULL};
+const char *const bp__hardsigmoid_out_names[] = {"y", NULL};
 const struct bp__hardsigmoid_attrs bp__hardsigmoid_default_attrs = {0};
 const char *const bp__hardswish_in_names[] = {"a", NULL};
+const char *const bp__hardswish_out_names[] = {"y", NULL};
 const struct bp__hardswish_attrs bp__hardswish_default_attrs = {0};
 const char *const bp__squareplus_in_names[] = {"a", NULL};
+const char *const bp__squareplus_out_names[] = {"y", NULL};
 const struct bp__squareplus_attrs bp__squareplus_default_attrs = {.b = 4};
 const bp__attr bp__squareplus_attr_list[] = {
     {"b", BP__ATTR_F64, offsetof(struct bp__squareplus_attrs, b), false},
 };
 const char *const bp__elliot_in_names[] = {"a", NULL};
+const char *const bp__elliot_out_names[] = {"y", NULL};
 const struct bp__elliot_attrs bp__elliot_default_attrs = {0};
 const char *const bp__gaussian_in_names[] = {"a", NULL};
+const char *const bp__gaussian_out_names[] = {"y", NULL};
 const struct bp__gaussian_attrs bp__gaussian_default_attrs = {0};
 
 bp_value bp_stop_gradient(bp_value x) {
@@ -1250,6 +1507,88 @@ bp_value bp_linear(bp_value x, bp_value weight, bp_value bias) {
     struct bp__linear_attrs attrs = bp__linear_default_attrs;
     const bp_value in[] = {x, weight, bias};
     return bp__op_build(BP__OP_ID_linear, &attrs, in, 3);
+}
+
+bp_value bp_bilinear(bp_value x1, bp_value x2, bp_value weight, bp_value bias) {
+    struct bp__bilinear_attrs attrs = bp__bilinear_default_attrs;
+    const bp_value in[] = {x1, x2, weight, bias};
+    return bp__op_build(BP__OP_ID_bilinear, &attrs, in, 4);
+}
+
+bp_value bp_dot(bp_value a, bp_value b) {
+    struct bp__dot_attrs attrs = bp__dot_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_dot, &attrs, in, 2);
+}
+
+bp_value bp_outer(bp_value a, bp_value b) {
+    struct bp__outer_attrs attrs = bp__outer_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_outer, &attrs, in, 2);
+}
+
+bp_value bp_einsum(const bp_value *x, int n_x, const char *equation) {
+    struct bp__einsum_attrs attrs = bp__einsum_default_attrs;
+    attrs.equation = equation;
+    return bp__op_build(BP__OP_ID_einsum, &attrs, x, n_x);
+}
+
+bp_cholesky_options bp_cholesky_defaults(void) {
+    bp_cholesky_options o = {.size = sizeof o, .upper = 0};
+    return o;
+}
+bp_value bp_cholesky(bp_value a, const bp_cholesky_options *options) {
+    struct bp__cholesky_attrs attrs = bp__cholesky_default_attrs;
+    bp_cholesky_options o = bp_cholesky_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.upper = o.upper;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_cholesky, &attrs, in, 1);
+}
+
+bp_triangular_solve_options bp_triangular_solve_defaults(void) {
+    bp_triangular_solve_options o = {.size = sizeof o, .transpose = 0, .unitriangular = 0};
+    return o;
+}
+bp_value bp_triangular_solve(bp_value a, bp_value b, int upper, const bp_triangular_solve_options *options) {
+    struct bp__triangular_solve_attrs attrs = bp__triangular_solve_default_attrs;
+    bp_triangular_solve_options o = bp_triangular_solve_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.upper = upper;
+    attrs.transpose = o.transpose;
+    attrs.unitriangular = o.unitriangular;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_triangular_solve, &attrs, in, 2);
+}
+
+bp_value bp_solve(bp_value a, bp_value b) {
+    struct bp__solve_attrs attrs = bp__solve_default_attrs;
+    const bp_value in[] = {a, b};
+    return bp__op_build(BP__OP_ID_solve, &attrs, in, 2);
+}
+
+bp_value bp_inverse(bp_value a) {
+    struct bp__inverse_attrs attrs = bp__inverse_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_inverse, &attrs, in, 1);
+}
+
+bp_value bp_det(bp_value a) {
+    struct bp__det_attrs attrs = bp__det_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_det, &attrs, in, 1);
+}
+
+bp_value bp_slogdet(bp_value a) {
+    struct bp__slogdet_attrs attrs = bp__slogdet_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_slogdet, &attrs, in, 1);
+}
+
+bp_value bp_logdet(bp_value a) {
+    struct bp__logdet_attrs attrs = bp__logdet_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_logdet, &attrs, in, 1);
 }
 
 bp_conv2d_options bp_conv2d_defaults(void) {

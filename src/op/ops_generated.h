@@ -37,6 +37,17 @@ enum bp__op_id {
     BP__OP_ID_fold,
     BP__OP_ID_matmul,
     BP__OP_ID_linear,
+    BP__OP_ID_bilinear,
+    BP__OP_ID_dot,
+    BP__OP_ID_outer,
+    BP__OP_ID_einsum,
+    BP__OP_ID_cholesky,
+    BP__OP_ID_triangular_solve,
+    BP__OP_ID_solve,
+    BP__OP_ID_inverse,
+    BP__OP_ID_det,
+    BP__OP_ID_slogdet,
+    BP__OP_ID_logdet,
     BP__OP_ID_conv2d,
     BP__OP_ID_conv2d_grad_input,
     BP__OP_ID_conv2d_grad_weight,
@@ -253,6 +264,17 @@ struct bp__unfold_attrs { bp_dims kernel; bp_dims dilation; bp_dims padding; bp_
 struct bp__fold_attrs { bp_dims output_size; bp_dims kernel; bp_dims dilation; bp_dims padding; bp_dims stride; };
 struct bp__matmul_attrs { int32_t none; };
 struct bp__linear_attrs { int32_t none; };
+struct bp__bilinear_attrs { int32_t none; };
+struct bp__dot_attrs { int32_t none; };
+struct bp__outer_attrs { int32_t none; };
+struct bp__einsum_attrs { const char *equation; };
+struct bp__cholesky_attrs { int32_t upper; };
+struct bp__triangular_solve_attrs { int32_t upper; int32_t transpose; int32_t unitriangular; };
+struct bp__solve_attrs { int32_t none; };
+struct bp__inverse_attrs { int32_t none; };
+struct bp__det_attrs { int32_t none; };
+struct bp__slogdet_attrs { int32_t none; };
+struct bp__logdet_attrs { int32_t none; };
 struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_input_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_weight_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
@@ -436,1200 +458,1258 @@ struct bp__gaussian_attrs { int32_t none; };
 
 /* What the tables say of an operation, as members of its bp__op: {BP__SIGNATURE(matmul), .infer = infer, …}. */
 #define BP__SIGNATURE(op_name) BP__SIGNATURE_##op_name
-extern const char *const bp__stop_gradient_in_names[];
+extern const char *const bp__stop_gradient_in_names[], *const bp__stop_gradient_out_names[];
 extern const struct bp__stop_gradient_attrs bp__stop_gradient_default_attrs;
 #define BP__SIGNATURE_stop_gradient \
-    .name = "stop_gradient", .in_names = bp__stop_gradient_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "stop_gradient", .in_names = bp__stop_gradient_in_names, .out_names = bp__stop_gradient_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__stop_gradient_attrs), .attr_defaults = &bp__stop_gradient_default_attrs, .ew_op = -1
-extern const char *const bp__cast_in_names[];
+extern const char *const bp__cast_in_names[], *const bp__cast_out_names[];
 extern const struct bp__cast_attrs bp__cast_default_attrs;
 extern const bp__attr bp__cast_attr_list[];
 #define BP__SIGNATURE_cast \
-    .name = "cast", .in_names = bp__cast_in_names, .n_in = 1, .n_out = 1, .attrs = bp__cast_attr_list, .n_attrs = 1, \
+    .name = "cast", .in_names = bp__cast_in_names, .out_names = bp__cast_out_names, .n_in = 1, .n_out = 1, .attrs = bp__cast_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__cast_attrs), .attr_defaults = &bp__cast_default_attrs, .ew_op = -1
-extern const char *const bp__size_in_names[];
+extern const char *const bp__size_in_names[], *const bp__size_out_names[];
 extern const struct bp__size_attrs bp__size_default_attrs;
 extern const bp__attr bp__size_attr_list[];
 #define BP__SIGNATURE_size \
-    .name = "size", .in_names = bp__size_in_names, .n_in = 1, .n_out = 1, .attrs = bp__size_attr_list, .n_attrs = 1, \
+    .name = "size", .in_names = bp__size_in_names, .out_names = bp__size_out_names, .n_in = 1, .n_out = 1, .attrs = bp__size_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__size_attrs), .attr_defaults = &bp__size_default_attrs, .ew_op = -1
-extern const char *const bp__fill_in_names[];
+extern const char *const bp__fill_in_names[], *const bp__fill_out_names[];
 extern const struct bp__fill_attrs bp__fill_default_attrs;
 extern const bp__attr bp__fill_attr_list[];
 #define BP__SIGNATURE_fill \
-    .name = "fill", .in_names = bp__fill_in_names, .n_in = 1, .n_out = 1, .attrs = bp__fill_attr_list, .n_attrs = 1, \
+    .name = "fill", .in_names = bp__fill_in_names, .out_names = bp__fill_out_names, .n_in = 1, .n_out = 1, .attrs = bp__fill_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__fill_attrs), .attr_defaults = &bp__fill_default_attrs, .ew_op = -1
-extern const char *const bp__reshape_in_names[];
+extern const char *const bp__reshape_in_names[], *const bp__reshape_out_names[];
 extern const struct bp__reshape_attrs bp__reshape_default_attrs;
 extern const bp__attr bp__reshape_attr_list[];
 #define BP__SIGNATURE_reshape \
-    .name = "reshape", .in_names = bp__reshape_in_names, .n_in = 1, .n_out = 1, .attrs = bp__reshape_attr_list, .n_attrs = 1, \
+    .name = "reshape", .in_names = bp__reshape_in_names, .out_names = bp__reshape_out_names, .n_in = 1, .n_out = 1, .attrs = bp__reshape_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__reshape_attrs), .attr_defaults = &bp__reshape_default_attrs, .ew_op = -1
-extern const char *const bp__permute_in_names[];
+extern const char *const bp__permute_in_names[], *const bp__permute_out_names[];
 extern const struct bp__permute_attrs bp__permute_default_attrs;
 extern const bp__attr bp__permute_attr_list[];
 #define BP__SIGNATURE_permute \
-    .name = "permute", .in_names = bp__permute_in_names, .n_in = 1, .n_out = 1, .attrs = bp__permute_attr_list, .n_attrs = 1, \
+    .name = "permute", .in_names = bp__permute_in_names, .out_names = bp__permute_out_names, .n_in = 1, .n_out = 1, .attrs = bp__permute_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__permute_attrs), .attr_defaults = &bp__permute_default_attrs, .ew_op = -1
-extern const char *const bp__broadcast_to_in_names[];
+extern const char *const bp__broadcast_to_in_names[], *const bp__broadcast_to_out_names[];
 extern const struct bp__broadcast_to_attrs bp__broadcast_to_default_attrs;
 extern const bp__attr bp__broadcast_to_attr_list[];
 #define BP__SIGNATURE_broadcast_to \
-    .name = "broadcast_to", .in_names = bp__broadcast_to_in_names, .n_in = 1, .n_out = 1, .attrs = bp__broadcast_to_attr_list, .n_attrs = 1, \
+    .name = "broadcast_to", .in_names = bp__broadcast_to_in_names, .out_names = bp__broadcast_to_out_names, .n_in = 1, .n_out = 1, .attrs = bp__broadcast_to_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__broadcast_to_attrs), .attr_defaults = &bp__broadcast_to_default_attrs, .ew_op = -1
-extern const char *const bp__slice_in_names[];
+extern const char *const bp__slice_in_names[], *const bp__slice_out_names[];
 extern const struct bp__slice_attrs bp__slice_default_attrs;
 extern const bp__attr bp__slice_attr_list[];
 #define BP__SIGNATURE_slice \
-    .name = "slice", .in_names = bp__slice_in_names, .n_in = 1, .n_out = 1, .attrs = bp__slice_attr_list, .n_attrs = 4, \
+    .name = "slice", .in_names = bp__slice_in_names, .out_names = bp__slice_out_names, .n_in = 1, .n_out = 1, .attrs = bp__slice_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__slice_attrs), .attr_defaults = &bp__slice_default_attrs, .ew_op = -1
-extern const char *const bp__unslice_in_names[];
+extern const char *const bp__unslice_in_names[], *const bp__unslice_out_names[];
 extern const struct bp__unslice_attrs bp__unslice_default_attrs;
 extern const bp__attr bp__unslice_attr_list[];
 #define BP__SIGNATURE_unslice \
-    .name = "unslice", .in_names = bp__unslice_in_names, .n_in = 1, .n_out = 1, .attrs = bp__unslice_attr_list, .n_attrs = 4, \
+    .name = "unslice", .in_names = bp__unslice_in_names, .out_names = bp__unslice_out_names, .n_in = 1, .n_out = 1, .attrs = bp__unslice_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__unslice_attrs), .attr_defaults = &bp__unslice_default_attrs, .ew_op = -1
-extern const char *const bp__concat_in_names[];
+extern const char *const bp__concat_in_names[], *const bp__concat_out_names[];
 extern const struct bp__concat_attrs bp__concat_default_attrs;
 extern const bp__attr bp__concat_attr_list[];
 #define BP__SIGNATURE_concat \
-    .name = "concat", .in_names = bp__concat_in_names, .n_in = -1, .n_out = 1, .attrs = bp__concat_attr_list, .n_attrs = 1, \
+    .name = "concat", .in_names = bp__concat_in_names, .out_names = bp__concat_out_names, .n_in = -1, .n_out = 1, .attrs = bp__concat_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__concat_attrs), .attr_defaults = &bp__concat_default_attrs, .ew_op = -1
-extern const char *const bp__masked_fill_in_names[];
+extern const char *const bp__masked_fill_in_names[], *const bp__masked_fill_out_names[];
 extern const struct bp__masked_fill_attrs bp__masked_fill_default_attrs;
 extern const bp__attr bp__masked_fill_attr_list[];
 #define BP__SIGNATURE_masked_fill \
-    .name = "masked_fill", .in_names = bp__masked_fill_in_names, .n_in = 2, .n_out = 1, .attrs = bp__masked_fill_attr_list, .n_attrs = 1, \
+    .name = "masked_fill", .in_names = bp__masked_fill_in_names, .out_names = bp__masked_fill_out_names, .n_in = 2, .n_out = 1, .attrs = bp__masked_fill_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__masked_fill_attrs), .attr_defaults = &bp__masked_fill_default_attrs, .ew_op = -1
-extern const char *const bp__glu_in_names[];
+extern const char *const bp__glu_in_names[], *const bp__glu_out_names[];
 extern const struct bp__glu_attrs bp__glu_default_attrs;
 extern const bp__attr bp__glu_attr_list[];
 #define BP__SIGNATURE_glu \
-    .name = "glu", .in_names = bp__glu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__glu_attr_list, .n_attrs = 1, \
+    .name = "glu", .in_names = bp__glu_in_names, .out_names = bp__glu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__glu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__glu_attrs), .attr_defaults = &bp__glu_default_attrs, .ew_op = -1
-extern const char *const bp__swiglu_in_names[];
+extern const char *const bp__swiglu_in_names[], *const bp__swiglu_out_names[];
 extern const struct bp__swiglu_attrs bp__swiglu_default_attrs;
 extern const bp__attr bp__swiglu_attr_list[];
 #define BP__SIGNATURE_swiglu \
-    .name = "swiglu", .in_names = bp__swiglu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__swiglu_attr_list, .n_attrs = 1, \
+    .name = "swiglu", .in_names = bp__swiglu_in_names, .out_names = bp__swiglu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__swiglu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__swiglu_attrs), .attr_defaults = &bp__swiglu_default_attrs, .ew_op = -1
-extern const char *const bp__geglu_in_names[];
+extern const char *const bp__geglu_in_names[], *const bp__geglu_out_names[];
 extern const struct bp__geglu_attrs bp__geglu_default_attrs;
 extern const bp__attr bp__geglu_attr_list[];
 #define BP__SIGNATURE_geglu \
-    .name = "geglu", .in_names = bp__geglu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__geglu_attr_list, .n_attrs = 1, \
+    .name = "geglu", .in_names = bp__geglu_in_names, .out_names = bp__geglu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__geglu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__geglu_attrs), .attr_defaults = &bp__geglu_default_attrs, .ew_op = -1
-extern const char *const bp__transpose_in_names[];
+extern const char *const bp__transpose_in_names[], *const bp__transpose_out_names[];
 extern const struct bp__transpose_attrs bp__transpose_default_attrs;
 extern const bp__attr bp__transpose_attr_list[];
 #define BP__SIGNATURE_transpose \
-    .name = "transpose", .in_names = bp__transpose_in_names, .n_in = 1, .n_out = 1, .attrs = bp__transpose_attr_list, .n_attrs = 2, \
+    .name = "transpose", .in_names = bp__transpose_in_names, .out_names = bp__transpose_out_names, .n_in = 1, .n_out = 1, .attrs = bp__transpose_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__transpose_attrs), .attr_defaults = &bp__transpose_default_attrs, .ew_op = -1
-extern const char *const bp__squeeze_in_names[];
+extern const char *const bp__squeeze_in_names[], *const bp__squeeze_out_names[];
 extern const struct bp__squeeze_attrs bp__squeeze_default_attrs;
 extern const bp__attr bp__squeeze_attr_list[];
 #define BP__SIGNATURE_squeeze \
-    .name = "squeeze", .in_names = bp__squeeze_in_names, .n_in = 1, .n_out = 1, .attrs = bp__squeeze_attr_list, .n_attrs = 1, \
+    .name = "squeeze", .in_names = bp__squeeze_in_names, .out_names = bp__squeeze_out_names, .n_in = 1, .n_out = 1, .attrs = bp__squeeze_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__squeeze_attrs), .attr_defaults = &bp__squeeze_default_attrs, .ew_op = -1
-extern const char *const bp__unsqueeze_in_names[];
+extern const char *const bp__unsqueeze_in_names[], *const bp__unsqueeze_out_names[];
 extern const struct bp__unsqueeze_attrs bp__unsqueeze_default_attrs;
 extern const bp__attr bp__unsqueeze_attr_list[];
 #define BP__SIGNATURE_unsqueeze \
-    .name = "unsqueeze", .in_names = bp__unsqueeze_in_names, .n_in = 1, .n_out = 1, .attrs = bp__unsqueeze_attr_list, .n_attrs = 1, \
+    .name = "unsqueeze", .in_names = bp__unsqueeze_in_names, .out_names = bp__unsqueeze_out_names, .n_in = 1, .n_out = 1, .attrs = bp__unsqueeze_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__unsqueeze_attrs), .attr_defaults = &bp__unsqueeze_default_attrs, .ew_op = -1
-extern const char *const bp__flatten_in_names[];
+extern const char *const bp__flatten_in_names[], *const bp__flatten_out_names[];
 extern const struct bp__flatten_attrs bp__flatten_default_attrs;
 extern const bp__attr bp__flatten_attr_list[];
 #define BP__SIGNATURE_flatten \
-    .name = "flatten", .in_names = bp__flatten_in_names, .n_in = 1, .n_out = 1, .attrs = bp__flatten_attr_list, .n_attrs = 2, \
+    .name = "flatten", .in_names = bp__flatten_in_names, .out_names = bp__flatten_out_names, .n_in = 1, .n_out = 1, .attrs = bp__flatten_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__flatten_attrs), .attr_defaults = &bp__flatten_default_attrs, .ew_op = -1
-extern const char *const bp__stack_in_names[];
+extern const char *const bp__stack_in_names[], *const bp__stack_out_names[];
 extern const struct bp__stack_attrs bp__stack_default_attrs;
 extern const bp__attr bp__stack_attr_list[];
 #define BP__SIGNATURE_stack \
-    .name = "stack", .in_names = bp__stack_in_names, .n_in = -1, .n_out = 1, .attrs = bp__stack_attr_list, .n_attrs = 1, \
+    .name = "stack", .in_names = bp__stack_in_names, .out_names = bp__stack_out_names, .n_in = -1, .n_out = 1, .attrs = bp__stack_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__stack_attrs), .attr_defaults = &bp__stack_default_attrs, .ew_op = -1
-extern const char *const bp__pad_in_names[];
+extern const char *const bp__pad_in_names[], *const bp__pad_out_names[];
 extern const struct bp__pad_attrs bp__pad_default_attrs;
 extern const bp__attr bp__pad_attr_list[];
 #define BP__SIGNATURE_pad \
-    .name = "pad", .in_names = bp__pad_in_names, .n_in = 1, .n_out = 1, .attrs = bp__pad_attr_list, .n_attrs = 3, \
+    .name = "pad", .in_names = bp__pad_in_names, .out_names = bp__pad_out_names, .n_in = 1, .n_out = 1, .attrs = bp__pad_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__pad_attrs), .attr_defaults = &bp__pad_default_attrs, .ew_op = -1
-extern const char *const bp__flip_in_names[];
+extern const char *const bp__flip_in_names[], *const bp__flip_out_names[];
 extern const struct bp__flip_attrs bp__flip_default_attrs;
 extern const bp__attr bp__flip_attr_list[];
 #define BP__SIGNATURE_flip \
-    .name = "flip", .in_names = bp__flip_in_names, .n_in = 1, .n_out = 1, .attrs = bp__flip_attr_list, .n_attrs = 1, \
+    .name = "flip", .in_names = bp__flip_in_names, .out_names = bp__flip_out_names, .n_in = 1, .n_out = 1, .attrs = bp__flip_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__flip_attrs), .attr_defaults = &bp__flip_default_attrs, .ew_op = -1
-extern const char *const bp__roll_in_names[];
+extern const char *const bp__roll_in_names[], *const bp__roll_out_names[];
 extern const struct bp__roll_attrs bp__roll_default_attrs;
 extern const bp__attr bp__roll_attr_list[];
 #define BP__SIGNATURE_roll \
-    .name = "roll", .in_names = bp__roll_in_names, .n_in = 1, .n_out = 1, .attrs = bp__roll_attr_list, .n_attrs = 2, \
+    .name = "roll", .in_names = bp__roll_in_names, .out_names = bp__roll_out_names, .n_in = 1, .n_out = 1, .attrs = bp__roll_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__roll_attrs), .attr_defaults = &bp__roll_default_attrs, .ew_op = -1
-extern const char *const bp__repeat_in_names[];
+extern const char *const bp__repeat_in_names[], *const bp__repeat_out_names[];
 extern const struct bp__repeat_attrs bp__repeat_default_attrs;
 extern const bp__attr bp__repeat_attr_list[];
 #define BP__SIGNATURE_repeat \
-    .name = "repeat", .in_names = bp__repeat_in_names, .n_in = 1, .n_out = 1, .attrs = bp__repeat_attr_list, .n_attrs = 1, \
+    .name = "repeat", .in_names = bp__repeat_in_names, .out_names = bp__repeat_out_names, .n_in = 1, .n_out = 1, .attrs = bp__repeat_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__repeat_attrs), .attr_defaults = &bp__repeat_default_attrs, .ew_op = -1
-extern const char *const bp__tile_in_names[];
+extern const char *const bp__tile_in_names[], *const bp__tile_out_names[];
 extern const struct bp__tile_attrs bp__tile_default_attrs;
 extern const bp__attr bp__tile_attr_list[];
 #define BP__SIGNATURE_tile \
-    .name = "tile", .in_names = bp__tile_in_names, .n_in = 1, .n_out = 1, .attrs = bp__tile_attr_list, .n_attrs = 1, \
+    .name = "tile", .in_names = bp__tile_in_names, .out_names = bp__tile_out_names, .n_in = 1, .n_out = 1, .attrs = bp__tile_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__tile_attrs), .attr_defaults = &bp__tile_default_attrs, .ew_op = -1
-extern const char *const bp__tril_in_names[];
+extern const char *const bp__tril_in_names[], *const bp__tril_out_names[];
 extern const struct bp__tril_attrs bp__tril_default_attrs;
 extern const bp__attr bp__tril_attr_list[];
 #define BP__SIGNATURE_tril \
-    .name = "tril", .in_names = bp__tril_in_names, .n_in = 1, .n_out = 1, .attrs = bp__tril_attr_list, .n_attrs = 1, \
+    .name = "tril", .in_names = bp__tril_in_names, .out_names = bp__tril_out_names, .n_in = 1, .n_out = 1, .attrs = bp__tril_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__tril_attrs), .attr_defaults = &bp__tril_default_attrs, .ew_op = -1
-extern const char *const bp__triu_in_names[];
+extern const char *const bp__triu_in_names[], *const bp__triu_out_names[];
 extern const struct bp__triu_attrs bp__triu_default_attrs;
 extern const bp__attr bp__triu_attr_list[];
 #define BP__SIGNATURE_triu \
-    .name = "triu", .in_names = bp__triu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__triu_attr_list, .n_attrs = 1, \
+    .name = "triu", .in_names = bp__triu_in_names, .out_names = bp__triu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__triu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__triu_attrs), .attr_defaults = &bp__triu_default_attrs, .ew_op = -1
-extern const char *const bp__diag_in_names[];
+extern const char *const bp__diag_in_names[], *const bp__diag_out_names[];
 extern const struct bp__diag_attrs bp__diag_default_attrs;
 extern const bp__attr bp__diag_attr_list[];
 #define BP__SIGNATURE_diag \
-    .name = "diag", .in_names = bp__diag_in_names, .n_in = 1, .n_out = 1, .attrs = bp__diag_attr_list, .n_attrs = 1, \
+    .name = "diag", .in_names = bp__diag_in_names, .out_names = bp__diag_out_names, .n_in = 1, .n_out = 1, .attrs = bp__diag_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__diag_attrs), .attr_defaults = &bp__diag_default_attrs, .ew_op = -1
-extern const char *const bp__arange_in_names[];
+extern const char *const bp__arange_in_names[], *const bp__arange_out_names[];
 extern const struct bp__arange_attrs bp__arange_default_attrs;
 extern const bp__attr bp__arange_attr_list[];
 #define BP__SIGNATURE_arange \
-    .name = "arange", .in_names = bp__arange_in_names, .n_in = 2, .n_out = 1, .attrs = bp__arange_attr_list, .n_attrs = 1, \
+    .name = "arange", .in_names = bp__arange_in_names, .out_names = bp__arange_out_names, .n_in = 2, .n_out = 1, .attrs = bp__arange_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__arange_attrs), .attr_defaults = &bp__arange_default_attrs, .ew_op = -1
-extern const char *const bp__linspace_in_names[];
+extern const char *const bp__linspace_in_names[], *const bp__linspace_out_names[];
 extern const struct bp__linspace_attrs bp__linspace_default_attrs;
 extern const bp__attr bp__linspace_attr_list[];
 #define BP__SIGNATURE_linspace \
-    .name = "linspace", .in_names = bp__linspace_in_names, .n_in = 2, .n_out = 1, .attrs = bp__linspace_attr_list, .n_attrs = 1, \
+    .name = "linspace", .in_names = bp__linspace_in_names, .out_names = bp__linspace_out_names, .n_in = 2, .n_out = 1, .attrs = bp__linspace_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__linspace_attrs), .attr_defaults = &bp__linspace_default_attrs, .ew_op = -1
-extern const char *const bp__unfold_in_names[];
+extern const char *const bp__unfold_in_names[], *const bp__unfold_out_names[];
 extern const struct bp__unfold_attrs bp__unfold_default_attrs;
 extern const bp__attr bp__unfold_attr_list[];
 #define BP__SIGNATURE_unfold \
-    .name = "unfold", .in_names = bp__unfold_in_names, .n_in = 1, .n_out = 1, .attrs = bp__unfold_attr_list, .n_attrs = 4, \
+    .name = "unfold", .in_names = bp__unfold_in_names, .out_names = bp__unfold_out_names, .n_in = 1, .n_out = 1, .attrs = bp__unfold_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__unfold_attrs), .attr_defaults = &bp__unfold_default_attrs, .ew_op = -1
-extern const char *const bp__fold_in_names[];
+extern const char *const bp__fold_in_names[], *const bp__fold_out_names[];
 extern const struct bp__fold_attrs bp__fold_default_attrs;
 extern const bp__attr bp__fold_attr_list[];
 #define BP__SIGNATURE_fold \
-    .name = "fold", .in_names = bp__fold_in_names, .n_in = 1, .n_out = 1, .attrs = bp__fold_attr_list, .n_attrs = 5, \
+    .name = "fold", .in_names = bp__fold_in_names, .out_names = bp__fold_out_names, .n_in = 1, .n_out = 1, .attrs = bp__fold_attr_list, .n_attrs = 5, \
     .attrs_size = sizeof(struct bp__fold_attrs), .attr_defaults = &bp__fold_default_attrs, .ew_op = -1
-extern const char *const bp__matmul_in_names[];
+extern const char *const bp__matmul_in_names[], *const bp__matmul_out_names[];
 extern const struct bp__matmul_attrs bp__matmul_default_attrs;
 #define BP__SIGNATURE_matmul \
-    .name = "matmul", .in_names = bp__matmul_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "matmul", .in_names = bp__matmul_in_names, .out_names = bp__matmul_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__matmul_attrs), .attr_defaults = &bp__matmul_default_attrs, .ew_op = -1
-extern const char *const bp__linear_in_names[];
+extern const char *const bp__linear_in_names[], *const bp__linear_out_names[];
 extern const struct bp__linear_attrs bp__linear_default_attrs;
 #define BP__SIGNATURE_linear \
-    .name = "linear", .in_names = bp__linear_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "linear", .in_names = bp__linear_in_names, .out_names = bp__linear_out_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__linear_attrs), .attr_defaults = &bp__linear_default_attrs, .ew_op = -1
-extern const char *const bp__conv2d_in_names[];
+extern const char *const bp__bilinear_in_names[], *const bp__bilinear_out_names[];
+extern const struct bp__bilinear_attrs bp__bilinear_default_attrs;
+#define BP__SIGNATURE_bilinear \
+    .name = "bilinear", .in_names = bp__bilinear_in_names, .out_names = bp__bilinear_out_names, .n_in = 4, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__bilinear_attrs), .attr_defaults = &bp__bilinear_default_attrs, .ew_op = -1
+extern const char *const bp__dot_in_names[], *const bp__dot_out_names[];
+extern const struct bp__dot_attrs bp__dot_default_attrs;
+#define BP__SIGNATURE_dot \
+    .name = "dot", .in_names = bp__dot_in_names, .out_names = bp__dot_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__dot_attrs), .attr_defaults = &bp__dot_default_attrs, .ew_op = -1
+extern const char *const bp__outer_in_names[], *const bp__outer_out_names[];
+extern const struct bp__outer_attrs bp__outer_default_attrs;
+#define BP__SIGNATURE_outer \
+    .name = "outer", .in_names = bp__outer_in_names, .out_names = bp__outer_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__outer_attrs), .attr_defaults = &bp__outer_default_attrs, .ew_op = -1
+extern const char *const bp__einsum_in_names[], *const bp__einsum_out_names[];
+extern const struct bp__einsum_attrs bp__einsum_default_attrs;
+extern const bp__attr bp__einsum_attr_list[];
+#define BP__SIGNATURE_einsum \
+    .name = "einsum", .in_names = bp__einsum_in_names, .out_names = bp__einsum_out_names, .n_in = -1, .n_out = 1, .attrs = bp__einsum_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__einsum_attrs), .attr_defaults = &bp__einsum_default_attrs, .ew_op = -1
+extern const char *const bp__cholesky_in_names[], *const bp__cholesky_out_names[];
+extern const struct bp__cholesky_attrs bp__cholesky_default_attrs;
+extern const bp__attr bp__cholesky_attr_list[];
+#define BP__SIGNATURE_cholesky \
+    .name = "cholesky", .in_names = bp__cholesky_in_names, .out_names = bp__cholesky_out_names, .n_in = 1, .n_out = 1, .attrs = bp__cholesky_attr_list, .n_attrs = 1, \
+    .attrs_size = sizeof(struct bp__cholesky_attrs), .attr_defaults = &bp__cholesky_default_attrs, .ew_op = -1
+extern const char *const bp__triangular_solve_in_names[], *const bp__triangular_solve_out_names[];
+extern const struct bp__triangular_solve_attrs bp__triangular_solve_default_attrs;
+extern const bp__attr bp__triangular_solve_attr_list[];
+#define BP__SIGNATURE_triangular_solve \
+    .name = "triangular_solve", .in_names = bp__triangular_solve_in_names, .out_names = bp__triangular_solve_out_names, .n_in = 2, .n_out = 1, .attrs = bp__triangular_solve_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__triangular_solve_attrs), .attr_defaults = &bp__triangular_solve_default_attrs, .ew_op = -1
+extern const char *const bp__solve_in_names[], *const bp__solve_out_names[];
+extern const struct bp__solve_attrs bp__solve_default_attrs;
+#define BP__SIGNATURE_solve \
+    .name = "solve", .in_names = bp__solve_in_names, .out_names = bp__solve_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__solve_attrs), .attr_defaults = &bp__solve_default_attrs, .ew_op = -1
+extern const char *const bp__inverse_in_names[], *const bp__inverse_out_names[];
+extern const struct bp__inverse_attrs bp__inverse_default_attrs;
+#define BP__SIGNATURE_inverse \
+    .name = "inverse", .in_names = bp__inverse_in_names, .out_names = bp__inverse_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__inverse_attrs), .attr_defaults = &bp__inverse_default_attrs, .ew_op = -1
+extern const char *const bp__det_in_names[], *const bp__det_out_names[];
+extern const struct bp__det_attrs bp__det_default_attrs;
+#define BP__SIGNATURE_det \
+    .name = "det", .in_names = bp__det_in_names, .out_names = bp__det_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__det_attrs), .attr_defaults = &bp__det_default_attrs, .ew_op = -1
+extern const char *const bp__slogdet_in_names[], *const bp__slogdet_out_names[];
+extern const struct bp__slogdet_attrs bp__slogdet_default_attrs;
+#define BP__SIGNATURE_slogdet \
+    .name = "slogdet", .in_names = bp__slogdet_in_names, .out_names = bp__slogdet_out_names, .n_in = 1, .n_out = 2, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__slogdet_attrs), .attr_defaults = &bp__slogdet_default_attrs, .ew_op = -1
+extern const char *const bp__logdet_in_names[], *const bp__logdet_out_names[];
+extern const struct bp__logdet_attrs bp__logdet_default_attrs;
+#define BP__SIGNATURE_logdet \
+    .name = "logdet", .in_names = bp__logdet_in_names, .out_names = bp__logdet_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__logdet_attrs), .attr_defaults = &bp__logdet_default_attrs, .ew_op = -1
+extern const char *const bp__conv2d_in_names[], *const bp__conv2d_out_names[];
 extern const struct bp__conv2d_attrs bp__conv2d_default_attrs;
 extern const bp__attr bp__conv2d_attr_list[];
 #define BP__SIGNATURE_conv2d \
-    .name = "conv2d", .in_names = bp__conv2d_in_names, .n_in = 3, .n_out = 1, .attrs = bp__conv2d_attr_list, .n_attrs = 4, \
+    .name = "conv2d", .in_names = bp__conv2d_in_names, .out_names = bp__conv2d_out_names, .n_in = 3, .n_out = 1, .attrs = bp__conv2d_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__conv2d_attrs), .attr_defaults = &bp__conv2d_default_attrs, .ew_op = -1
-extern const char *const bp__conv2d_grad_input_in_names[];
+extern const char *const bp__conv2d_grad_input_in_names[], *const bp__conv2d_grad_input_out_names[];
 extern const struct bp__conv2d_grad_input_attrs bp__conv2d_grad_input_default_attrs;
 extern const bp__attr bp__conv2d_grad_input_attr_list[];
 #define BP__SIGNATURE_conv2d_grad_input \
-    .name = "conv2d_grad_input", .in_names = bp__conv2d_grad_input_in_names, .n_in = 2, .n_out = 1, .attrs = bp__conv2d_grad_input_attr_list, .n_attrs = 5, \
+    .name = "conv2d_grad_input", .in_names = bp__conv2d_grad_input_in_names, .out_names = bp__conv2d_grad_input_out_names, .n_in = 2, .n_out = 1, .attrs = bp__conv2d_grad_input_attr_list, .n_attrs = 5, \
     .attrs_size = sizeof(struct bp__conv2d_grad_input_attrs), .attr_defaults = &bp__conv2d_grad_input_default_attrs, .ew_op = -1
-extern const char *const bp__conv2d_grad_weight_in_names[];
+extern const char *const bp__conv2d_grad_weight_in_names[], *const bp__conv2d_grad_weight_out_names[];
 extern const struct bp__conv2d_grad_weight_attrs bp__conv2d_grad_weight_default_attrs;
 extern const bp__attr bp__conv2d_grad_weight_attr_list[];
 #define BP__SIGNATURE_conv2d_grad_weight \
-    .name = "conv2d_grad_weight", .in_names = bp__conv2d_grad_weight_in_names, .n_in = 2, .n_out = 1, .attrs = bp__conv2d_grad_weight_attr_list, .n_attrs = 5, \
+    .name = "conv2d_grad_weight", .in_names = bp__conv2d_grad_weight_in_names, .out_names = bp__conv2d_grad_weight_out_names, .n_in = 2, .n_out = 1, .attrs = bp__conv2d_grad_weight_attr_list, .n_attrs = 5, \
     .attrs_size = sizeof(struct bp__conv2d_grad_weight_attrs), .attr_defaults = &bp__conv2d_grad_weight_default_attrs, .ew_op = -1
-extern const char *const bp__conv1d_in_names[];
+extern const char *const bp__conv1d_in_names[], *const bp__conv1d_out_names[];
 extern const struct bp__conv1d_attrs bp__conv1d_default_attrs;
 extern const bp__attr bp__conv1d_attr_list[];
 #define BP__SIGNATURE_conv1d \
-    .name = "conv1d", .in_names = bp__conv1d_in_names, .n_in = 3, .n_out = 1, .attrs = bp__conv1d_attr_list, .n_attrs = 4, \
+    .name = "conv1d", .in_names = bp__conv1d_in_names, .out_names = bp__conv1d_out_names, .n_in = 3, .n_out = 1, .attrs = bp__conv1d_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__conv1d_attrs), .attr_defaults = &bp__conv1d_default_attrs, .ew_op = -1
-extern const char *const bp__sum_in_names[];
+extern const char *const bp__sum_in_names[], *const bp__sum_out_names[];
 extern const struct bp__sum_attrs bp__sum_default_attrs;
 extern const bp__attr bp__sum_attr_list[];
 #define BP__SIGNATURE_sum \
-    .name = "sum", .in_names = bp__sum_in_names, .n_in = 1, .n_out = 1, .attrs = bp__sum_attr_list, .n_attrs = 2, \
+    .name = "sum", .in_names = bp__sum_in_names, .out_names = bp__sum_out_names, .n_in = 1, .n_out = 1, .attrs = bp__sum_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__sum_attrs), .attr_defaults = &bp__sum_default_attrs, .ew_op = -1
-extern const char *const bp__mean_in_names[];
+extern const char *const bp__mean_in_names[], *const bp__mean_out_names[];
 extern const struct bp__mean_attrs bp__mean_default_attrs;
 extern const bp__attr bp__mean_attr_list[];
 #define BP__SIGNATURE_mean \
-    .name = "mean", .in_names = bp__mean_in_names, .n_in = 1, .n_out = 1, .attrs = bp__mean_attr_list, .n_attrs = 2, \
+    .name = "mean", .in_names = bp__mean_in_names, .out_names = bp__mean_out_names, .n_in = 1, .n_out = 1, .attrs = bp__mean_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__mean_attrs), .attr_defaults = &bp__mean_default_attrs, .ew_op = -1
-extern const char *const bp__max_in_names[];
+extern const char *const bp__max_in_names[], *const bp__max_out_names[];
 extern const struct bp__max_attrs bp__max_default_attrs;
 extern const bp__attr bp__max_attr_list[];
 #define BP__SIGNATURE_max \
-    .name = "max", .in_names = bp__max_in_names, .n_in = 1, .n_out = 1, .attrs = bp__max_attr_list, .n_attrs = 2, \
+    .name = "max", .in_names = bp__max_in_names, .out_names = bp__max_out_names, .n_in = 1, .n_out = 1, .attrs = bp__max_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__max_attrs), .attr_defaults = &bp__max_default_attrs, .ew_op = -1
-extern const char *const bp__min_in_names[];
+extern const char *const bp__min_in_names[], *const bp__min_out_names[];
 extern const struct bp__min_attrs bp__min_default_attrs;
 extern const bp__attr bp__min_attr_list[];
 #define BP__SIGNATURE_min \
-    .name = "min", .in_names = bp__min_in_names, .n_in = 1, .n_out = 1, .attrs = bp__min_attr_list, .n_attrs = 2, \
+    .name = "min", .in_names = bp__min_in_names, .out_names = bp__min_out_names, .n_in = 1, .n_out = 1, .attrs = bp__min_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__min_attrs), .attr_defaults = &bp__min_default_attrs, .ew_op = -1
-extern const char *const bp__amax_in_names[];
+extern const char *const bp__amax_in_names[], *const bp__amax_out_names[];
 extern const struct bp__amax_attrs bp__amax_default_attrs;
 extern const bp__attr bp__amax_attr_list[];
 #define BP__SIGNATURE_amax \
-    .name = "amax", .in_names = bp__amax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__amax_attr_list, .n_attrs = 2, \
+    .name = "amax", .in_names = bp__amax_in_names, .out_names = bp__amax_out_names, .n_in = 1, .n_out = 1, .attrs = bp__amax_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__amax_attrs), .attr_defaults = &bp__amax_default_attrs, .ew_op = -1
-extern const char *const bp__amin_in_names[];
+extern const char *const bp__amin_in_names[], *const bp__amin_out_names[];
 extern const struct bp__amin_attrs bp__amin_default_attrs;
 extern const bp__attr bp__amin_attr_list[];
 #define BP__SIGNATURE_amin \
-    .name = "amin", .in_names = bp__amin_in_names, .n_in = 1, .n_out = 1, .attrs = bp__amin_attr_list, .n_attrs = 2, \
+    .name = "amin", .in_names = bp__amin_in_names, .out_names = bp__amin_out_names, .n_in = 1, .n_out = 1, .attrs = bp__amin_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__amin_attrs), .attr_defaults = &bp__amin_default_attrs, .ew_op = -1
-extern const char *const bp__prod_in_names[];
+extern const char *const bp__prod_in_names[], *const bp__prod_out_names[];
 extern const struct bp__prod_attrs bp__prod_default_attrs;
 extern const bp__attr bp__prod_attr_list[];
 #define BP__SIGNATURE_prod \
-    .name = "prod", .in_names = bp__prod_in_names, .n_in = 1, .n_out = 1, .attrs = bp__prod_attr_list, .n_attrs = 2, \
+    .name = "prod", .in_names = bp__prod_in_names, .out_names = bp__prod_out_names, .n_in = 1, .n_out = 1, .attrs = bp__prod_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__prod_attrs), .attr_defaults = &bp__prod_default_attrs, .ew_op = -1
-extern const char *const bp__var_in_names[];
+extern const char *const bp__var_in_names[], *const bp__var_out_names[];
 extern const struct bp__var_attrs bp__var_default_attrs;
 extern const bp__attr bp__var_attr_list[];
 #define BP__SIGNATURE_var \
-    .name = "var", .in_names = bp__var_in_names, .n_in = 1, .n_out = 1, .attrs = bp__var_attr_list, .n_attrs = 3, \
+    .name = "var", .in_names = bp__var_in_names, .out_names = bp__var_out_names, .n_in = 1, .n_out = 1, .attrs = bp__var_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__var_attrs), .attr_defaults = &bp__var_default_attrs, .ew_op = -1
-extern const char *const bp__std_in_names[];
+extern const char *const bp__std_in_names[], *const bp__std_out_names[];
 extern const struct bp__std_attrs bp__std_default_attrs;
 extern const bp__attr bp__std_attr_list[];
 #define BP__SIGNATURE_std \
-    .name = "std", .in_names = bp__std_in_names, .n_in = 1, .n_out = 1, .attrs = bp__std_attr_list, .n_attrs = 3, \
+    .name = "std", .in_names = bp__std_in_names, .out_names = bp__std_out_names, .n_in = 1, .n_out = 1, .attrs = bp__std_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__std_attrs), .attr_defaults = &bp__std_default_attrs, .ew_op = -1
-extern const char *const bp__norm_in_names[];
+extern const char *const bp__norm_in_names[], *const bp__norm_out_names[];
 extern const struct bp__norm_attrs bp__norm_default_attrs;
 extern const bp__attr bp__norm_attr_list[];
 #define BP__SIGNATURE_norm \
-    .name = "norm", .in_names = bp__norm_in_names, .n_in = 1, .n_out = 1, .attrs = bp__norm_attr_list, .n_attrs = 3, \
+    .name = "norm", .in_names = bp__norm_in_names, .out_names = bp__norm_out_names, .n_in = 1, .n_out = 1, .attrs = bp__norm_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__norm_attrs), .attr_defaults = &bp__norm_default_attrs, .ew_op = -1
-extern const char *const bp__all_in_names[];
+extern const char *const bp__all_in_names[], *const bp__all_out_names[];
 extern const struct bp__all_attrs bp__all_default_attrs;
 extern const bp__attr bp__all_attr_list[];
 #define BP__SIGNATURE_all \
-    .name = "all", .in_names = bp__all_in_names, .n_in = 1, .n_out = 1, .attrs = bp__all_attr_list, .n_attrs = 2, \
+    .name = "all", .in_names = bp__all_in_names, .out_names = bp__all_out_names, .n_in = 1, .n_out = 1, .attrs = bp__all_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__all_attrs), .attr_defaults = &bp__all_default_attrs, .ew_op = -1
-extern const char *const bp__any_in_names[];
+extern const char *const bp__any_in_names[], *const bp__any_out_names[];
 extern const struct bp__any_attrs bp__any_default_attrs;
 extern const bp__attr bp__any_attr_list[];
 #define BP__SIGNATURE_any \
-    .name = "any", .in_names = bp__any_in_names, .n_in = 1, .n_out = 1, .attrs = bp__any_attr_list, .n_attrs = 2, \
+    .name = "any", .in_names = bp__any_in_names, .out_names = bp__any_out_names, .n_in = 1, .n_out = 1, .attrs = bp__any_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__any_attrs), .attr_defaults = &bp__any_default_attrs, .ew_op = -1
-extern const char *const bp__median_in_names[];
+extern const char *const bp__median_in_names[], *const bp__median_out_names[];
 extern const struct bp__median_attrs bp__median_default_attrs;
 extern const bp__attr bp__median_attr_list[];
 #define BP__SIGNATURE_median \
-    .name = "median", .in_names = bp__median_in_names, .n_in = 1, .n_out = 1, .attrs = bp__median_attr_list, .n_attrs = 2, \
+    .name = "median", .in_names = bp__median_in_names, .out_names = bp__median_out_names, .n_in = 1, .n_out = 1, .attrs = bp__median_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__median_attrs), .attr_defaults = &bp__median_default_attrs, .ew_op = -1
-extern const char *const bp__quantile_in_names[];
+extern const char *const bp__quantile_in_names[], *const bp__quantile_out_names[];
 extern const struct bp__quantile_attrs bp__quantile_default_attrs;
 extern const bp__attr bp__quantile_attr_list[];
 #define BP__SIGNATURE_quantile \
-    .name = "quantile", .in_names = bp__quantile_in_names, .n_in = 1, .n_out = 1, .attrs = bp__quantile_attr_list, .n_attrs = 4, \
+    .name = "quantile", .in_names = bp__quantile_in_names, .out_names = bp__quantile_out_names, .n_in = 1, .n_out = 1, .attrs = bp__quantile_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__quantile_attrs), .attr_defaults = &bp__quantile_default_attrs, .ew_op = -1
-extern const char *const bp__argmax_in_names[];
+extern const char *const bp__argmax_in_names[], *const bp__argmax_out_names[];
 extern const struct bp__argmax_attrs bp__argmax_default_attrs;
 extern const bp__attr bp__argmax_attr_list[];
 #define BP__SIGNATURE_argmax \
-    .name = "argmax", .in_names = bp__argmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__argmax_attr_list, .n_attrs = 2, \
+    .name = "argmax", .in_names = bp__argmax_in_names, .out_names = bp__argmax_out_names, .n_in = 1, .n_out = 1, .attrs = bp__argmax_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__argmax_attrs), .attr_defaults = &bp__argmax_default_attrs, .ew_op = -1
-extern const char *const bp__argmin_in_names[];
+extern const char *const bp__argmin_in_names[], *const bp__argmin_out_names[];
 extern const struct bp__argmin_attrs bp__argmin_default_attrs;
 extern const bp__attr bp__argmin_attr_list[];
 #define BP__SIGNATURE_argmin \
-    .name = "argmin", .in_names = bp__argmin_in_names, .n_in = 1, .n_out = 1, .attrs = bp__argmin_attr_list, .n_attrs = 2, \
+    .name = "argmin", .in_names = bp__argmin_in_names, .out_names = bp__argmin_out_names, .n_in = 1, .n_out = 1, .attrs = bp__argmin_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__argmin_attrs), .attr_defaults = &bp__argmin_default_attrs, .ew_op = -1
-extern const char *const bp__logsumexp_in_names[];
+extern const char *const bp__logsumexp_in_names[], *const bp__logsumexp_out_names[];
 extern const struct bp__logsumexp_attrs bp__logsumexp_default_attrs;
 extern const bp__attr bp__logsumexp_attr_list[];
 #define BP__SIGNATURE_logsumexp \
-    .name = "logsumexp", .in_names = bp__logsumexp_in_names, .n_in = 1, .n_out = 1, .attrs = bp__logsumexp_attr_list, .n_attrs = 2, \
+    .name = "logsumexp", .in_names = bp__logsumexp_in_names, .out_names = bp__logsumexp_out_names, .n_in = 1, .n_out = 1, .attrs = bp__logsumexp_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__logsumexp_attrs), .attr_defaults = &bp__logsumexp_default_attrs, .ew_op = -1
-extern const char *const bp__softmax_in_names[];
+extern const char *const bp__softmax_in_names[], *const bp__softmax_out_names[];
 extern const struct bp__softmax_attrs bp__softmax_default_attrs;
 extern const bp__attr bp__softmax_attr_list[];
 #define BP__SIGNATURE_softmax \
-    .name = "softmax", .in_names = bp__softmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__softmax_attr_list, .n_attrs = 1, \
+    .name = "softmax", .in_names = bp__softmax_in_names, .out_names = bp__softmax_out_names, .n_in = 1, .n_out = 1, .attrs = bp__softmax_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__softmax_attrs), .attr_defaults = &bp__softmax_default_attrs, .ew_op = -1
-extern const char *const bp__log_softmax_in_names[];
+extern const char *const bp__log_softmax_in_names[], *const bp__log_softmax_out_names[];
 extern const struct bp__log_softmax_attrs bp__log_softmax_default_attrs;
 extern const bp__attr bp__log_softmax_attr_list[];
 #define BP__SIGNATURE_log_softmax \
-    .name = "log_softmax", .in_names = bp__log_softmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__log_softmax_attr_list, .n_attrs = 1, \
+    .name = "log_softmax", .in_names = bp__log_softmax_in_names, .out_names = bp__log_softmax_out_names, .n_in = 1, .n_out = 1, .attrs = bp__log_softmax_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__log_softmax_attrs), .attr_defaults = &bp__log_softmax_default_attrs, .ew_op = -1
-extern const char *const bp__softmin_in_names[];
+extern const char *const bp__softmin_in_names[], *const bp__softmin_out_names[];
 extern const struct bp__softmin_attrs bp__softmin_default_attrs;
 extern const bp__attr bp__softmin_attr_list[];
 #define BP__SIGNATURE_softmin \
-    .name = "softmin", .in_names = bp__softmin_in_names, .n_in = 1, .n_out = 1, .attrs = bp__softmin_attr_list, .n_attrs = 1, \
+    .name = "softmin", .in_names = bp__softmin_in_names, .out_names = bp__softmin_out_names, .n_in = 1, .n_out = 1, .attrs = bp__softmin_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__softmin_attrs), .attr_defaults = &bp__softmin_default_attrs, .ew_op = -1
-extern const char *const bp__sparsemax_in_names[];
+extern const char *const bp__sparsemax_in_names[], *const bp__sparsemax_out_names[];
 extern const struct bp__sparsemax_attrs bp__sparsemax_default_attrs;
 extern const bp__attr bp__sparsemax_attr_list[];
 #define BP__SIGNATURE_sparsemax \
-    .name = "sparsemax", .in_names = bp__sparsemax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__sparsemax_attr_list, .n_attrs = 1, \
+    .name = "sparsemax", .in_names = bp__sparsemax_in_names, .out_names = bp__sparsemax_out_names, .n_in = 1, .n_out = 1, .attrs = bp__sparsemax_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__sparsemax_attrs), .attr_defaults = &bp__sparsemax_default_attrs, .ew_op = -1
-extern const char *const bp__entmax15_in_names[];
+extern const char *const bp__entmax15_in_names[], *const bp__entmax15_out_names[];
 extern const struct bp__entmax15_attrs bp__entmax15_default_attrs;
 extern const bp__attr bp__entmax15_attr_list[];
 #define BP__SIGNATURE_entmax15 \
-    .name = "entmax15", .in_names = bp__entmax15_in_names, .n_in = 1, .n_out = 1, .attrs = bp__entmax15_attr_list, .n_attrs = 1, \
+    .name = "entmax15", .in_names = bp__entmax15_in_names, .out_names = bp__entmax15_out_names, .n_in = 1, .n_out = 1, .attrs = bp__entmax15_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__entmax15_attrs), .attr_defaults = &bp__entmax15_default_attrs, .ew_op = -1
-extern const char *const bp__cumsum_in_names[];
+extern const char *const bp__cumsum_in_names[], *const bp__cumsum_out_names[];
 extern const struct bp__cumsum_attrs bp__cumsum_default_attrs;
 extern const bp__attr bp__cumsum_attr_list[];
 #define BP__SIGNATURE_cumsum \
-    .name = "cumsum", .in_names = bp__cumsum_in_names, .n_in = 1, .n_out = 1, .attrs = bp__cumsum_attr_list, .n_attrs = 1, \
+    .name = "cumsum", .in_names = bp__cumsum_in_names, .out_names = bp__cumsum_out_names, .n_in = 1, .n_out = 1, .attrs = bp__cumsum_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__cumsum_attrs), .attr_defaults = &bp__cumsum_default_attrs, .ew_op = -1
-extern const char *const bp__cumprod_in_names[];
+extern const char *const bp__cumprod_in_names[], *const bp__cumprod_out_names[];
 extern const struct bp__cumprod_attrs bp__cumprod_default_attrs;
 extern const bp__attr bp__cumprod_attr_list[];
 #define BP__SIGNATURE_cumprod \
-    .name = "cumprod", .in_names = bp__cumprod_in_names, .n_in = 1, .n_out = 1, .attrs = bp__cumprod_attr_list, .n_attrs = 1, \
+    .name = "cumprod", .in_names = bp__cumprod_in_names, .out_names = bp__cumprod_out_names, .n_in = 1, .n_out = 1, .attrs = bp__cumprod_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__cumprod_attrs), .attr_defaults = &bp__cumprod_default_attrs, .ew_op = -1
-extern const char *const bp__cummax_in_names[];
+extern const char *const bp__cummax_in_names[], *const bp__cummax_out_names[];
 extern const struct bp__cummax_attrs bp__cummax_default_attrs;
 extern const bp__attr bp__cummax_attr_list[];
 #define BP__SIGNATURE_cummax \
-    .name = "cummax", .in_names = bp__cummax_in_names, .n_in = 1, .n_out = 2, .attrs = bp__cummax_attr_list, .n_attrs = 1, \
+    .name = "cummax", .in_names = bp__cummax_in_names, .out_names = bp__cummax_out_names, .n_in = 1, .n_out = 2, .attrs = bp__cummax_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__cummax_attrs), .attr_defaults = &bp__cummax_default_attrs, .ew_op = -1
-extern const char *const bp__cummin_in_names[];
+extern const char *const bp__cummin_in_names[], *const bp__cummin_out_names[];
 extern const struct bp__cummin_attrs bp__cummin_default_attrs;
 extern const bp__attr bp__cummin_attr_list[];
 #define BP__SIGNATURE_cummin \
-    .name = "cummin", .in_names = bp__cummin_in_names, .n_in = 1, .n_out = 2, .attrs = bp__cummin_attr_list, .n_attrs = 1, \
+    .name = "cummin", .in_names = bp__cummin_in_names, .out_names = bp__cummin_out_names, .n_in = 1, .n_out = 2, .attrs = bp__cummin_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__cummin_attrs), .attr_defaults = &bp__cummin_default_attrs, .ew_op = -1
-extern const char *const bp__linear_recurrence_in_names[];
+extern const char *const bp__linear_recurrence_in_names[], *const bp__linear_recurrence_out_names[];
 extern const struct bp__linear_recurrence_attrs bp__linear_recurrence_default_attrs;
 extern const bp__attr bp__linear_recurrence_attr_list[];
 #define BP__SIGNATURE_linear_recurrence \
-    .name = "linear_recurrence", .in_names = bp__linear_recurrence_in_names, .n_in = 2, .n_out = 1, .attrs = bp__linear_recurrence_attr_list, .n_attrs = 1, \
+    .name = "linear_recurrence", .in_names = bp__linear_recurrence_in_names, .out_names = bp__linear_recurrence_out_names, .n_in = 2, .n_out = 1, .attrs = bp__linear_recurrence_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__linear_recurrence_attrs), .attr_defaults = &bp__linear_recurrence_default_attrs, .ew_op = -1
-extern const char *const bp__sort_in_names[];
+extern const char *const bp__sort_in_names[], *const bp__sort_out_names[];
 extern const struct bp__sort_attrs bp__sort_default_attrs;
 extern const bp__attr bp__sort_attr_list[];
 #define BP__SIGNATURE_sort \
-    .name = "sort", .in_names = bp__sort_in_names, .n_in = 1, .n_out = 2, .attrs = bp__sort_attr_list, .n_attrs = 2, \
+    .name = "sort", .in_names = bp__sort_in_names, .out_names = bp__sort_out_names, .n_in = 1, .n_out = 2, .attrs = bp__sort_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__sort_attrs), .attr_defaults = &bp__sort_default_attrs, .ew_op = -1
-extern const char *const bp__argsort_in_names[];
+extern const char *const bp__argsort_in_names[], *const bp__argsort_out_names[];
 extern const struct bp__argsort_attrs bp__argsort_default_attrs;
 extern const bp__attr bp__argsort_attr_list[];
 #define BP__SIGNATURE_argsort \
-    .name = "argsort", .in_names = bp__argsort_in_names, .n_in = 1, .n_out = 1, .attrs = bp__argsort_attr_list, .n_attrs = 2, \
+    .name = "argsort", .in_names = bp__argsort_in_names, .out_names = bp__argsort_out_names, .n_in = 1, .n_out = 1, .attrs = bp__argsort_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__argsort_attrs), .attr_defaults = &bp__argsort_default_attrs, .ew_op = -1
-extern const char *const bp__topk_in_names[];
+extern const char *const bp__topk_in_names[], *const bp__topk_out_names[];
 extern const struct bp__topk_attrs bp__topk_default_attrs;
 extern const bp__attr bp__topk_attr_list[];
 #define BP__SIGNATURE_topk \
-    .name = "topk", .in_names = bp__topk_in_names, .n_in = 1, .n_out = 2, .attrs = bp__topk_attr_list, .n_attrs = 3, \
+    .name = "topk", .in_names = bp__topk_in_names, .out_names = bp__topk_out_names, .n_in = 1, .n_out = 2, .attrs = bp__topk_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__topk_attrs), .attr_defaults = &bp__topk_default_attrs, .ew_op = -1
-extern const char *const bp__gather_in_names[];
+extern const char *const bp__gather_in_names[], *const bp__gather_out_names[];
 extern const struct bp__gather_attrs bp__gather_default_attrs;
 extern const bp__attr bp__gather_attr_list[];
 #define BP__SIGNATURE_gather \
-    .name = "gather", .in_names = bp__gather_in_names, .n_in = 2, .n_out = 1, .attrs = bp__gather_attr_list, .n_attrs = 1, \
+    .name = "gather", .in_names = bp__gather_in_names, .out_names = bp__gather_out_names, .n_in = 2, .n_out = 1, .attrs = bp__gather_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__gather_attrs), .attr_defaults = &bp__gather_default_attrs, .ew_op = -1
-extern const char *const bp__scatter_add_in_names[];
+extern const char *const bp__scatter_add_in_names[], *const bp__scatter_add_out_names[];
 extern const struct bp__scatter_add_attrs bp__scatter_add_default_attrs;
 extern const bp__attr bp__scatter_add_attr_list[];
 #define BP__SIGNATURE_scatter_add \
-    .name = "scatter_add", .in_names = bp__scatter_add_in_names, .n_in = 2, .n_out = 1, .attrs = bp__scatter_add_attr_list, .n_attrs = 2, \
+    .name = "scatter_add", .in_names = bp__scatter_add_in_names, .out_names = bp__scatter_add_out_names, .n_in = 2, .n_out = 1, .attrs = bp__scatter_add_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__scatter_add_attrs), .attr_defaults = &bp__scatter_add_default_attrs, .ew_op = -1
-extern const char *const bp__take_along_in_names[];
+extern const char *const bp__take_along_in_names[], *const bp__take_along_out_names[];
 extern const struct bp__take_along_attrs bp__take_along_default_attrs;
 extern const bp__attr bp__take_along_attr_list[];
 #define BP__SIGNATURE_take_along \
-    .name = "take_along", .in_names = bp__take_along_in_names, .n_in = 2, .n_out = 1, .attrs = bp__take_along_attr_list, .n_attrs = 1, \
+    .name = "take_along", .in_names = bp__take_along_in_names, .out_names = bp__take_along_out_names, .n_in = 2, .n_out = 1, .attrs = bp__take_along_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__take_along_attrs), .attr_defaults = &bp__take_along_default_attrs, .ew_op = -1
-extern const char *const bp__index_select_in_names[];
+extern const char *const bp__index_select_in_names[], *const bp__index_select_out_names[];
 extern const struct bp__index_select_attrs bp__index_select_default_attrs;
 extern const bp__attr bp__index_select_attr_list[];
 #define BP__SIGNATURE_index_select \
-    .name = "index_select", .in_names = bp__index_select_in_names, .n_in = 2, .n_out = 1, .attrs = bp__index_select_attr_list, .n_attrs = 1, \
+    .name = "index_select", .in_names = bp__index_select_in_names, .out_names = bp__index_select_out_names, .n_in = 2, .n_out = 1, .attrs = bp__index_select_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__index_select_attrs), .attr_defaults = &bp__index_select_default_attrs, .ew_op = -1
-extern const char *const bp__index_add_in_names[];
+extern const char *const bp__index_add_in_names[], *const bp__index_add_out_names[];
 extern const struct bp__index_add_attrs bp__index_add_default_attrs;
 extern const bp__attr bp__index_add_attr_list[];
 #define BP__SIGNATURE_index_add \
-    .name = "index_add", .in_names = bp__index_add_in_names, .n_in = 3, .n_out = 1, .attrs = bp__index_add_attr_list, .n_attrs = 2, \
+    .name = "index_add", .in_names = bp__index_add_in_names, .out_names = bp__index_add_out_names, .n_in = 3, .n_out = 1, .attrs = bp__index_add_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__index_add_attrs), .attr_defaults = &bp__index_add_default_attrs, .ew_op = -1
-extern const char *const bp__embedding_in_names[];
+extern const char *const bp__embedding_in_names[], *const bp__embedding_out_names[];
 extern const struct bp__embedding_attrs bp__embedding_default_attrs;
 extern const bp__attr bp__embedding_attr_list[];
 #define BP__SIGNATURE_embedding \
-    .name = "embedding", .in_names = bp__embedding_in_names, .n_in = 2, .n_out = 1, .attrs = bp__embedding_attr_list, .n_attrs = 1, \
+    .name = "embedding", .in_names = bp__embedding_in_names, .out_names = bp__embedding_out_names, .n_in = 2, .n_out = 1, .attrs = bp__embedding_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__embedding_attrs), .attr_defaults = &bp__embedding_default_attrs, .ew_op = -1
-extern const char *const bp__embedding_grad_in_names[];
+extern const char *const bp__embedding_grad_in_names[], *const bp__embedding_grad_out_names[];
 extern const struct bp__embedding_grad_attrs bp__embedding_grad_default_attrs;
 extern const bp__attr bp__embedding_grad_attr_list[];
 #define BP__SIGNATURE_embedding_grad \
-    .name = "embedding_grad", .in_names = bp__embedding_grad_in_names, .n_in = 2, .n_out = 1, .attrs = bp__embedding_grad_attr_list, .n_attrs = 1, \
+    .name = "embedding_grad", .in_names = bp__embedding_grad_in_names, .out_names = bp__embedding_grad_out_names, .n_in = 2, .n_out = 1, .attrs = bp__embedding_grad_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__embedding_grad_attrs), .attr_defaults = &bp__embedding_grad_default_attrs, .ew_op = -1
-extern const char *const bp__one_hot_in_names[];
+extern const char *const bp__one_hot_in_names[], *const bp__one_hot_out_names[];
 extern const struct bp__one_hot_attrs bp__one_hot_default_attrs;
 extern const bp__attr bp__one_hot_attr_list[];
 #define BP__SIGNATURE_one_hot \
-    .name = "one_hot", .in_names = bp__one_hot_in_names, .n_in = 1, .n_out = 1, .attrs = bp__one_hot_attr_list, .n_attrs = 2, \
+    .name = "one_hot", .in_names = bp__one_hot_in_names, .out_names = bp__one_hot_out_names, .n_in = 1, .n_out = 1, .attrs = bp__one_hot_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__one_hot_attrs), .attr_defaults = &bp__one_hot_default_attrs, .ew_op = -1
-extern const char *const bp__random_uniform_in_names[];
+extern const char *const bp__random_uniform_in_names[], *const bp__random_uniform_out_names[];
 extern const struct bp__random_uniform_attrs bp__random_uniform_default_attrs;
 extern const bp__attr bp__random_uniform_attr_list[];
 #define BP__SIGNATURE_random_uniform \
-    .name = "random_uniform", .in_names = bp__random_uniform_in_names, .n_in = 1, .n_out = 1, .attrs = bp__random_uniform_attr_list, .n_attrs = 1, \
+    .name = "random_uniform", .in_names = bp__random_uniform_in_names, .out_names = bp__random_uniform_out_names, .n_in = 1, .n_out = 1, .attrs = bp__random_uniform_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__random_uniform_attrs), .attr_defaults = &bp__random_uniform_default_attrs, .ew_op = -1
-extern const char *const bp__random_normal_in_names[];
+extern const char *const bp__random_normal_in_names[], *const bp__random_normal_out_names[];
 extern const struct bp__random_normal_attrs bp__random_normal_default_attrs;
 extern const bp__attr bp__random_normal_attr_list[];
 #define BP__SIGNATURE_random_normal \
-    .name = "random_normal", .in_names = bp__random_normal_in_names, .n_in = 1, .n_out = 1, .attrs = bp__random_normal_attr_list, .n_attrs = 1, \
+    .name = "random_normal", .in_names = bp__random_normal_in_names, .out_names = bp__random_normal_out_names, .n_in = 1, .n_out = 1, .attrs = bp__random_normal_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__random_normal_attrs), .attr_defaults = &bp__random_normal_default_attrs, .ew_op = -1
-extern const char *const bp__random_permutation_in_names[];
+extern const char *const bp__random_permutation_in_names[], *const bp__random_permutation_out_names[];
 extern const struct bp__random_permutation_attrs bp__random_permutation_default_attrs;
 extern const bp__attr bp__random_permutation_attr_list[];
 #define BP__SIGNATURE_random_permutation \
-    .name = "random_permutation", .in_names = bp__random_permutation_in_names, .n_in = 1, .n_out = 1, .attrs = bp__random_permutation_attr_list, .n_attrs = 1, \
+    .name = "random_permutation", .in_names = bp__random_permutation_in_names, .out_names = bp__random_permutation_out_names, .n_in = 1, .n_out = 1, .attrs = bp__random_permutation_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__random_permutation_attrs), .attr_defaults = &bp__random_permutation_default_attrs, .ew_op = -1
-extern const char *const bp__bernoulli_in_names[];
+extern const char *const bp__bernoulli_in_names[], *const bp__bernoulli_out_names[];
 extern const struct bp__bernoulli_attrs bp__bernoulli_default_attrs;
 extern const bp__attr bp__bernoulli_attr_list[];
 #define BP__SIGNATURE_bernoulli \
-    .name = "bernoulli", .in_names = bp__bernoulli_in_names, .n_in = 1, .n_out = 1, .attrs = bp__bernoulli_attr_list, .n_attrs = 1, \
+    .name = "bernoulli", .in_names = bp__bernoulli_in_names, .out_names = bp__bernoulli_out_names, .n_in = 1, .n_out = 1, .attrs = bp__bernoulli_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__bernoulli_attrs), .attr_defaults = &bp__bernoulli_default_attrs, .ew_op = -1
-extern const char *const bp__multinomial_in_names[];
+extern const char *const bp__multinomial_in_names[], *const bp__multinomial_out_names[];
 extern const struct bp__multinomial_attrs bp__multinomial_default_attrs;
 extern const bp__attr bp__multinomial_attr_list[];
 #define BP__SIGNATURE_multinomial \
-    .name = "multinomial", .in_names = bp__multinomial_in_names, .n_in = 1, .n_out = 1, .attrs = bp__multinomial_attr_list, .n_attrs = 3, \
+    .name = "multinomial", .in_names = bp__multinomial_in_names, .out_names = bp__multinomial_out_names, .n_in = 1, .n_out = 1, .attrs = bp__multinomial_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__multinomial_attrs), .attr_defaults = &bp__multinomial_default_attrs, .ew_op = -1
-extern const char *const bp__gumbel_softmax_in_names[];
+extern const char *const bp__gumbel_softmax_in_names[], *const bp__gumbel_softmax_out_names[];
 extern const struct bp__gumbel_softmax_attrs bp__gumbel_softmax_default_attrs;
 extern const bp__attr bp__gumbel_softmax_attr_list[];
 #define BP__SIGNATURE_gumbel_softmax \
-    .name = "gumbel_softmax", .in_names = bp__gumbel_softmax_in_names, .n_in = 1, .n_out = 1, .attrs = bp__gumbel_softmax_attr_list, .n_attrs = 4, \
+    .name = "gumbel_softmax", .in_names = bp__gumbel_softmax_in_names, .out_names = bp__gumbel_softmax_out_names, .n_in = 1, .n_out = 1, .attrs = bp__gumbel_softmax_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__gumbel_softmax_attrs), .attr_defaults = &bp__gumbel_softmax_default_attrs, .ew_op = -1
-extern const char *const bp__dropout_in_names[];
+extern const char *const bp__dropout_in_names[], *const bp__dropout_out_names[];
 extern const struct bp__dropout_attrs bp__dropout_default_attrs;
 extern const bp__attr bp__dropout_attr_list[];
 #define BP__SIGNATURE_dropout \
-    .name = "dropout", .in_names = bp__dropout_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout_attr_list, .n_attrs = 1, \
+    .name = "dropout", .in_names = bp__dropout_in_names, .out_names = bp__dropout_out_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__dropout_attrs), .attr_defaults = &bp__dropout_default_attrs, .ew_op = -1
-extern const char *const bp__rrelu_in_names[];
+extern const char *const bp__rrelu_in_names[], *const bp__rrelu_out_names[];
 extern const struct bp__rrelu_attrs bp__rrelu_default_attrs;
 extern const bp__attr bp__rrelu_attr_list[];
 #define BP__SIGNATURE_rrelu \
-    .name = "rrelu", .in_names = bp__rrelu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__rrelu_attr_list, .n_attrs = 3, \
+    .name = "rrelu", .in_names = bp__rrelu_in_names, .out_names = bp__rrelu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__rrelu_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__rrelu_attrs), .attr_defaults = &bp__rrelu_default_attrs, .ew_op = -1
-extern const char *const bp__dropout1d_in_names[];
+extern const char *const bp__dropout1d_in_names[], *const bp__dropout1d_out_names[];
 extern const struct bp__dropout1d_attrs bp__dropout1d_default_attrs;
 extern const bp__attr bp__dropout1d_attr_list[];
 #define BP__SIGNATURE_dropout1d \
-    .name = "dropout1d", .in_names = bp__dropout1d_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout1d_attr_list, .n_attrs = 1, \
+    .name = "dropout1d", .in_names = bp__dropout1d_in_names, .out_names = bp__dropout1d_out_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout1d_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__dropout1d_attrs), .attr_defaults = &bp__dropout1d_default_attrs, .ew_op = -1
-extern const char *const bp__dropout2d_in_names[];
+extern const char *const bp__dropout2d_in_names[], *const bp__dropout2d_out_names[];
 extern const struct bp__dropout2d_attrs bp__dropout2d_default_attrs;
 extern const bp__attr bp__dropout2d_attr_list[];
 #define BP__SIGNATURE_dropout2d \
-    .name = "dropout2d", .in_names = bp__dropout2d_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout2d_attr_list, .n_attrs = 1, \
+    .name = "dropout2d", .in_names = bp__dropout2d_in_names, .out_names = bp__dropout2d_out_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout2d_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__dropout2d_attrs), .attr_defaults = &bp__dropout2d_default_attrs, .ew_op = -1
-extern const char *const bp__dropout3d_in_names[];
+extern const char *const bp__dropout3d_in_names[], *const bp__dropout3d_out_names[];
 extern const struct bp__dropout3d_attrs bp__dropout3d_default_attrs;
 extern const bp__attr bp__dropout3d_attr_list[];
 #define BP__SIGNATURE_dropout3d \
-    .name = "dropout3d", .in_names = bp__dropout3d_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout3d_attr_list, .n_attrs = 1, \
+    .name = "dropout3d", .in_names = bp__dropout3d_in_names, .out_names = bp__dropout3d_out_names, .n_in = 2, .n_out = 1, .attrs = bp__dropout3d_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__dropout3d_attrs), .attr_defaults = &bp__dropout3d_default_attrs, .ew_op = -1
-extern const char *const bp__alpha_dropout_in_names[];
+extern const char *const bp__alpha_dropout_in_names[], *const bp__alpha_dropout_out_names[];
 extern const struct bp__alpha_dropout_attrs bp__alpha_dropout_default_attrs;
 extern const bp__attr bp__alpha_dropout_attr_list[];
 #define BP__SIGNATURE_alpha_dropout \
-    .name = "alpha_dropout", .in_names = bp__alpha_dropout_in_names, .n_in = 2, .n_out = 1, .attrs = bp__alpha_dropout_attr_list, .n_attrs = 1, \
+    .name = "alpha_dropout", .in_names = bp__alpha_dropout_in_names, .out_names = bp__alpha_dropout_out_names, .n_in = 2, .n_out = 1, .attrs = bp__alpha_dropout_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__alpha_dropout_attrs), .attr_defaults = &bp__alpha_dropout_default_attrs, .ew_op = -1
-extern const char *const bp__feature_alpha_dropout_in_names[];
+extern const char *const bp__feature_alpha_dropout_in_names[], *const bp__feature_alpha_dropout_out_names[];
 extern const struct bp__feature_alpha_dropout_attrs bp__feature_alpha_dropout_default_attrs;
 extern const bp__attr bp__feature_alpha_dropout_attr_list[];
 #define BP__SIGNATURE_feature_alpha_dropout \
-    .name = "feature_alpha_dropout", .in_names = bp__feature_alpha_dropout_in_names, .n_in = 2, .n_out = 1, .attrs = bp__feature_alpha_dropout_attr_list, .n_attrs = 1, \
+    .name = "feature_alpha_dropout", .in_names = bp__feature_alpha_dropout_in_names, .out_names = bp__feature_alpha_dropout_out_names, .n_in = 2, .n_out = 1, .attrs = bp__feature_alpha_dropout_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__feature_alpha_dropout_attrs), .attr_defaults = &bp__feature_alpha_dropout_default_attrs, .ew_op = -1
-extern const char *const bp__mse_in_names[];
+extern const char *const bp__mse_in_names[], *const bp__mse_out_names[];
 extern const struct bp__mse_attrs bp__mse_default_attrs;
 extern const bp__attr bp__mse_attr_list[];
 #define BP__SIGNATURE_mse \
-    .name = "mse", .in_names = bp__mse_in_names, .n_in = 2, .n_out = 1, .attrs = bp__mse_attr_list, .n_attrs = 1, \
+    .name = "mse", .in_names = bp__mse_in_names, .out_names = bp__mse_out_names, .n_in = 2, .n_out = 1, .attrs = bp__mse_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__mse_attrs), .attr_defaults = &bp__mse_default_attrs, .ew_op = -1
-extern const char *const bp__l1_in_names[];
+extern const char *const bp__l1_in_names[], *const bp__l1_out_names[];
 extern const struct bp__l1_attrs bp__l1_default_attrs;
 extern const bp__attr bp__l1_attr_list[];
 #define BP__SIGNATURE_l1 \
-    .name = "l1", .in_names = bp__l1_in_names, .n_in = 2, .n_out = 1, .attrs = bp__l1_attr_list, .n_attrs = 1, \
+    .name = "l1", .in_names = bp__l1_in_names, .out_names = bp__l1_out_names, .n_in = 2, .n_out = 1, .attrs = bp__l1_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__l1_attrs), .attr_defaults = &bp__l1_default_attrs, .ew_op = -1
-extern const char *const bp__huber_in_names[];
+extern const char *const bp__huber_in_names[], *const bp__huber_out_names[];
 extern const struct bp__huber_attrs bp__huber_default_attrs;
 extern const bp__attr bp__huber_attr_list[];
 #define BP__SIGNATURE_huber \
-    .name = "huber", .in_names = bp__huber_in_names, .n_in = 2, .n_out = 1, .attrs = bp__huber_attr_list, .n_attrs = 2, \
+    .name = "huber", .in_names = bp__huber_in_names, .out_names = bp__huber_out_names, .n_in = 2, .n_out = 1, .attrs = bp__huber_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__huber_attrs), .attr_defaults = &bp__huber_default_attrs, .ew_op = -1
-extern const char *const bp__smooth_l1_in_names[];
+extern const char *const bp__smooth_l1_in_names[], *const bp__smooth_l1_out_names[];
 extern const struct bp__smooth_l1_attrs bp__smooth_l1_default_attrs;
 extern const bp__attr bp__smooth_l1_attr_list[];
 #define BP__SIGNATURE_smooth_l1 \
-    .name = "smooth_l1", .in_names = bp__smooth_l1_in_names, .n_in = 2, .n_out = 1, .attrs = bp__smooth_l1_attr_list, .n_attrs = 2, \
+    .name = "smooth_l1", .in_names = bp__smooth_l1_in_names, .out_names = bp__smooth_l1_out_names, .n_in = 2, .n_out = 1, .attrs = bp__smooth_l1_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__smooth_l1_attrs), .attr_defaults = &bp__smooth_l1_default_attrs, .ew_op = -1
-extern const char *const bp__log_cosh_in_names[];
+extern const char *const bp__log_cosh_in_names[], *const bp__log_cosh_out_names[];
 extern const struct bp__log_cosh_attrs bp__log_cosh_default_attrs;
 extern const bp__attr bp__log_cosh_attr_list[];
 #define BP__SIGNATURE_log_cosh \
-    .name = "log_cosh", .in_names = bp__log_cosh_in_names, .n_in = 2, .n_out = 1, .attrs = bp__log_cosh_attr_list, .n_attrs = 1, \
+    .name = "log_cosh", .in_names = bp__log_cosh_in_names, .out_names = bp__log_cosh_out_names, .n_in = 2, .n_out = 1, .attrs = bp__log_cosh_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__log_cosh_attrs), .attr_defaults = &bp__log_cosh_default_attrs, .ew_op = -1
-extern const char *const bp__quantile_loss_in_names[];
+extern const char *const bp__quantile_loss_in_names[], *const bp__quantile_loss_out_names[];
 extern const struct bp__quantile_loss_attrs bp__quantile_loss_default_attrs;
 extern const bp__attr bp__quantile_loss_attr_list[];
 #define BP__SIGNATURE_quantile_loss \
-    .name = "quantile_loss", .in_names = bp__quantile_loss_in_names, .n_in = 2, .n_out = 1, .attrs = bp__quantile_loss_attr_list, .n_attrs = 2, \
+    .name = "quantile_loss", .in_names = bp__quantile_loss_in_names, .out_names = bp__quantile_loss_out_names, .n_in = 2, .n_out = 1, .attrs = bp__quantile_loss_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__quantile_loss_attrs), .attr_defaults = &bp__quantile_loss_default_attrs, .ew_op = -1
-extern const char *const bp__expectile_in_names[];
+extern const char *const bp__expectile_in_names[], *const bp__expectile_out_names[];
 extern const struct bp__expectile_attrs bp__expectile_default_attrs;
 extern const bp__attr bp__expectile_attr_list[];
 #define BP__SIGNATURE_expectile \
-    .name = "expectile", .in_names = bp__expectile_in_names, .n_in = 2, .n_out = 1, .attrs = bp__expectile_attr_list, .n_attrs = 2, \
+    .name = "expectile", .in_names = bp__expectile_in_names, .out_names = bp__expectile_out_names, .n_in = 2, .n_out = 1, .attrs = bp__expectile_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__expectile_attrs), .attr_defaults = &bp__expectile_default_attrs, .ew_op = -1
-extern const char *const bp__mape_in_names[];
+extern const char *const bp__mape_in_names[], *const bp__mape_out_names[];
 extern const struct bp__mape_attrs bp__mape_default_attrs;
 extern const bp__attr bp__mape_attr_list[];
 #define BP__SIGNATURE_mape \
-    .name = "mape", .in_names = bp__mape_in_names, .n_in = 2, .n_out = 1, .attrs = bp__mape_attr_list, .n_attrs = 2, \
+    .name = "mape", .in_names = bp__mape_in_names, .out_names = bp__mape_out_names, .n_in = 2, .n_out = 1, .attrs = bp__mape_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__mape_attrs), .attr_defaults = &bp__mape_default_attrs, .ew_op = -1
-extern const char *const bp__msle_in_names[];
+extern const char *const bp__msle_in_names[], *const bp__msle_out_names[];
 extern const struct bp__msle_attrs bp__msle_default_attrs;
 extern const bp__attr bp__msle_attr_list[];
 #define BP__SIGNATURE_msle \
-    .name = "msle", .in_names = bp__msle_in_names, .n_in = 2, .n_out = 1, .attrs = bp__msle_attr_list, .n_attrs = 2, \
+    .name = "msle", .in_names = bp__msle_in_names, .out_names = bp__msle_out_names, .n_in = 2, .n_out = 1, .attrs = bp__msle_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__msle_attrs), .attr_defaults = &bp__msle_default_attrs, .ew_op = -1
-extern const char *const bp__poisson_nll_in_names[];
+extern const char *const bp__poisson_nll_in_names[], *const bp__poisson_nll_out_names[];
 extern const struct bp__poisson_nll_attrs bp__poisson_nll_default_attrs;
 extern const bp__attr bp__poisson_nll_attr_list[];
 #define BP__SIGNATURE_poisson_nll \
-    .name = "poisson_nll", .in_names = bp__poisson_nll_in_names, .n_in = 2, .n_out = 1, .attrs = bp__poisson_nll_attr_list, .n_attrs = 4, \
+    .name = "poisson_nll", .in_names = bp__poisson_nll_in_names, .out_names = bp__poisson_nll_out_names, .n_in = 2, .n_out = 1, .attrs = bp__poisson_nll_attr_list, .n_attrs = 4, \
     .attrs_size = sizeof(struct bp__poisson_nll_attrs), .attr_defaults = &bp__poisson_nll_default_attrs, .ew_op = -1
-extern const char *const bp__gaussian_nll_in_names[];
+extern const char *const bp__gaussian_nll_in_names[], *const bp__gaussian_nll_out_names[];
 extern const struct bp__gaussian_nll_attrs bp__gaussian_nll_default_attrs;
 extern const bp__attr bp__gaussian_nll_attr_list[];
 #define BP__SIGNATURE_gaussian_nll \
-    .name = "gaussian_nll", .in_names = bp__gaussian_nll_in_names, .n_in = 3, .n_out = 1, .attrs = bp__gaussian_nll_attr_list, .n_attrs = 3, \
+    .name = "gaussian_nll", .in_names = bp__gaussian_nll_in_names, .out_names = bp__gaussian_nll_out_names, .n_in = 3, .n_out = 1, .attrs = bp__gaussian_nll_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__gaussian_nll_attrs), .attr_defaults = &bp__gaussian_nll_default_attrs, .ew_op = -1
-extern const char *const bp__cross_entropy_in_names[];
+extern const char *const bp__cross_entropy_in_names[], *const bp__cross_entropy_out_names[];
 extern const struct bp__cross_entropy_attrs bp__cross_entropy_default_attrs;
 extern const bp__attr bp__cross_entropy_attr_list[];
 #define BP__SIGNATURE_cross_entropy \
-    .name = "cross_entropy", .in_names = bp__cross_entropy_in_names, .n_in = 3, .n_out = 1, .attrs = bp__cross_entropy_attr_list, .n_attrs = 3, \
+    .name = "cross_entropy", .in_names = bp__cross_entropy_in_names, .out_names = bp__cross_entropy_out_names, .n_in = 3, .n_out = 1, .attrs = bp__cross_entropy_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__cross_entropy_attrs), .attr_defaults = &bp__cross_entropy_default_attrs, .ew_op = -1
-extern const char *const bp__nll_in_names[];
+extern const char *const bp__nll_in_names[], *const bp__nll_out_names[];
 extern const struct bp__nll_attrs bp__nll_default_attrs;
 extern const bp__attr bp__nll_attr_list[];
 #define BP__SIGNATURE_nll \
-    .name = "nll", .in_names = bp__nll_in_names, .n_in = 3, .n_out = 1, .attrs = bp__nll_attr_list, .n_attrs = 2, \
+    .name = "nll", .in_names = bp__nll_in_names, .out_names = bp__nll_out_names, .n_in = 3, .n_out = 1, .attrs = bp__nll_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__nll_attrs), .attr_defaults = &bp__nll_default_attrs, .ew_op = -1
-extern const char *const bp__softmax_cross_entropy_in_names[];
+extern const char *const bp__softmax_cross_entropy_in_names[], *const bp__softmax_cross_entropy_out_names[];
 extern const struct bp__softmax_cross_entropy_attrs bp__softmax_cross_entropy_default_attrs;
 #define BP__SIGNATURE_softmax_cross_entropy \
-    .name = "softmax_cross_entropy", .in_names = bp__softmax_cross_entropy_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "softmax_cross_entropy", .in_names = bp__softmax_cross_entropy_in_names, .out_names = bp__softmax_cross_entropy_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__softmax_cross_entropy_attrs), .attr_defaults = &bp__softmax_cross_entropy_default_attrs, .ew_op = -1
-extern const char *const bp__softmax_cross_entropy_grad_in_names[];
+extern const char *const bp__softmax_cross_entropy_grad_in_names[], *const bp__softmax_cross_entropy_grad_out_names[];
 extern const struct bp__softmax_cross_entropy_grad_attrs bp__softmax_cross_entropy_grad_default_attrs;
 #define BP__SIGNATURE_softmax_cross_entropy_grad \
-    .name = "softmax_cross_entropy_grad", .in_names = bp__softmax_cross_entropy_grad_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "softmax_cross_entropy_grad", .in_names = bp__softmax_cross_entropy_grad_in_names, .out_names = bp__softmax_cross_entropy_grad_out_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__softmax_cross_entropy_grad_attrs), .attr_defaults = &bp__softmax_cross_entropy_grad_default_attrs, .ew_op = -1
-extern const char *const bp__bce_in_names[];
+extern const char *const bp__bce_in_names[], *const bp__bce_out_names[];
 extern const struct bp__bce_attrs bp__bce_default_attrs;
 extern const bp__attr bp__bce_attr_list[];
 #define BP__SIGNATURE_bce \
-    .name = "bce", .in_names = bp__bce_in_names, .n_in = 3, .n_out = 1, .attrs = bp__bce_attr_list, .n_attrs = 1, \
+    .name = "bce", .in_names = bp__bce_in_names, .out_names = bp__bce_out_names, .n_in = 3, .n_out = 1, .attrs = bp__bce_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__bce_attrs), .attr_defaults = &bp__bce_default_attrs, .ew_op = -1
-extern const char *const bp__bce_with_logits_in_names[];
+extern const char *const bp__bce_with_logits_in_names[], *const bp__bce_with_logits_out_names[];
 extern const struct bp__bce_with_logits_attrs bp__bce_with_logits_default_attrs;
 extern const bp__attr bp__bce_with_logits_attr_list[];
 #define BP__SIGNATURE_bce_with_logits \
-    .name = "bce_with_logits", .in_names = bp__bce_with_logits_in_names, .n_in = 4, .n_out = 1, .attrs = bp__bce_with_logits_attr_list, .n_attrs = 1, \
+    .name = "bce_with_logits", .in_names = bp__bce_with_logits_in_names, .out_names = bp__bce_with_logits_out_names, .n_in = 4, .n_out = 1, .attrs = bp__bce_with_logits_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__bce_with_logits_attrs), .attr_defaults = &bp__bce_with_logits_default_attrs, .ew_op = -1
-extern const char *const bp__kl_div_in_names[];
+extern const char *const bp__kl_div_in_names[], *const bp__kl_div_out_names[];
 extern const struct bp__kl_div_attrs bp__kl_div_default_attrs;
 extern const bp__attr bp__kl_div_attr_list[];
 #define BP__SIGNATURE_kl_div \
-    .name = "kl_div", .in_names = bp__kl_div_in_names, .n_in = 2, .n_out = 1, .attrs = bp__kl_div_attr_list, .n_attrs = 2, \
+    .name = "kl_div", .in_names = bp__kl_div_in_names, .out_names = bp__kl_div_out_names, .n_in = 2, .n_out = 1, .attrs = bp__kl_div_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__kl_div_attrs), .attr_defaults = &bp__kl_div_default_attrs, .ew_op = -1
-extern const char *const bp__focal_in_names[];
+extern const char *const bp__focal_in_names[], *const bp__focal_out_names[];
 extern const struct bp__focal_attrs bp__focal_default_attrs;
 extern const bp__attr bp__focal_attr_list[];
 #define BP__SIGNATURE_focal \
-    .name = "focal", .in_names = bp__focal_in_names, .n_in = 2, .n_out = 1, .attrs = bp__focal_attr_list, .n_attrs = 3, \
+    .name = "focal", .in_names = bp__focal_in_names, .out_names = bp__focal_out_names, .n_in = 2, .n_out = 1, .attrs = bp__focal_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__focal_attrs), .attr_defaults = &bp__focal_default_attrs, .ew_op = -1
-extern const char *const bp__dice_in_names[];
+extern const char *const bp__dice_in_names[], *const bp__dice_out_names[];
 extern const struct bp__dice_attrs bp__dice_default_attrs;
 extern const bp__attr bp__dice_attr_list[];
 #define BP__SIGNATURE_dice \
-    .name = "dice", .in_names = bp__dice_in_names, .n_in = 2, .n_out = 1, .attrs = bp__dice_attr_list, .n_attrs = 3, \
+    .name = "dice", .in_names = bp__dice_in_names, .out_names = bp__dice_out_names, .n_in = 2, .n_out = 1, .attrs = bp__dice_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__dice_attrs), .attr_defaults = &bp__dice_default_attrs, .ew_op = -1
-extern const char *const bp__tversky_in_names[];
+extern const char *const bp__tversky_in_names[], *const bp__tversky_out_names[];
 extern const struct bp__tversky_attrs bp__tversky_default_attrs;
 extern const bp__attr bp__tversky_attr_list[];
 #define BP__SIGNATURE_tversky \
-    .name = "tversky", .in_names = bp__tversky_in_names, .n_in = 2, .n_out = 1, .attrs = bp__tversky_attr_list, .n_attrs = 5, \
+    .name = "tversky", .in_names = bp__tversky_in_names, .out_names = bp__tversky_out_names, .n_in = 2, .n_out = 1, .attrs = bp__tversky_attr_list, .n_attrs = 5, \
     .attrs_size = sizeof(struct bp__tversky_attrs), .attr_defaults = &bp__tversky_default_attrs, .ew_op = -1
-extern const char *const bp__corn_in_names[];
+extern const char *const bp__corn_in_names[], *const bp__corn_out_names[];
 extern const struct bp__corn_attrs bp__corn_default_attrs;
 extern const bp__attr bp__corn_attr_list[];
 #define BP__SIGNATURE_corn \
-    .name = "corn", .in_names = bp__corn_in_names, .n_in = 2, .n_out = 1, .attrs = bp__corn_attr_list, .n_attrs = 1, \
+    .name = "corn", .in_names = bp__corn_in_names, .out_names = bp__corn_out_names, .n_in = 2, .n_out = 1, .attrs = bp__corn_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__corn_attrs), .attr_defaults = &bp__corn_default_attrs, .ew_op = -1
-extern const char *const bp__hinge_in_names[];
+extern const char *const bp__hinge_in_names[], *const bp__hinge_out_names[];
 extern const struct bp__hinge_attrs bp__hinge_default_attrs;
 extern const bp__attr bp__hinge_attr_list[];
 #define BP__SIGNATURE_hinge \
-    .name = "hinge", .in_names = bp__hinge_in_names, .n_in = 2, .n_out = 1, .attrs = bp__hinge_attr_list, .n_attrs = 1, \
+    .name = "hinge", .in_names = bp__hinge_in_names, .out_names = bp__hinge_out_names, .n_in = 2, .n_out = 1, .attrs = bp__hinge_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__hinge_attrs), .attr_defaults = &bp__hinge_default_attrs, .ew_op = -1
-extern const char *const bp__squared_hinge_in_names[];
+extern const char *const bp__squared_hinge_in_names[], *const bp__squared_hinge_out_names[];
 extern const struct bp__squared_hinge_attrs bp__squared_hinge_default_attrs;
 extern const bp__attr bp__squared_hinge_attr_list[];
 #define BP__SIGNATURE_squared_hinge \
-    .name = "squared_hinge", .in_names = bp__squared_hinge_in_names, .n_in = 2, .n_out = 1, .attrs = bp__squared_hinge_attr_list, .n_attrs = 1, \
+    .name = "squared_hinge", .in_names = bp__squared_hinge_in_names, .out_names = bp__squared_hinge_out_names, .n_in = 2, .n_out = 1, .attrs = bp__squared_hinge_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__squared_hinge_attrs), .attr_defaults = &bp__squared_hinge_default_attrs, .ew_op = -1
-extern const char *const bp__soft_margin_in_names[];
+extern const char *const bp__soft_margin_in_names[], *const bp__soft_margin_out_names[];
 extern const struct bp__soft_margin_attrs bp__soft_margin_default_attrs;
 extern const bp__attr bp__soft_margin_attr_list[];
 #define BP__SIGNATURE_soft_margin \
-    .name = "soft_margin", .in_names = bp__soft_margin_in_names, .n_in = 2, .n_out = 1, .attrs = bp__soft_margin_attr_list, .n_attrs = 1, \
+    .name = "soft_margin", .in_names = bp__soft_margin_in_names, .out_names = bp__soft_margin_out_names, .n_in = 2, .n_out = 1, .attrs = bp__soft_margin_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__soft_margin_attrs), .attr_defaults = &bp__soft_margin_default_attrs, .ew_op = -1
-extern const char *const bp__hinge_embedding_in_names[];
+extern const char *const bp__hinge_embedding_in_names[], *const bp__hinge_embedding_out_names[];
 extern const struct bp__hinge_embedding_attrs bp__hinge_embedding_default_attrs;
 extern const bp__attr bp__hinge_embedding_attr_list[];
 #define BP__SIGNATURE_hinge_embedding \
-    .name = "hinge_embedding", .in_names = bp__hinge_embedding_in_names, .n_in = 2, .n_out = 1, .attrs = bp__hinge_embedding_attr_list, .n_attrs = 2, \
+    .name = "hinge_embedding", .in_names = bp__hinge_embedding_in_names, .out_names = bp__hinge_embedding_out_names, .n_in = 2, .n_out = 1, .attrs = bp__hinge_embedding_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__hinge_embedding_attrs), .attr_defaults = &bp__hinge_embedding_default_attrs, .ew_op = -1
-extern const char *const bp__margin_ranking_in_names[];
+extern const char *const bp__margin_ranking_in_names[], *const bp__margin_ranking_out_names[];
 extern const struct bp__margin_ranking_attrs bp__margin_ranking_default_attrs;
 extern const bp__attr bp__margin_ranking_attr_list[];
 #define BP__SIGNATURE_margin_ranking \
-    .name = "margin_ranking", .in_names = bp__margin_ranking_in_names, .n_in = 3, .n_out = 1, .attrs = bp__margin_ranking_attr_list, .n_attrs = 2, \
+    .name = "margin_ranking", .in_names = bp__margin_ranking_in_names, .out_names = bp__margin_ranking_out_names, .n_in = 3, .n_out = 1, .attrs = bp__margin_ranking_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__margin_ranking_attrs), .attr_defaults = &bp__margin_ranking_default_attrs, .ew_op = -1
-extern const char *const bp__multi_margin_in_names[];
+extern const char *const bp__multi_margin_in_names[], *const bp__multi_margin_out_names[];
 extern const struct bp__multi_margin_attrs bp__multi_margin_default_attrs;
 extern const bp__attr bp__multi_margin_attr_list[];
 #define BP__SIGNATURE_multi_margin \
-    .name = "multi_margin", .in_names = bp__multi_margin_in_names, .n_in = 3, .n_out = 1, .attrs = bp__multi_margin_attr_list, .n_attrs = 3, \
+    .name = "multi_margin", .in_names = bp__multi_margin_in_names, .out_names = bp__multi_margin_out_names, .n_in = 3, .n_out = 1, .attrs = bp__multi_margin_attr_list, .n_attrs = 3, \
     .attrs_size = sizeof(struct bp__multi_margin_attrs), .attr_defaults = &bp__multi_margin_default_attrs, .ew_op = -1
-extern const char *const bp__multilabel_margin_in_names[];
+extern const char *const bp__multilabel_margin_in_names[], *const bp__multilabel_margin_out_names[];
 extern const struct bp__multilabel_margin_attrs bp__multilabel_margin_default_attrs;
 extern const bp__attr bp__multilabel_margin_attr_list[];
 #define BP__SIGNATURE_multilabel_margin \
-    .name = "multilabel_margin", .in_names = bp__multilabel_margin_in_names, .n_in = 2, .n_out = 1, .attrs = bp__multilabel_margin_attr_list, .n_attrs = 1, \
+    .name = "multilabel_margin", .in_names = bp__multilabel_margin_in_names, .out_names = bp__multilabel_margin_out_names, .n_in = 2, .n_out = 1, .attrs = bp__multilabel_margin_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__multilabel_margin_attrs), .attr_defaults = &bp__multilabel_margin_default_attrs, .ew_op = -1
-extern const char *const bp__multilabel_soft_margin_in_names[];
+extern const char *const bp__multilabel_soft_margin_in_names[], *const bp__multilabel_soft_margin_out_names[];
 extern const struct bp__multilabel_soft_margin_attrs bp__multilabel_soft_margin_default_attrs;
 extern const bp__attr bp__multilabel_soft_margin_attr_list[];
 #define BP__SIGNATURE_multilabel_soft_margin \
-    .name = "multilabel_soft_margin", .in_names = bp__multilabel_soft_margin_in_names, .n_in = 3, .n_out = 1, .attrs = bp__multilabel_soft_margin_attr_list, .n_attrs = 1, \
+    .name = "multilabel_soft_margin", .in_names = bp__multilabel_soft_margin_in_names, .out_names = bp__multilabel_soft_margin_out_names, .n_in = 3, .n_out = 1, .attrs = bp__multilabel_soft_margin_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__multilabel_soft_margin_attrs), .attr_defaults = &bp__multilabel_soft_margin_default_attrs, .ew_op = -1
-extern const char *const bp__cosine_embedding_in_names[];
+extern const char *const bp__cosine_embedding_in_names[], *const bp__cosine_embedding_out_names[];
 extern const struct bp__cosine_embedding_attrs bp__cosine_embedding_default_attrs;
 extern const bp__attr bp__cosine_embedding_attr_list[];
 #define BP__SIGNATURE_cosine_embedding \
-    .name = "cosine_embedding", .in_names = bp__cosine_embedding_in_names, .n_in = 3, .n_out = 1, .attrs = bp__cosine_embedding_attr_list, .n_attrs = 2, \
+    .name = "cosine_embedding", .in_names = bp__cosine_embedding_in_names, .out_names = bp__cosine_embedding_out_names, .n_in = 3, .n_out = 1, .attrs = bp__cosine_embedding_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__cosine_embedding_attrs), .attr_defaults = &bp__cosine_embedding_default_attrs, .ew_op = -1
-extern const char *const bp__triplet_margin_in_names[];
+extern const char *const bp__triplet_margin_in_names[], *const bp__triplet_margin_out_names[];
 extern const struct bp__triplet_margin_attrs bp__triplet_margin_default_attrs;
 extern const bp__attr bp__triplet_margin_attr_list[];
 #define BP__SIGNATURE_triplet_margin \
-    .name = "triplet_margin", .in_names = bp__triplet_margin_in_names, .n_in = 3, .n_out = 1, .attrs = bp__triplet_margin_attr_list, .n_attrs = 5, \
+    .name = "triplet_margin", .in_names = bp__triplet_margin_in_names, .out_names = bp__triplet_margin_out_names, .n_in = 3, .n_out = 1, .attrs = bp__triplet_margin_attr_list, .n_attrs = 5, \
     .attrs_size = sizeof(struct bp__triplet_margin_attrs), .attr_defaults = &bp__triplet_margin_default_attrs, .ew_op = -1
-extern const char *const bp__nt_xent_in_names[];
+extern const char *const bp__nt_xent_in_names[], *const bp__nt_xent_out_names[];
 extern const struct bp__nt_xent_attrs bp__nt_xent_default_attrs;
 extern const bp__attr bp__nt_xent_attr_list[];
 #define BP__SIGNATURE_nt_xent \
-    .name = "nt_xent", .in_names = bp__nt_xent_in_names, .n_in = 2, .n_out = 1, .attrs = bp__nt_xent_attr_list, .n_attrs = 2, \
+    .name = "nt_xent", .in_names = bp__nt_xent_in_names, .out_names = bp__nt_xent_out_names, .n_in = 2, .n_out = 1, .attrs = bp__nt_xent_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__nt_xent_attrs), .attr_defaults = &bp__nt_xent_default_attrs, .ew_op = -1
-extern const char *const bp__add_in_names[];
+extern const char *const bp__add_in_names[], *const bp__add_out_names[];
 extern const struct bp__add_attrs bp__add_default_attrs;
 #define BP__SIGNATURE_add \
-    .name = "add", .in_names = bp__add_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "add", .in_names = bp__add_in_names, .out_names = bp__add_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__add_attrs), .attr_defaults = &bp__add_default_attrs, .ew_op = BP__EW_add
-extern const char *const bp__sub_in_names[];
+extern const char *const bp__sub_in_names[], *const bp__sub_out_names[];
 extern const struct bp__sub_attrs bp__sub_default_attrs;
 #define BP__SIGNATURE_sub \
-    .name = "sub", .in_names = bp__sub_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sub", .in_names = bp__sub_in_names, .out_names = bp__sub_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sub_attrs), .attr_defaults = &bp__sub_default_attrs, .ew_op = BP__EW_sub
-extern const char *const bp__mul_in_names[];
+extern const char *const bp__mul_in_names[], *const bp__mul_out_names[];
 extern const struct bp__mul_attrs bp__mul_default_attrs;
 #define BP__SIGNATURE_mul \
-    .name = "mul", .in_names = bp__mul_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "mul", .in_names = bp__mul_in_names, .out_names = bp__mul_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__mul_attrs), .attr_defaults = &bp__mul_default_attrs, .ew_op = BP__EW_mul
-extern const char *const bp__div_in_names[];
+extern const char *const bp__div_in_names[], *const bp__div_out_names[];
 extern const struct bp__div_attrs bp__div_default_attrs;
 #define BP__SIGNATURE_div \
-    .name = "div", .in_names = bp__div_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "div", .in_names = bp__div_in_names, .out_names = bp__div_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__div_attrs), .attr_defaults = &bp__div_default_attrs, .ew_op = BP__EW_div
-extern const char *const bp__pow_in_names[];
+extern const char *const bp__pow_in_names[], *const bp__pow_out_names[];
 extern const struct bp__pow_attrs bp__pow_default_attrs;
 #define BP__SIGNATURE_pow \
-    .name = "pow", .in_names = bp__pow_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "pow", .in_names = bp__pow_in_names, .out_names = bp__pow_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__pow_attrs), .attr_defaults = &bp__pow_default_attrs, .ew_op = BP__EW_pow
-extern const char *const bp__atan2_in_names[];
+extern const char *const bp__atan2_in_names[], *const bp__atan2_out_names[];
 extern const struct bp__atan2_attrs bp__atan2_default_attrs;
 #define BP__SIGNATURE_atan2 \
-    .name = "atan2", .in_names = bp__atan2_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "atan2", .in_names = bp__atan2_in_names, .out_names = bp__atan2_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__atan2_attrs), .attr_defaults = &bp__atan2_default_attrs, .ew_op = BP__EW_atan2
-extern const char *const bp__hypot_in_names[];
+extern const char *const bp__hypot_in_names[], *const bp__hypot_out_names[];
 extern const struct bp__hypot_attrs bp__hypot_default_attrs;
 #define BP__SIGNATURE_hypot \
-    .name = "hypot", .in_names = bp__hypot_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "hypot", .in_names = bp__hypot_in_names, .out_names = bp__hypot_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__hypot_attrs), .attr_defaults = &bp__hypot_default_attrs, .ew_op = BP__EW_hypot
-extern const char *const bp__fmod_in_names[];
+extern const char *const bp__fmod_in_names[], *const bp__fmod_out_names[];
 extern const struct bp__fmod_attrs bp__fmod_default_attrs;
 #define BP__SIGNATURE_fmod \
-    .name = "fmod", .in_names = bp__fmod_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "fmod", .in_names = bp__fmod_in_names, .out_names = bp__fmod_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__fmod_attrs), .attr_defaults = &bp__fmod_default_attrs, .ew_op = BP__EW_fmod
-extern const char *const bp__remainder_in_names[];
+extern const char *const bp__remainder_in_names[], *const bp__remainder_out_names[];
 extern const struct bp__remainder_attrs bp__remainder_default_attrs;
 #define BP__SIGNATURE_remainder \
-    .name = "remainder", .in_names = bp__remainder_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "remainder", .in_names = bp__remainder_in_names, .out_names = bp__remainder_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__remainder_attrs), .attr_defaults = &bp__remainder_default_attrs, .ew_op = BP__EW_remainder
-extern const char *const bp__minimum_in_names[];
+extern const char *const bp__minimum_in_names[], *const bp__minimum_out_names[];
 extern const struct bp__minimum_attrs bp__minimum_default_attrs;
 #define BP__SIGNATURE_minimum \
-    .name = "minimum", .in_names = bp__minimum_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "minimum", .in_names = bp__minimum_in_names, .out_names = bp__minimum_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__minimum_attrs), .attr_defaults = &bp__minimum_default_attrs, .ew_op = BP__EW_minimum
-extern const char *const bp__maximum_in_names[];
+extern const char *const bp__maximum_in_names[], *const bp__maximum_out_names[];
 extern const struct bp__maximum_attrs bp__maximum_default_attrs;
 #define BP__SIGNATURE_maximum \
-    .name = "maximum", .in_names = bp__maximum_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "maximum", .in_names = bp__maximum_in_names, .out_names = bp__maximum_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__maximum_attrs), .attr_defaults = &bp__maximum_default_attrs, .ew_op = BP__EW_maximum
-extern const char *const bp__fma_in_names[];
+extern const char *const bp__fma_in_names[], *const bp__fma_out_names[];
 extern const struct bp__fma_attrs bp__fma_default_attrs;
 #define BP__SIGNATURE_fma \
-    .name = "fma", .in_names = bp__fma_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "fma", .in_names = bp__fma_in_names, .out_names = bp__fma_out_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__fma_attrs), .attr_defaults = &bp__fma_default_attrs, .ew_op = BP__EW_fma
-extern const char *const bp__lerp_in_names[];
+extern const char *const bp__lerp_in_names[], *const bp__lerp_out_names[];
 extern const struct bp__lerp_attrs bp__lerp_default_attrs;
 #define BP__SIGNATURE_lerp \
-    .name = "lerp", .in_names = bp__lerp_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "lerp", .in_names = bp__lerp_in_names, .out_names = bp__lerp_out_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__lerp_attrs), .attr_defaults = &bp__lerp_default_attrs, .ew_op = BP__EW_lerp
-extern const char *const bp__addcmul_in_names[];
+extern const char *const bp__addcmul_in_names[], *const bp__addcmul_out_names[];
 extern const struct bp__addcmul_attrs bp__addcmul_default_attrs;
 extern const bp__attr bp__addcmul_attr_list[];
 #define BP__SIGNATURE_addcmul \
-    .name = "addcmul", .in_names = bp__addcmul_in_names, .n_in = 3, .n_out = 1, .attrs = bp__addcmul_attr_list, .n_attrs = 1, \
+    .name = "addcmul", .in_names = bp__addcmul_in_names, .out_names = bp__addcmul_out_names, .n_in = 3, .n_out = 1, .attrs = bp__addcmul_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__addcmul_attrs), .attr_defaults = &bp__addcmul_default_attrs, .ew_op = BP__EW_addcmul
-extern const char *const bp__addcdiv_in_names[];
+extern const char *const bp__addcdiv_in_names[], *const bp__addcdiv_out_names[];
 extern const struct bp__addcdiv_attrs bp__addcdiv_default_attrs;
 extern const bp__attr bp__addcdiv_attr_list[];
 #define BP__SIGNATURE_addcdiv \
-    .name = "addcdiv", .in_names = bp__addcdiv_in_names, .n_in = 3, .n_out = 1, .attrs = bp__addcdiv_attr_list, .n_attrs = 1, \
+    .name = "addcdiv", .in_names = bp__addcdiv_in_names, .out_names = bp__addcdiv_out_names, .n_in = 3, .n_out = 1, .attrs = bp__addcdiv_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__addcdiv_attrs), .attr_defaults = &bp__addcdiv_default_attrs, .ew_op = BP__EW_addcdiv
-extern const char *const bp__neg_in_names[];
+extern const char *const bp__neg_in_names[], *const bp__neg_out_names[];
 extern const struct bp__neg_attrs bp__neg_default_attrs;
 #define BP__SIGNATURE_neg \
-    .name = "neg", .in_names = bp__neg_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "neg", .in_names = bp__neg_in_names, .out_names = bp__neg_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__neg_attrs), .attr_defaults = &bp__neg_default_attrs, .ew_op = BP__EW_neg
-extern const char *const bp__abs_in_names[];
+extern const char *const bp__abs_in_names[], *const bp__abs_out_names[];
 extern const struct bp__abs_attrs bp__abs_default_attrs;
 #define BP__SIGNATURE_abs \
-    .name = "abs", .in_names = bp__abs_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "abs", .in_names = bp__abs_in_names, .out_names = bp__abs_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__abs_attrs), .attr_defaults = &bp__abs_default_attrs, .ew_op = BP__EW_abs
-extern const char *const bp__square_in_names[];
+extern const char *const bp__square_in_names[], *const bp__square_out_names[];
 extern const struct bp__square_attrs bp__square_default_attrs;
 #define BP__SIGNATURE_square \
-    .name = "square", .in_names = bp__square_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "square", .in_names = bp__square_in_names, .out_names = bp__square_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__square_attrs), .attr_defaults = &bp__square_default_attrs, .ew_op = BP__EW_square
-extern const char *const bp__reciprocal_in_names[];
+extern const char *const bp__reciprocal_in_names[], *const bp__reciprocal_out_names[];
 extern const struct bp__reciprocal_attrs bp__reciprocal_default_attrs;
 #define BP__SIGNATURE_reciprocal \
-    .name = "reciprocal", .in_names = bp__reciprocal_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "reciprocal", .in_names = bp__reciprocal_in_names, .out_names = bp__reciprocal_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__reciprocal_attrs), .attr_defaults = &bp__reciprocal_default_attrs, .ew_op = BP__EW_reciprocal
-extern const char *const bp__sqrt_in_names[];
+extern const char *const bp__sqrt_in_names[], *const bp__sqrt_out_names[];
 extern const struct bp__sqrt_attrs bp__sqrt_default_attrs;
 #define BP__SIGNATURE_sqrt \
-    .name = "sqrt", .in_names = bp__sqrt_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sqrt", .in_names = bp__sqrt_in_names, .out_names = bp__sqrt_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sqrt_attrs), .attr_defaults = &bp__sqrt_default_attrs, .ew_op = BP__EW_sqrt
-extern const char *const bp__rsqrt_in_names[];
+extern const char *const bp__rsqrt_in_names[], *const bp__rsqrt_out_names[];
 extern const struct bp__rsqrt_attrs bp__rsqrt_default_attrs;
 #define BP__SIGNATURE_rsqrt \
-    .name = "rsqrt", .in_names = bp__rsqrt_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "rsqrt", .in_names = bp__rsqrt_in_names, .out_names = bp__rsqrt_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__rsqrt_attrs), .attr_defaults = &bp__rsqrt_default_attrs, .ew_op = BP__EW_rsqrt
-extern const char *const bp__eq_in_names[];
+extern const char *const bp__eq_in_names[], *const bp__eq_out_names[];
 extern const struct bp__eq_attrs bp__eq_default_attrs;
 #define BP__SIGNATURE_eq \
-    .name = "eq", .in_names = bp__eq_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "eq", .in_names = bp__eq_in_names, .out_names = bp__eq_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__eq_attrs), .attr_defaults = &bp__eq_default_attrs, .ew_op = BP__EW_eq
-extern const char *const bp__ne_in_names[];
+extern const char *const bp__ne_in_names[], *const bp__ne_out_names[];
 extern const struct bp__ne_attrs bp__ne_default_attrs;
 #define BP__SIGNATURE_ne \
-    .name = "ne", .in_names = bp__ne_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "ne", .in_names = bp__ne_in_names, .out_names = bp__ne_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__ne_attrs), .attr_defaults = &bp__ne_default_attrs, .ew_op = BP__EW_ne
-extern const char *const bp__lt_in_names[];
+extern const char *const bp__lt_in_names[], *const bp__lt_out_names[];
 extern const struct bp__lt_attrs bp__lt_default_attrs;
 #define BP__SIGNATURE_lt \
-    .name = "lt", .in_names = bp__lt_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "lt", .in_names = bp__lt_in_names, .out_names = bp__lt_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__lt_attrs), .attr_defaults = &bp__lt_default_attrs, .ew_op = BP__EW_lt
-extern const char *const bp__le_in_names[];
+extern const char *const bp__le_in_names[], *const bp__le_out_names[];
 extern const struct bp__le_attrs bp__le_default_attrs;
 #define BP__SIGNATURE_le \
-    .name = "le", .in_names = bp__le_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "le", .in_names = bp__le_in_names, .out_names = bp__le_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__le_attrs), .attr_defaults = &bp__le_default_attrs, .ew_op = BP__EW_le
-extern const char *const bp__gt_in_names[];
+extern const char *const bp__gt_in_names[], *const bp__gt_out_names[];
 extern const struct bp__gt_attrs bp__gt_default_attrs;
 #define BP__SIGNATURE_gt \
-    .name = "gt", .in_names = bp__gt_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "gt", .in_names = bp__gt_in_names, .out_names = bp__gt_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__gt_attrs), .attr_defaults = &bp__gt_default_attrs, .ew_op = BP__EW_gt
-extern const char *const bp__ge_in_names[];
+extern const char *const bp__ge_in_names[], *const bp__ge_out_names[];
 extern const struct bp__ge_attrs bp__ge_default_attrs;
 #define BP__SIGNATURE_ge \
-    .name = "ge", .in_names = bp__ge_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "ge", .in_names = bp__ge_in_names, .out_names = bp__ge_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__ge_attrs), .attr_defaults = &bp__ge_default_attrs, .ew_op = BP__EW_ge
-extern const char *const bp__logical_and_in_names[];
+extern const char *const bp__logical_and_in_names[], *const bp__logical_and_out_names[];
 extern const struct bp__logical_and_attrs bp__logical_and_default_attrs;
 #define BP__SIGNATURE_logical_and \
-    .name = "logical_and", .in_names = bp__logical_and_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "logical_and", .in_names = bp__logical_and_in_names, .out_names = bp__logical_and_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__logical_and_attrs), .attr_defaults = &bp__logical_and_default_attrs, .ew_op = BP__EW_logical_and
-extern const char *const bp__logical_or_in_names[];
+extern const char *const bp__logical_or_in_names[], *const bp__logical_or_out_names[];
 extern const struct bp__logical_or_attrs bp__logical_or_default_attrs;
 #define BP__SIGNATURE_logical_or \
-    .name = "logical_or", .in_names = bp__logical_or_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "logical_or", .in_names = bp__logical_or_in_names, .out_names = bp__logical_or_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__logical_or_attrs), .attr_defaults = &bp__logical_or_default_attrs, .ew_op = BP__EW_logical_or
-extern const char *const bp__logical_xor_in_names[];
+extern const char *const bp__logical_xor_in_names[], *const bp__logical_xor_out_names[];
 extern const struct bp__logical_xor_attrs bp__logical_xor_default_attrs;
 #define BP__SIGNATURE_logical_xor \
-    .name = "logical_xor", .in_names = bp__logical_xor_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "logical_xor", .in_names = bp__logical_xor_in_names, .out_names = bp__logical_xor_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__logical_xor_attrs), .attr_defaults = &bp__logical_xor_default_attrs, .ew_op = BP__EW_logical_xor
-extern const char *const bp__logical_not_in_names[];
+extern const char *const bp__logical_not_in_names[], *const bp__logical_not_out_names[];
 extern const struct bp__logical_not_attrs bp__logical_not_default_attrs;
 #define BP__SIGNATURE_logical_not \
-    .name = "logical_not", .in_names = bp__logical_not_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "logical_not", .in_names = bp__logical_not_in_names, .out_names = bp__logical_not_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__logical_not_attrs), .attr_defaults = &bp__logical_not_default_attrs, .ew_op = BP__EW_logical_not
-extern const char *const bp__is_nan_in_names[];
+extern const char *const bp__is_nan_in_names[], *const bp__is_nan_out_names[];
 extern const struct bp__is_nan_attrs bp__is_nan_default_attrs;
 #define BP__SIGNATURE_is_nan \
-    .name = "is_nan", .in_names = bp__is_nan_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "is_nan", .in_names = bp__is_nan_in_names, .out_names = bp__is_nan_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__is_nan_attrs), .attr_defaults = &bp__is_nan_default_attrs, .ew_op = BP__EW_is_nan
-extern const char *const bp__is_finite_in_names[];
+extern const char *const bp__is_finite_in_names[], *const bp__is_finite_out_names[];
 extern const struct bp__is_finite_attrs bp__is_finite_default_attrs;
 #define BP__SIGNATURE_is_finite \
-    .name = "is_finite", .in_names = bp__is_finite_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "is_finite", .in_names = bp__is_finite_in_names, .out_names = bp__is_finite_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__is_finite_attrs), .attr_defaults = &bp__is_finite_default_attrs, .ew_op = BP__EW_is_finite
-extern const char *const bp__where_in_names[];
+extern const char *const bp__where_in_names[], *const bp__where_out_names[];
 extern const struct bp__where_attrs bp__where_default_attrs;
 #define BP__SIGNATURE_where \
-    .name = "where", .in_names = bp__where_in_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "where", .in_names = bp__where_in_names, .out_names = bp__where_out_names, .n_in = 3, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__where_attrs), .attr_defaults = &bp__where_default_attrs, .ew_op = BP__EW_where
-extern const char *const bp__sign_in_names[];
+extern const char *const bp__sign_in_names[], *const bp__sign_out_names[];
 extern const struct bp__sign_attrs bp__sign_default_attrs;
 #define BP__SIGNATURE_sign \
-    .name = "sign", .in_names = bp__sign_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sign", .in_names = bp__sign_in_names, .out_names = bp__sign_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sign_attrs), .attr_defaults = &bp__sign_default_attrs, .ew_op = BP__EW_sign
-extern const char *const bp__floor_in_names[];
+extern const char *const bp__floor_in_names[], *const bp__floor_out_names[];
 extern const struct bp__floor_attrs bp__floor_default_attrs;
 #define BP__SIGNATURE_floor \
-    .name = "floor", .in_names = bp__floor_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "floor", .in_names = bp__floor_in_names, .out_names = bp__floor_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__floor_attrs), .attr_defaults = &bp__floor_default_attrs, .ew_op = BP__EW_floor
-extern const char *const bp__ceil_in_names[];
+extern const char *const bp__ceil_in_names[], *const bp__ceil_out_names[];
 extern const struct bp__ceil_attrs bp__ceil_default_attrs;
 #define BP__SIGNATURE_ceil \
-    .name = "ceil", .in_names = bp__ceil_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "ceil", .in_names = bp__ceil_in_names, .out_names = bp__ceil_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__ceil_attrs), .attr_defaults = &bp__ceil_default_attrs, .ew_op = BP__EW_ceil
-extern const char *const bp__round_in_names[];
+extern const char *const bp__round_in_names[], *const bp__round_out_names[];
 extern const struct bp__round_attrs bp__round_default_attrs;
 #define BP__SIGNATURE_round \
-    .name = "round", .in_names = bp__round_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "round", .in_names = bp__round_in_names, .out_names = bp__round_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__round_attrs), .attr_defaults = &bp__round_default_attrs, .ew_op = BP__EW_round
-extern const char *const bp__trunc_in_names[];
+extern const char *const bp__trunc_in_names[], *const bp__trunc_out_names[];
 extern const struct bp__trunc_attrs bp__trunc_default_attrs;
 #define BP__SIGNATURE_trunc \
-    .name = "trunc", .in_names = bp__trunc_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "trunc", .in_names = bp__trunc_in_names, .out_names = bp__trunc_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__trunc_attrs), .attr_defaults = &bp__trunc_default_attrs, .ew_op = BP__EW_trunc
-extern const char *const bp__clamp_in_names[];
+extern const char *const bp__clamp_in_names[], *const bp__clamp_out_names[];
 extern const struct bp__clamp_attrs bp__clamp_default_attrs;
 extern const bp__attr bp__clamp_attr_list[];
 #define BP__SIGNATURE_clamp \
-    .name = "clamp", .in_names = bp__clamp_in_names, .n_in = 1, .n_out = 1, .attrs = bp__clamp_attr_list, .n_attrs = 2, \
+    .name = "clamp", .in_names = bp__clamp_in_names, .out_names = bp__clamp_out_names, .n_in = 1, .n_out = 1, .attrs = bp__clamp_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__clamp_attrs), .attr_defaults = &bp__clamp_default_attrs, .ew_op = BP__EW_clamp
-extern const char *const bp__nan_to_num_in_names[];
+extern const char *const bp__nan_to_num_in_names[], *const bp__nan_to_num_out_names[];
 extern const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs;
 #define BP__SIGNATURE_nan_to_num \
-    .name = "nan_to_num", .in_names = bp__nan_to_num_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "nan_to_num", .in_names = bp__nan_to_num_in_names, .out_names = bp__nan_to_num_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__nan_to_num_attrs), .attr_defaults = &bp__nan_to_num_default_attrs, .ew_op = BP__EW_nan_to_num
-extern const char *const bp__exp_in_names[];
+extern const char *const bp__exp_in_names[], *const bp__exp_out_names[];
 extern const struct bp__exp_attrs bp__exp_default_attrs;
 #define BP__SIGNATURE_exp \
-    .name = "exp", .in_names = bp__exp_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "exp", .in_names = bp__exp_in_names, .out_names = bp__exp_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__exp_attrs), .attr_defaults = &bp__exp_default_attrs, .ew_op = BP__EW_exp
-extern const char *const bp__exp2_in_names[];
+extern const char *const bp__exp2_in_names[], *const bp__exp2_out_names[];
 extern const struct bp__exp2_attrs bp__exp2_default_attrs;
 #define BP__SIGNATURE_exp2 \
-    .name = "exp2", .in_names = bp__exp2_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "exp2", .in_names = bp__exp2_in_names, .out_names = bp__exp2_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__exp2_attrs), .attr_defaults = &bp__exp2_default_attrs, .ew_op = BP__EW_exp2
-extern const char *const bp__expm1_in_names[];
+extern const char *const bp__expm1_in_names[], *const bp__expm1_out_names[];
 extern const struct bp__expm1_attrs bp__expm1_default_attrs;
 #define BP__SIGNATURE_expm1 \
-    .name = "expm1", .in_names = bp__expm1_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "expm1", .in_names = bp__expm1_in_names, .out_names = bp__expm1_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__expm1_attrs), .attr_defaults = &bp__expm1_default_attrs, .ew_op = BP__EW_expm1
-extern const char *const bp__log_in_names[];
+extern const char *const bp__log_in_names[], *const bp__log_out_names[];
 extern const struct bp__log_attrs bp__log_default_attrs;
 #define BP__SIGNATURE_log \
-    .name = "log", .in_names = bp__log_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "log", .in_names = bp__log_in_names, .out_names = bp__log_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__log_attrs), .attr_defaults = &bp__log_default_attrs, .ew_op = BP__EW_log
-extern const char *const bp__log2_in_names[];
+extern const char *const bp__log2_in_names[], *const bp__log2_out_names[];
 extern const struct bp__log2_attrs bp__log2_default_attrs;
 #define BP__SIGNATURE_log2 \
-    .name = "log2", .in_names = bp__log2_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "log2", .in_names = bp__log2_in_names, .out_names = bp__log2_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__log2_attrs), .attr_defaults = &bp__log2_default_attrs, .ew_op = BP__EW_log2
-extern const char *const bp__log10_in_names[];
+extern const char *const bp__log10_in_names[], *const bp__log10_out_names[];
 extern const struct bp__log10_attrs bp__log10_default_attrs;
 #define BP__SIGNATURE_log10 \
-    .name = "log10", .in_names = bp__log10_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "log10", .in_names = bp__log10_in_names, .out_names = bp__log10_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__log10_attrs), .attr_defaults = &bp__log10_default_attrs, .ew_op = BP__EW_log10
-extern const char *const bp__logit_in_names[];
+extern const char *const bp__logit_in_names[], *const bp__logit_out_names[];
 extern const struct bp__logit_attrs bp__logit_default_attrs;
 extern const bp__attr bp__logit_attr_list[];
 #define BP__SIGNATURE_logit \
-    .name = "logit", .in_names = bp__logit_in_names, .n_in = 1, .n_out = 1, .attrs = bp__logit_attr_list, .n_attrs = 1, \
+    .name = "logit", .in_names = bp__logit_in_names, .out_names = bp__logit_out_names, .n_in = 1, .n_out = 1, .attrs = bp__logit_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__logit_attrs), .attr_defaults = &bp__logit_default_attrs, .ew_op = BP__EW_logit
-extern const char *const bp__log1p_in_names[];
+extern const char *const bp__log1p_in_names[], *const bp__log1p_out_names[];
 extern const struct bp__log1p_attrs bp__log1p_default_attrs;
 #define BP__SIGNATURE_log1p \
-    .name = "log1p", .in_names = bp__log1p_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "log1p", .in_names = bp__log1p_in_names, .out_names = bp__log1p_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__log1p_attrs), .attr_defaults = &bp__log1p_default_attrs, .ew_op = BP__EW_log1p
-extern const char *const bp__sin_in_names[];
+extern const char *const bp__sin_in_names[], *const bp__sin_out_names[];
 extern const struct bp__sin_attrs bp__sin_default_attrs;
 #define BP__SIGNATURE_sin \
-    .name = "sin", .in_names = bp__sin_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sin", .in_names = bp__sin_in_names, .out_names = bp__sin_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sin_attrs), .attr_defaults = &bp__sin_default_attrs, .ew_op = BP__EW_sin
-extern const char *const bp__cos_in_names[];
+extern const char *const bp__cos_in_names[], *const bp__cos_out_names[];
 extern const struct bp__cos_attrs bp__cos_default_attrs;
 #define BP__SIGNATURE_cos \
-    .name = "cos", .in_names = bp__cos_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "cos", .in_names = bp__cos_in_names, .out_names = bp__cos_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__cos_attrs), .attr_defaults = &bp__cos_default_attrs, .ew_op = BP__EW_cos
-extern const char *const bp__tan_in_names[];
+extern const char *const bp__tan_in_names[], *const bp__tan_out_names[];
 extern const struct bp__tan_attrs bp__tan_default_attrs;
 #define BP__SIGNATURE_tan \
-    .name = "tan", .in_names = bp__tan_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "tan", .in_names = bp__tan_in_names, .out_names = bp__tan_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__tan_attrs), .attr_defaults = &bp__tan_default_attrs, .ew_op = BP__EW_tan
-extern const char *const bp__asin_in_names[];
+extern const char *const bp__asin_in_names[], *const bp__asin_out_names[];
 extern const struct bp__asin_attrs bp__asin_default_attrs;
 #define BP__SIGNATURE_asin \
-    .name = "asin", .in_names = bp__asin_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "asin", .in_names = bp__asin_in_names, .out_names = bp__asin_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__asin_attrs), .attr_defaults = &bp__asin_default_attrs, .ew_op = BP__EW_asin
-extern const char *const bp__acos_in_names[];
+extern const char *const bp__acos_in_names[], *const bp__acos_out_names[];
 extern const struct bp__acos_attrs bp__acos_default_attrs;
 #define BP__SIGNATURE_acos \
-    .name = "acos", .in_names = bp__acos_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "acos", .in_names = bp__acos_in_names, .out_names = bp__acos_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__acos_attrs), .attr_defaults = &bp__acos_default_attrs, .ew_op = BP__EW_acos
-extern const char *const bp__atan_in_names[];
+extern const char *const bp__atan_in_names[], *const bp__atan_out_names[];
 extern const struct bp__atan_attrs bp__atan_default_attrs;
 #define BP__SIGNATURE_atan \
-    .name = "atan", .in_names = bp__atan_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "atan", .in_names = bp__atan_in_names, .out_names = bp__atan_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__atan_attrs), .attr_defaults = &bp__atan_default_attrs, .ew_op = BP__EW_atan
-extern const char *const bp__sinh_in_names[];
+extern const char *const bp__sinh_in_names[], *const bp__sinh_out_names[];
 extern const struct bp__sinh_attrs bp__sinh_default_attrs;
 #define BP__SIGNATURE_sinh \
-    .name = "sinh", .in_names = bp__sinh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sinh", .in_names = bp__sinh_in_names, .out_names = bp__sinh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sinh_attrs), .attr_defaults = &bp__sinh_default_attrs, .ew_op = BP__EW_sinh
-extern const char *const bp__cosh_in_names[];
+extern const char *const bp__cosh_in_names[], *const bp__cosh_out_names[];
 extern const struct bp__cosh_attrs bp__cosh_default_attrs;
 #define BP__SIGNATURE_cosh \
-    .name = "cosh", .in_names = bp__cosh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "cosh", .in_names = bp__cosh_in_names, .out_names = bp__cosh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__cosh_attrs), .attr_defaults = &bp__cosh_default_attrs, .ew_op = BP__EW_cosh
-extern const char *const bp__tanh_in_names[];
+extern const char *const bp__tanh_in_names[], *const bp__tanh_out_names[];
 extern const struct bp__tanh_attrs bp__tanh_default_attrs;
 #define BP__SIGNATURE_tanh \
-    .name = "tanh", .in_names = bp__tanh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "tanh", .in_names = bp__tanh_in_names, .out_names = bp__tanh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__tanh_attrs), .attr_defaults = &bp__tanh_default_attrs, .ew_op = BP__EW_tanh
-extern const char *const bp__asinh_in_names[];
+extern const char *const bp__asinh_in_names[], *const bp__asinh_out_names[];
 extern const struct bp__asinh_attrs bp__asinh_default_attrs;
 #define BP__SIGNATURE_asinh \
-    .name = "asinh", .in_names = bp__asinh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "asinh", .in_names = bp__asinh_in_names, .out_names = bp__asinh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__asinh_attrs), .attr_defaults = &bp__asinh_default_attrs, .ew_op = BP__EW_asinh
-extern const char *const bp__acosh_in_names[];
+extern const char *const bp__acosh_in_names[], *const bp__acosh_out_names[];
 extern const struct bp__acosh_attrs bp__acosh_default_attrs;
 #define BP__SIGNATURE_acosh \
-    .name = "acosh", .in_names = bp__acosh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "acosh", .in_names = bp__acosh_in_names, .out_names = bp__acosh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__acosh_attrs), .attr_defaults = &bp__acosh_default_attrs, .ew_op = BP__EW_acosh
-extern const char *const bp__atanh_in_names[];
+extern const char *const bp__atanh_in_names[], *const bp__atanh_out_names[];
 extern const struct bp__atanh_attrs bp__atanh_default_attrs;
 #define BP__SIGNATURE_atanh \
-    .name = "atanh", .in_names = bp__atanh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "atanh", .in_names = bp__atanh_in_names, .out_names = bp__atanh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__atanh_attrs), .attr_defaults = &bp__atanh_default_attrs, .ew_op = BP__EW_atanh
-extern const char *const bp__sinc_in_names[];
+extern const char *const bp__sinc_in_names[], *const bp__sinc_out_names[];
 extern const struct bp__sinc_attrs bp__sinc_default_attrs;
 #define BP__SIGNATURE_sinc \
-    .name = "sinc", .in_names = bp__sinc_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sinc", .in_names = bp__sinc_in_names, .out_names = bp__sinc_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sinc_attrs), .attr_defaults = &bp__sinc_default_attrs, .ew_op = BP__EW_sinc
-extern const char *const bp__erf_in_names[];
+extern const char *const bp__erf_in_names[], *const bp__erf_out_names[];
 extern const struct bp__erf_attrs bp__erf_default_attrs;
 #define BP__SIGNATURE_erf \
-    .name = "erf", .in_names = bp__erf_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "erf", .in_names = bp__erf_in_names, .out_names = bp__erf_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__erf_attrs), .attr_defaults = &bp__erf_default_attrs, .ew_op = BP__EW_erf
-extern const char *const bp__erfc_in_names[];
+extern const char *const bp__erfc_in_names[], *const bp__erfc_out_names[];
 extern const struct bp__erfc_attrs bp__erfc_default_attrs;
 #define BP__SIGNATURE_erfc \
-    .name = "erfc", .in_names = bp__erfc_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "erfc", .in_names = bp__erfc_in_names, .out_names = bp__erfc_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__erfc_attrs), .attr_defaults = &bp__erfc_default_attrs, .ew_op = BP__EW_erfc
-extern const char *const bp__lgamma_in_names[];
+extern const char *const bp__lgamma_in_names[], *const bp__lgamma_out_names[];
 extern const struct bp__lgamma_attrs bp__lgamma_default_attrs;
 #define BP__SIGNATURE_lgamma \
-    .name = "lgamma", .in_names = bp__lgamma_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "lgamma", .in_names = bp__lgamma_in_names, .out_names = bp__lgamma_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__lgamma_attrs), .attr_defaults = &bp__lgamma_default_attrs, .ew_op = BP__EW_lgamma
-extern const char *const bp__digamma_in_names[];
+extern const char *const bp__digamma_in_names[], *const bp__digamma_out_names[];
 extern const struct bp__digamma_attrs bp__digamma_default_attrs;
 #define BP__SIGNATURE_digamma \
-    .name = "digamma", .in_names = bp__digamma_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "digamma", .in_names = bp__digamma_in_names, .out_names = bp__digamma_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__digamma_attrs), .attr_defaults = &bp__digamma_default_attrs, .ew_op = BP__EW_digamma
-extern const char *const bp__polygamma_in_names[];
+extern const char *const bp__polygamma_in_names[], *const bp__polygamma_out_names[];
 extern const struct bp__polygamma_attrs bp__polygamma_default_attrs;
 extern const bp__attr bp__polygamma_attr_list[];
 #define BP__SIGNATURE_polygamma \
-    .name = "polygamma", .in_names = bp__polygamma_in_names, .n_in = 1, .n_out = 1, .attrs = bp__polygamma_attr_list, .n_attrs = 1, \
+    .name = "polygamma", .in_names = bp__polygamma_in_names, .out_names = bp__polygamma_out_names, .n_in = 1, .n_out = 1, .attrs = bp__polygamma_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__polygamma_attrs), .attr_defaults = &bp__polygamma_default_attrs, .ew_op = BP__EW_polygamma
-extern const char *const bp__relu_in_names[];
+extern const char *const bp__relu_in_names[], *const bp__relu_out_names[];
 extern const struct bp__relu_attrs bp__relu_default_attrs;
 #define BP__SIGNATURE_relu \
-    .name = "relu", .in_names = bp__relu_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "relu", .in_names = bp__relu_in_names, .out_names = bp__relu_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__relu_attrs), .attr_defaults = &bp__relu_default_attrs, .ew_op = BP__EW_relu
-extern const char *const bp__relu6_in_names[];
+extern const char *const bp__relu6_in_names[], *const bp__relu6_out_names[];
 extern const struct bp__relu6_attrs bp__relu6_default_attrs;
 #define BP__SIGNATURE_relu6 \
-    .name = "relu6", .in_names = bp__relu6_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "relu6", .in_names = bp__relu6_in_names, .out_names = bp__relu6_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__relu6_attrs), .attr_defaults = &bp__relu6_default_attrs, .ew_op = BP__EW_relu6
-extern const char *const bp__leaky_relu_in_names[];
+extern const char *const bp__leaky_relu_in_names[], *const bp__leaky_relu_out_names[];
 extern const struct bp__leaky_relu_attrs bp__leaky_relu_default_attrs;
 extern const bp__attr bp__leaky_relu_attr_list[];
 #define BP__SIGNATURE_leaky_relu \
-    .name = "leaky_relu", .in_names = bp__leaky_relu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__leaky_relu_attr_list, .n_attrs = 1, \
+    .name = "leaky_relu", .in_names = bp__leaky_relu_in_names, .out_names = bp__leaky_relu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__leaky_relu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__leaky_relu_attrs), .attr_defaults = &bp__leaky_relu_default_attrs, .ew_op = BP__EW_leaky_relu
-extern const char *const bp__prelu_in_names[];
+extern const char *const bp__prelu_in_names[], *const bp__prelu_out_names[];
 extern const struct bp__prelu_attrs bp__prelu_default_attrs;
 #define BP__SIGNATURE_prelu \
-    .name = "prelu", .in_names = bp__prelu_in_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "prelu", .in_names = bp__prelu_in_names, .out_names = bp__prelu_out_names, .n_in = 2, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__prelu_attrs), .attr_defaults = &bp__prelu_default_attrs, .ew_op = BP__EW_prelu
-extern const char *const bp__elu_in_names[];
+extern const char *const bp__elu_in_names[], *const bp__elu_out_names[];
 extern const struct bp__elu_attrs bp__elu_default_attrs;
 extern const bp__attr bp__elu_attr_list[];
 #define BP__SIGNATURE_elu \
-    .name = "elu", .in_names = bp__elu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__elu_attr_list, .n_attrs = 1, \
+    .name = "elu", .in_names = bp__elu_in_names, .out_names = bp__elu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__elu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__elu_attrs), .attr_defaults = &bp__elu_default_attrs, .ew_op = BP__EW_elu
-extern const char *const bp__selu_in_names[];
+extern const char *const bp__selu_in_names[], *const bp__selu_out_names[];
 extern const struct bp__selu_attrs bp__selu_default_attrs;
 #define BP__SIGNATURE_selu \
-    .name = "selu", .in_names = bp__selu_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "selu", .in_names = bp__selu_in_names, .out_names = bp__selu_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__selu_attrs), .attr_defaults = &bp__selu_default_attrs, .ew_op = BP__EW_selu
-extern const char *const bp__celu_in_names[];
+extern const char *const bp__celu_in_names[], *const bp__celu_out_names[];
 extern const struct bp__celu_attrs bp__celu_default_attrs;
 extern const bp__attr bp__celu_attr_list[];
 #define BP__SIGNATURE_celu \
-    .name = "celu", .in_names = bp__celu_in_names, .n_in = 1, .n_out = 1, .attrs = bp__celu_attr_list, .n_attrs = 1, \
+    .name = "celu", .in_names = bp__celu_in_names, .out_names = bp__celu_out_names, .n_in = 1, .n_out = 1, .attrs = bp__celu_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__celu_attrs), .attr_defaults = &bp__celu_default_attrs, .ew_op = BP__EW_celu
-extern const char *const bp__gelu_in_names[];
+extern const char *const bp__gelu_in_names[], *const bp__gelu_out_names[];
 extern const struct bp__gelu_attrs bp__gelu_default_attrs;
 #define BP__SIGNATURE_gelu \
-    .name = "gelu", .in_names = bp__gelu_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "gelu", .in_names = bp__gelu_in_names, .out_names = bp__gelu_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__gelu_attrs), .attr_defaults = &bp__gelu_default_attrs, .ew_op = BP__EW_gelu
-extern const char *const bp__gelu_tanh_in_names[];
+extern const char *const bp__gelu_tanh_in_names[], *const bp__gelu_tanh_out_names[];
 extern const struct bp__gelu_tanh_attrs bp__gelu_tanh_default_attrs;
 #define BP__SIGNATURE_gelu_tanh \
-    .name = "gelu_tanh", .in_names = bp__gelu_tanh_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "gelu_tanh", .in_names = bp__gelu_tanh_in_names, .out_names = bp__gelu_tanh_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__gelu_tanh_attrs), .attr_defaults = &bp__gelu_tanh_default_attrs, .ew_op = BP__EW_gelu_tanh
-extern const char *const bp__sigmoid_in_names[];
+extern const char *const bp__sigmoid_in_names[], *const bp__sigmoid_out_names[];
 extern const struct bp__sigmoid_attrs bp__sigmoid_default_attrs;
 #define BP__SIGNATURE_sigmoid \
-    .name = "sigmoid", .in_names = bp__sigmoid_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "sigmoid", .in_names = bp__sigmoid_in_names, .out_names = bp__sigmoid_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__sigmoid_attrs), .attr_defaults = &bp__sigmoid_default_attrs, .ew_op = BP__EW_sigmoid
-extern const char *const bp__log_sigmoid_in_names[];
+extern const char *const bp__log_sigmoid_in_names[], *const bp__log_sigmoid_out_names[];
 extern const struct bp__log_sigmoid_attrs bp__log_sigmoid_default_attrs;
 #define BP__SIGNATURE_log_sigmoid \
-    .name = "log_sigmoid", .in_names = bp__log_sigmoid_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "log_sigmoid", .in_names = bp__log_sigmoid_in_names, .out_names = bp__log_sigmoid_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__log_sigmoid_attrs), .attr_defaults = &bp__log_sigmoid_default_attrs, .ew_op = BP__EW_log_sigmoid
-extern const char *const bp__silu_in_names[];
+extern const char *const bp__silu_in_names[], *const bp__silu_out_names[];
 extern const struct bp__silu_attrs bp__silu_default_attrs;
 #define BP__SIGNATURE_silu \
-    .name = "silu", .in_names = bp__silu_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "silu", .in_names = bp__silu_in_names, .out_names = bp__silu_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__silu_attrs), .attr_defaults = &bp__silu_default_attrs, .ew_op = BP__EW_silu
-extern const char *const bp__mish_in_names[];
+extern const char *const bp__mish_in_names[], *const bp__mish_out_names[];
 extern const struct bp__mish_attrs bp__mish_default_attrs;
 #define BP__SIGNATURE_mish \
-    .name = "mish", .in_names = bp__mish_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "mish", .in_names = bp__mish_in_names, .out_names = bp__mish_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__mish_attrs), .attr_defaults = &bp__mish_default_attrs, .ew_op = BP__EW_mish
-extern const char *const bp__softplus_in_names[];
+extern const char *const bp__softplus_in_names[], *const bp__softplus_out_names[];
 extern const struct bp__softplus_attrs bp__softplus_default_attrs;
 extern const bp__attr bp__softplus_attr_list[];
 #define BP__SIGNATURE_softplus \
-    .name = "softplus", .in_names = bp__softplus_in_names, .n_in = 1, .n_out = 1, .attrs = bp__softplus_attr_list, .n_attrs = 2, \
+    .name = "softplus", .in_names = bp__softplus_in_names, .out_names = bp__softplus_out_names, .n_in = 1, .n_out = 1, .attrs = bp__softplus_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__softplus_attrs), .attr_defaults = &bp__softplus_default_attrs, .ew_op = BP__EW_softplus
-extern const char *const bp__softsign_in_names[];
+extern const char *const bp__softsign_in_names[], *const bp__softsign_out_names[];
 extern const struct bp__softsign_attrs bp__softsign_default_attrs;
 #define BP__SIGNATURE_softsign \
-    .name = "softsign", .in_names = bp__softsign_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "softsign", .in_names = bp__softsign_in_names, .out_names = bp__softsign_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__softsign_attrs), .attr_defaults = &bp__softsign_default_attrs, .ew_op = BP__EW_softsign
-extern const char *const bp__softshrink_in_names[];
+extern const char *const bp__softshrink_in_names[], *const bp__softshrink_out_names[];
 extern const struct bp__softshrink_attrs bp__softshrink_default_attrs;
 extern const bp__attr bp__softshrink_attr_list[];
 #define BP__SIGNATURE_softshrink \
-    .name = "softshrink", .in_names = bp__softshrink_in_names, .n_in = 1, .n_out = 1, .attrs = bp__softshrink_attr_list, .n_attrs = 1, \
+    .name = "softshrink", .in_names = bp__softshrink_in_names, .out_names = bp__softshrink_out_names, .n_in = 1, .n_out = 1, .attrs = bp__softshrink_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__softshrink_attrs), .attr_defaults = &bp__softshrink_default_attrs, .ew_op = BP__EW_softshrink
-extern const char *const bp__hardshrink_in_names[];
+extern const char *const bp__hardshrink_in_names[], *const bp__hardshrink_out_names[];
 extern const struct bp__hardshrink_attrs bp__hardshrink_default_attrs;
 extern const bp__attr bp__hardshrink_attr_list[];
 #define BP__SIGNATURE_hardshrink \
-    .name = "hardshrink", .in_names = bp__hardshrink_in_names, .n_in = 1, .n_out = 1, .attrs = bp__hardshrink_attr_list, .n_attrs = 1, \
+    .name = "hardshrink", .in_names = bp__hardshrink_in_names, .out_names = bp__hardshrink_out_names, .n_in = 1, .n_out = 1, .attrs = bp__hardshrink_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__hardshrink_attrs), .attr_defaults = &bp__hardshrink_default_attrs, .ew_op = BP__EW_hardshrink
-extern const char *const bp__tanhshrink_in_names[];
+extern const char *const bp__tanhshrink_in_names[], *const bp__tanhshrink_out_names[];
 extern const struct bp__tanhshrink_attrs bp__tanhshrink_default_attrs;
 #define BP__SIGNATURE_tanhshrink \
-    .name = "tanhshrink", .in_names = bp__tanhshrink_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "tanhshrink", .in_names = bp__tanhshrink_in_names, .out_names = bp__tanhshrink_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__tanhshrink_attrs), .attr_defaults = &bp__tanhshrink_default_attrs, .ew_op = BP__EW_tanhshrink
-extern const char *const bp__threshold_in_names[];
+extern const char *const bp__threshold_in_names[], *const bp__threshold_out_names[];
 extern const struct bp__threshold_attrs bp__threshold_default_attrs;
 extern const bp__attr bp__threshold_attr_list[];
 #define BP__SIGNATURE_threshold \
-    .name = "threshold", .in_names = bp__threshold_in_names, .n_in = 1, .n_out = 1, .attrs = bp__threshold_attr_list, .n_attrs = 2, \
+    .name = "threshold", .in_names = bp__threshold_in_names, .out_names = bp__threshold_out_names, .n_in = 1, .n_out = 1, .attrs = bp__threshold_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__threshold_attrs), .attr_defaults = &bp__threshold_default_attrs, .ew_op = BP__EW_threshold
-extern const char *const bp__hardtanh_in_names[];
+extern const char *const bp__hardtanh_in_names[], *const bp__hardtanh_out_names[];
 extern const struct bp__hardtanh_attrs bp__hardtanh_default_attrs;
 extern const bp__attr bp__hardtanh_attr_list[];
 #define BP__SIGNATURE_hardtanh \
-    .name = "hardtanh", .in_names = bp__hardtanh_in_names, .n_in = 1, .n_out = 1, .attrs = bp__hardtanh_attr_list, .n_attrs = 2, \
+    .name = "hardtanh", .in_names = bp__hardtanh_in_names, .out_names = bp__hardtanh_out_names, .n_in = 1, .n_out = 1, .attrs = bp__hardtanh_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__hardtanh_attrs), .attr_defaults = &bp__hardtanh_default_attrs, .ew_op = BP__EW_hardtanh
-extern const char *const bp__hardsigmoid_in_names[];
+extern const char *const bp__hardsigmoid_in_names[], *const bp__hardsigmoid_out_names[];
 extern const struct bp__hardsigmoid_attrs bp__hardsigmoid_default_attrs;
 #define BP__SIGNATURE_hardsigmoid \
-    .name = "hardsigmoid", .in_names = bp__hardsigmoid_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "hardsigmoid", .in_names = bp__hardsigmoid_in_names, .out_names = bp__hardsigmoid_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__hardsigmoid_attrs), .attr_defaults = &bp__hardsigmoid_default_attrs, .ew_op = BP__EW_hardsigmoid
-extern const char *const bp__hardswish_in_names[];
+extern const char *const bp__hardswish_in_names[], *const bp__hardswish_out_names[];
 extern const struct bp__hardswish_attrs bp__hardswish_default_attrs;
 #define BP__SIGNATURE_hardswish \
-    .name = "hardswish", .in_names = bp__hardswish_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "hardswish", .in_names = bp__hardswish_in_names, .out_names = bp__hardswish_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__hardswish_attrs), .attr_defaults = &bp__hardswish_default_attrs, .ew_op = BP__EW_hardswish
-extern const char *const bp__squareplus_in_names[];
+extern const char *const bp__squareplus_in_names[], *const bp__squareplus_out_names[];
 extern const struct bp__squareplus_attrs bp__squareplus_default_attrs;
 extern const bp__attr bp__squareplus_attr_list[];
 #define BP__SIGNATURE_squareplus \
-    .name = "squareplus", .in_names = bp__squareplus_in_names, .n_in = 1, .n_out = 1, .attrs = bp__squareplus_attr_list, .n_attrs = 1, \
+    .name = "squareplus", .in_names = bp__squareplus_in_names, .out_names = bp__squareplus_out_names, .n_in = 1, .n_out = 1, .attrs = bp__squareplus_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__squareplus_attrs), .attr_defaults = &bp__squareplus_default_attrs, .ew_op = BP__EW_squareplus
-extern const char *const bp__elliot_in_names[];
+extern const char *const bp__elliot_in_names[], *const bp__elliot_out_names[];
 extern const struct bp__elliot_attrs bp__elliot_default_attrs;
 #define BP__SIGNATURE_elliot \
-    .name = "elliot", .in_names = bp__elliot_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "elliot", .in_names = bp__elliot_in_names, .out_names = bp__elliot_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__elliot_attrs), .attr_defaults = &bp__elliot_default_attrs, .ew_op = BP__EW_elliot
-extern const char *const bp__gaussian_in_names[];
+extern const char *const bp__gaussian_in_names[], *const bp__gaussian_out_names[];
 extern const struct bp__gaussian_attrs bp__gaussian_default_attrs;
 #define BP__SIGNATURE_gaussian \
-    .name = "gaussian", .in_names = bp__gaussian_in_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
+    .name = "gaussian", .in_names = bp__gaussian_in_names, .out_names = bp__gaussian_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__gaussian_attrs), .attr_defaults = &bp__gaussian_default_attrs, .ew_op = BP__EW_gaussian
 
 /* Rows of elementwise.def without any gradient. */

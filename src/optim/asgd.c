@@ -4,7 +4,7 @@
 
 void bp__optimizer_asgd(bp__update *u) {
     double lambd = bp__num(u, "lambd");
-    bp_value eta_old = bp__counter(u, "eta", bp__num(u, "lr")), mu_old = bp__counter(u, "mu", 1);
+    bp_value eta_old = bp__counter(u, "eta", u->start_lr), mu_old = bp__counter(u, "mu", 1);
     bp_value slowed = bp_add(u->one, bp_mul(bp_mul(bp__f64(u, lambd), u->lr), u->t));
     bp_value keep = bp_sub(u->one, bp_mul(bp__f64(u, lambd), eta_old)), rate = bp_neg(eta_old);
     for (int i = 0; i < u->n; i++) {

@@ -1,20 +1,8 @@
-/* The table of optimisers, reading a choice, and what all of them share. */
+/* Building the update: which group a parameter is in, and one bp__update for each group. */
 #include "optim/optimizers.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define OPTIMIZER(name, build, help, ...) static const bp__key keys_##name[] = {__VA_ARGS__};
-#include "optim/optimizers.def"
-#undef OPTIMIZER
-
-#define OPTIMIZER(name_, build_, help_, ...) \
-    {.name = #name_, .main = "lr", .help = (help_), .keys = keys_##name_, .n_keys = (int)BP__COUNT(keys_##name_)},
-static const bp__kind kinds[] = {
-#include "optim/optimizers.def"
-};
-#undef OPTIMIZER
 
 #define OPTIMIZER(name, build, help, ...) build,
 static bp__optimizer_fn *const builders[] = {
@@ -22,93 +10,200 @@ static bp__optimizer_fn *const builders[] = {
 };
 #undef OPTIMIZER
 
-const char *bp__optimizer_kind(int index, const char **help) {
-    if (index < 0 || index >= BP__COUNT(kinds)) return NULL;
-    if (help) *help = kinds[index].help;
-    return kinds[index].name;
+bp_status bp__optimizer_check(bp_context *ctx, const char *file, const bp__tree *tree, double *lr) {
+    bp__optimizer_plan plan;
+    bp_status status = bp__optimizer_read(&plan, ctx, file, tree);
+    if (status == BP_OK) *lr = bp__choice_option(&plan.groups[0].choice, "lr")->number;
+    bp__optimizer_plan_free(&plan);
+    return status;
 }
 
-/* What bounds of single keys cannot say. */
-static bp_status check_together(const bp__choice_reader *r, const bp__tree *tree, const bp__choice *c) {
-    if (strcmp(c->kind->name, "sgd") == 0 && bp__choice_option(c, "nesterov")->boolean &&
-        (bp__choice_option(c, "momentum")->number <= 0 || bp__choice_option(c, "dampening")->number != 0))
-        return bp__choice_fail(r, tree, "`nesterov` needs a `momentum` above 0 and no `dampening`");
-    if (strcmp(c->kind->name, "rprop") == 0) {
-        const bp__option *etas = bp__choice_option(c, "etas"), *sizes = bp__choice_option(c, "step_sizes");
-        if (!(0 < etas->number && etas->number < 1 && 1 < etas->number2))
-            return bp__choice_fail(r, etas->tree, "`etas` must be a number between 0 and 1 and one above 1, as in [0.5, 1.2]");
-        if (sizes->number > sizes->number2)
-            return bp__choice_fail(r, sizes->tree,
-                                   "`step_sizes` are the smallest and the largest: the first must not be above the second");
+/* Where each parameter belongs. */
+typedef struct places {
+    int *group, *layer; /* [n]; layers are numbered in order of their first parameter */
+    int n_layers;
+    bp_value *params, *grads; /* [n]: those of the group being built */
+} places;
+
+static int group_of(const bp__optimizer_plan *plan, bp_value parameter) { /* the first whose pattern matches */
+    for (int64_t k = 1; k < plan->n; k++)
+        if (bp__name_matches(plan->groups[k].match, parameter)) return (int)k;
+    return 0;
+}
+
+static void place(const bp__optimizer_plan *plan, const bp_value *params, int n, places *at) {
+    for (int i = 0; i < n; i++) {
+        at->group[i] = group_of(plan, params[i]);
+        at->layer[i] = at->n_layers;
+        for (int j = 0; j < i; j++)
+            if (bp__same_layer(params[i], params[j])) at->layer[i] = at->layer[j];
+        if (at->layer[i] == at->n_layers) at->n_layers++;
+    }
+}
+
+/* A pattern that takes no parameter is a mistake: it is said with the names there are. */
+static bp_status check_used(const bp__optimizer_plan *plan, const bp_value *params, int n, const places *at) {
+    for (int64_t k = 1; k < plan->n; k++) {
+        bool used = false;
+        char names[200] = "";
+        for (int i = 0; i < n; i++) {
+            size_t length = strlen(names);
+            used = used || at->group[i] == (int)k;
+            snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "", bp__parameter_name(params[i]));
+        }
+        bp__where where = {.code = "bad_value", .file = plan->file, .line = plan->groups[k].choice.line};
+        if (!used)
+            return bp__fail_at(plan->ctx, BP_CONFIG, where,
+                               "optimizer.groups.%lld: `match: %.60s` takes no parameter that an earlier group has not; the "
+                               "parameters are %s",
+                               (long long)k - 1, plan->groups[k].match, names);
     }
     return BP_OK;
 }
 
-static bp_status read_choice(bp_context *ctx, const char *file, const bp__tree *tree, bp__choice *out) {
-    const bp__tree adam = {.kind = BP__TEXT, .text = (char *)(uintptr_t) "adam"};
-    bp__choice_reader r = {
-        .ctx = ctx, .file = file, .what = "optimizer", .where = "optimizer", .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
-    BP_TRY(bp__choice_read(&r, tree && tree->kind != BP__NULL ? tree : &adam, out));
-    return check_together(&r, tree, out);
+/* The rate of a group follows the schedule: its own, times what the schedule has made of the first one; a layer's is less by
+   layer_decay for every layer behind it (Clark et al., "ELECTRA", 2020). */
+static void set_rate(bp__update *u, const bp__optimizer_plan *plan, int64_t group, int behind) {
+    const bp__choice *common = &plan->groups[0].choice;
+    double base = bp__choice_option(common, "lr")->number, decay = bp__choice_option(common, "layer_decay")->number;
+    u->start_lr = bp__choice_option(&plan->groups[group].choice, "lr")->number;
+    for (int i = 0; i < behind; i++) u->start_lr *= decay;
+    if (u->start_lr != base) u->lr = bp_mul(u->lr, bp__f64(u, u->start_lr / base));
 }
 
-bp_status bp__optimizer_check(bp_context *ctx, const char *file, const bp__tree *tree, double *lr) {
-    bp__choice choice;
-    BP_TRY(read_choice(ctx, file, tree, &choice));
-    *lr = bp__choice_option(&choice, "lr")->number;
-    return BP_OK;
+/* The number of a key, 0 where there is none. */
+static double number_of(const bp__choice *c, const char *key) {
+    for (int i = 0; i < c->kind->n_keys; i++)
+        if (strcmp(c->kind->keys[i].name, key) == 0) return bp__choice_option(c, key)->number;
+    return 0;
+}
+
+static void build_groups(const bp__optimizer_plan *plan, const bp__update *common, places *at) {
+    bool by_layer = bp__choice_option(&plan->groups[0].choice, "layer_decay")->number != 1;
+    int number = 0;
+    for (int64_t k = 0; k < plan->n; k++)
+        for (int layer = 0; layer < (by_layer ? at->n_layers : 1); layer++) {
+            bp__update u = *common;
+            u.params = at->params;
+            u.grads = at->grads;
+            u.choice = &plan->groups[k].choice;
+            u.n = 0;
+            for (int i = 0; i < common->n; i++)
+                if (at->group[i] == (int)k && (!by_layer || at->layer[i] == layer)) {
+                    at->params[u.n] = common->params[i];
+                    at->grads[u.n++] = common->grads[i];
+                }
+            if (u.n == 0 || plan->groups[k].freeze) continue;
+            u.group = number++;
+            /* A group with a number of its own keeps it, whatever a schedule does. */
+            if (number_of(u.choice, "weight_decay") != number_of(&plan->groups[0].choice, "weight_decay")) u.decay = BP_NONE;
+            set_rate(&u, plan, k, by_layer ? at->n_layers - 1 - layer : 0);
+            bp__optimizer_update(&u, at->grads, builders[u.choice->index]);
+        }
+}
+
+static bp_status build(const bp__optimizer_plan *plan, bp__update *u) {
+    bp_context *ctx = plan->ctx;
+    size_t n = (size_t)u->n + 1;
+    places at = {.group = bp__zalloc(ctx, sizeof(int) * n), .layer = bp__zalloc(ctx, sizeof(int) * n)};
+    at.params = bp__zalloc(ctx, sizeof(bp_value) * n);
+    at.grads = bp__zalloc(ctx, sizeof(bp_value) * n);
+    bp_status status = BP_OK;
+    if (!at.group || !at.layer || !at.params || !at.grads) {
+        status = bp__out_of_memory(ctx, 0);
+    } else {
+        place(plan, u->params, u->n, &at);
+        status = check_used(plan, u->params, u->n, &at);
+    }
+    if (status == BP_OK) build_groups(plan, u, &at);
+    bp__free(ctx, at.group);
+    bp__free(ctx, at.layer);
+    bp__free(ctx, at.params);
+    bp__free(ctx, at.grads);
+    return status;
 }
 
 bp_status bp__optimizer_build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_value *params, const bp_value *grads,
                               int n) {
-    bp__choice choice;
-    BP_TRY(read_choice(g->ctx, NULL, tree, &choice));
-    const char *scope = bp__graph_scope(g, "optimizer");
-    bp__update u = {.g = g, .choice = &choice, .lr = lr, .params = params, .grads = grads, .n = n};
-    u.one = bp_number(g, BP_F64, 1);
-    u.before = bp_variable(g, "optimizer/step", BP_F64, bp_shape(0), bp_zeros());
-    u.t = bp_add(u.before, u.one);
-    builders[choice.index](&u);
-    bp_assign(u.before, u.t);
-    bp__graph_scope(g, scope);
-    return g->status;
+    const bp__moving moving = {.lr = lr, .loss = BP_NONE, .momentum = BP_NONE, .weight_decay = BP_NONE};
+    return bp__optimizer_build_for(g, tree, &moving, params, grads, n);
 }
 
-bp_value bp__power(const bp__update *u, double base, bp_value exponent) { return bp_pow(bp__f64(u, base), exponent); }
+/* A schedule for a number that the optimiser does not have would be a silent mistake. */
+static bp_status check_moved(const bp__optimizer_plan *plan, const bp__moving *m, bool momentum, bool decay) {
+    const char *name = plan->groups[0].choice.kind->name;
+    if (m->momentum.graph && !momentum)
+        return bp__fail_at(
+            plan->ctx, BP_CONFIG,
+            (bp__where){.code = "no_such_number", .hint = "set cycle_momentum: false, or take sgd, rmsprop, adam or adamw"},
+            "the optimizer %s has no momentum that a schedule could move", name);
+    if (m->weight_decay.graph && !decay)
+        return bp__fail_at(plan->ctx, BP_CONFIG, (bp__where){.code = "no_such_number", .hint = "take sgd, adam or adamw"},
+                           "the optimizer %s has no weight_decay that a schedule could move", name);
+    return BP_OK;
+}
 
-bp_value bp__as(bp__update *u, bp_value scalar, bp_value like) {
-    bp_dtype dtype = bp_value_dtype(like);
-    if (dtype == BP_F64 || scalar.node < 0) return scalar;
-    for (int i = 0; i < u->n_cast; i++)
-        if (u->cast_of[i].node == scalar.node && bp_value_dtype(u->cast[i]) == dtype) return u->cast[i];
-    bp_value y = bp_cast(scalar, dtype);
-    if (u->n_cast < (int)BP__COUNT(u->cast)) {
-        u->cast_of[u->n_cast] = scalar;
-        u->cast[u->n_cast++] = y;
+double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *key) {
+    bp__optimizer_plan plan;
+    double v = 0;
+    if (bp__optimizer_read(&plan, ctx, NULL, tree) == BP_OK) {
+        v = number_of(&plan.groups[0].choice, key);
+        if (v == 0 && strcmp(key, "momentum") == 0) v = number_of(&plan.groups[0].choice, "betas");
     }
-    return y;
+    bp__optimizer_plan_free(&plan);
+    return v;
 }
 
-bp_value bp__moment(bp__update *u, int i, const char *role, bp_init init) {
-    char name[512];
-    bp_value p = u->params[i];
-    if (bp_is_bad(p)) return p;
-    snprintf(name, sizeof name, "optimizer/%s/%s", u->g->nodes[p.node].name, role);
-    return bp_variable(u->g, name, bp_value_dtype(p), bp_value_dims(p), init);
+bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__moving *moving, const bp_value *params,
+                                  const bp_value *grads, int n) {
+    bp__optimizer_plan plan;
+    bp_status status = bp__optimizer_read(&plan, g->ctx, NULL, tree);
+    if (status == BP_OK && n > 0) {
+        const char *scope = bp__graph_scope(g, "optimizer");
+        bool momentum = false, decay = false;
+        bp__update u = {.g = g,
+                        .lr = moving->lr,
+                        .loss = moving->loss,
+                        .momentum = moving->momentum,
+                        .decay = moving->weight_decay,
+                        .takes_momentum = &momentum,
+                        .takes_decay = &decay,
+                        .params = params,
+                        .grads = grads,
+                        .n = n};
+        u.one = bp_number(g, BP_F64, 1);
+        u.before = bp_variable(g, "optimizer/step", BP_F64, bp_shape(0), bp_zeros());
+        u.t = bp_add(u.before, u.one);
+        u.first = bp_eq(u.before, bp_number(g, BP_F64, 0));
+        status = build(&plan, &u);
+        if (status == BP_OK) status = check_moved(&plan, moving, momentum, decay);
+        bp_assign(u.before, u.t);
+        bp__graph_scope(g, scope);
+    }
+    bp__optimizer_plan_free(&plan);
+    return status != BP_OK ? status : g->status;
 }
 
-bp_value bp__counter(bp__update *u, const char *role, double start) {
-    char name[128];
-    snprintf(name, sizeof name, "optimizer/%s", role);
-    return bp_variable(u->g, name, BP_F64, bp_shape(0), bp_filled(start));
+static bp_value find_variable(bp_graph *g, const char *name) {
+    for (int64_t i = 0; i < g->n_variables; i++)
+        if (strcmp(g->variables[i].name, name) == 0) return bp__value(g, g->variables[i].value);
+    return BP_NONE;
 }
 
-bp_value bp__gradient_of(bp__update *u, int i, double decay) {
-    bp_value g = u->grads[i];
-    if (bp__yes(u, "maximize")) g = bp_neg(g);
-    return decay != 0 ? bp_add(g, bp__mul_k(u->params[i], decay)) : g;
-}
-
-bp_value bp__decayed(bp_value v, double decay, bp_value a, bp_value b) {
-    return bp_add(bp__mul_k(v, decay), bp_mul(bp__mul_k(a, 1 - decay), b));
+bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_value *params, bp_value *values, int n) {
+    bp__optimizer_plan plan;
+    bp_status status = bp__optimizer_read(&plan, g->ctx, NULL, tree);
+    bp_value step = find_variable(g, "optimizer/step");
+    for (int i = 0; i < n && status == BP_OK; i++) {
+        char name[512];
+        values[i] = params[i];
+        const bp__choice *c = &plan.groups[group_of(&plan, params[i])].choice;
+        if (strncmp(c->kind->name, "schedule_free_", 14) != 0 || !step.graph) continue;
+        const bp__option *b1 = bp__choice_option(c, strcmp(c->kind->name, "schedule_free_sgd") == 0 ? "momentum" : "betas");
+        snprintf(name, sizeof name, "optimizer/%s/z", bp__parameter_name(params[i]));
+        bp_value z = find_variable(g, name), begun = bp_cast(step, bp_value_dtype(params[i]));
+        if (z.graph) values[i] = bp_where(begun, bp__schedule_free_x(params[i], z, b1->number), params[i]);
+    }
+    bp__optimizer_plan_free(&plan);
+    return status != BP_OK ? status : g->status;
 }

@@ -14,9 +14,9 @@ void bp__optimizer_rmsprop(bp__update *u) {
             spread = bp_sub(v, bp_mul(mean, mean));
         }
         bp_value denominator = bp__add_k(bp_sqrt(spread), eps);
-        if (momentum > 0) {
+        if (momentum > 0 || u->momentum.graph) {
             bp_value old = bp__moment(u, i, "momentum_buffer", bp_zeros());
-            bp_value buffer = bp_add(bp__mul_k(old, momentum), bp_div(g, denominator));
+            bp_value buffer = bp_add(bp__times_momentum(u, old, momentum), bp_div(g, denominator));
             bp_assign(old, buffer);
             bp_assign(p, bp_add(p, bp_mul(bp__as(u, rate, p), buffer)));
         } else {

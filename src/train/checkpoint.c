@@ -104,6 +104,8 @@ static bp_status put_epochs(bp__loop *l, bp__tree *t) {
         BP_TRY(put_fields(ctx, one, f, 4));
         BP_TRY(put_scores(ctx, one, "train", &e->train));
         BP_TRY(put_scores(ctx, one, "validation", &e->validation));
+        BP_TRY(put_scores(ctx, one, "average", &e->average));
+        BP_TRY(bp__put(ctx, one, "by_average", bp__tree_bool(ctx, e->by_average), NULL));
     }
     return BP_OK;
 }
@@ -123,7 +125,7 @@ static bp_status describe(bp__loop *l, bp__tree *t) {
     BP_TRY(bp__put_text(ctx, t, "version", BP_VERSION));
     BP_TRY(bp__put_text(ctx, t, "data_sha256", run->d->data->train.sha256));
     BP_TRY(bp__put_int(ctx, t, "events_bytes", (int64_t)run->events.size));
-    BP_TRY(bp__put_int(ctx, t, "schedule_ticks", run->d->schedule_ticks));
+    BP_TRY(bp__put_int(ctx, t, "schedule_steps", run->d->schedule_steps));
     BP_TRY(bp__put_text(ctx, t, "start_time", run->start_time));
     BP_TRY(bp__put_copy(ctx, t, "command", run->command, NULL));
     return put_epochs(l, t);
@@ -284,6 +286,9 @@ static bp_status read_epochs(bp__loop *l, const bp__tree *list) {
         get_fields(c, f, 4);
         get_scores(bp__tree_get(c, "train"), &e->train);
         get_scores(bp__tree_get(c, "validation"), &e->validation);
+        get_scores(bp__tree_get(c, "average"), &e->average);
+        const bp__tree *by = bp__tree_get(c, "by_average");
+        e->by_average = by && by->boolean;
     }
     return BP_OK;
 }
@@ -318,7 +323,7 @@ static bp_status read_within_epoch(bp__loop *l, const bp__st_file *f) {
 
 static bp_status restore(bp__loop *l, const bp__st_file *f, const bp__tree *t, const char *folder) {
     bp_run *run = l->run;
-    const bp__tree *sha = bp__tree_get(t, "data_sha256"), *ticks = bp__tree_get(t, "schedule_ticks");
+    const bp__tree *sha = bp__tree_get(t, "data_sha256"), *length = bp__tree_get(t, "schedule_steps");
     if (!sha || sha->kind != BP__TEXT || strcmp(sha->text, run->d->data->train.sha256) != 0)
         return bp__fail_at(run->ctx, BP_DATA,
                            (bp__where){.code = "data_changed", .file = run->d->s.data.train.path, .hint = "train anew"},
@@ -341,8 +346,7 @@ static bp_status restore(bp__loop *l, const bp__st_file *f, const bp__tree *t, c
     const bp__tree *events = bp__tree_get(t, "events_bytes"), *start = bp__tree_get(t, "start_time");
     BP_TRY(read_events(l, folder, events ? events->integer : 0));
     if (start && start->text) snprintf(run->start_time, sizeof run->start_time, "%s", start->text);
-    if (ticks && ticks->integer > 0 && bp__schedule_needs_length(run->d->rate))
-        bp__schedule_set_length(run->d->rate, ticks->integer);
+    if (length && length->integer > 0) bp__decided_set_length(run->d, length->integer);
     const bp__tree *command = bp__tree_get(t, "command");
     bp__tree *copy = command && command->kind == BP__LIST ? bp__tree_copy(run->ctx, command) : bp__tree_new(run->ctx, BP__LIST);
     if (!copy) return bp__out_of_memory(run->ctx, 0);

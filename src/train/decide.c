@@ -168,6 +168,10 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
     BP_TRY(bp__put(ctx, train, "shuffle", bp__tree_bool(ctx, s->shuffle), NULL));
     if (s->clip_norm > 0) BP_TRY(bp__put_number(ctx, train, "clip_norm", s->clip_norm));
     if (s->clip_value > 0) BP_TRY(bp__put_number(ctx, train, "clip_value", s->clip_value));
+    static const char *const whose[] = {"model", "layer", "parameter"};
+    if (s->clip_per != BP__CLIP_MODEL) BP_TRY(bp__put_text(ctx, train, "clip_norm_per", whose[s->clip_per]));
+    if (s->clip_adaptive > 0) BP_TRY(bp__put_number(ctx, train, "clip_adaptive", s->clip_adaptive));
+    if (s->average) BP_TRY(bp__put_copy(ctx, train, "average", s->average, NULL));
     if (validation || s->has_stopping) {
         bp__tree *stop = bp__tree_new(ctx, BP__MAP);
         if (!stop) return bp__out_of_memory(ctx, 0);
@@ -232,7 +236,10 @@ static bp_status fill_choices(bp__decided *d) {
         BP_TRY(bp__put_number(ctx, keys, "lr", s->lr));
     }
     d->optimizer = bp__tree_get(d->resolved, "optimizer");
+    if (s->init) BP_TRY(bp__put_copy(ctx, d->resolved, "init", s->init, NULL));
     if (s->schedule) BP_TRY(bp__put_copy(ctx, d->resolved, "schedule", s->schedule, NULL));
+    if (s->schedules) BP_TRY(bp__put_copy(ctx, d->resolved, "schedules", s->schedules, NULL));
+    if (s->regularize) BP_TRY(bp__put_copy(ctx, d->resolved, "regularize", s->regularize, NULL));
     d->schedule = bp__tree_get(d->resolved, "schedule");
     return BP_OK;
 }
@@ -310,7 +317,8 @@ static bp_status choose_loss(bp__decided *d) {
     if (task == BP__MULTILABEL)
         return bp__fail_at(d->ctx, BP_UNSUPPORTED, (bp__where){.code = "task", .hint = "train one model per label"},
                            "%s has several labels per row, which no loss here learns", base(d));
-    if (bp__loss_task(&d->loss) != task)
+    bp__task of_loss = bp__loss_task(&d->loss);
+    if (of_loss != BP__TASK_AUTO && of_loss != task)
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "loss", .file = d->s.file, .line = d->s.loss->line},
                            "the loss %s does not fit the task, which is %s: %s", name, bp__task_name(task),
                            d->data->prep->task_why ? d->data->prep->task_why : "as given");
@@ -324,6 +332,35 @@ static bp_status choose_loss(bp__decided *d) {
     return BP_OK;
 }
 
+static void set_length(const bp__decided *d, bp__schedule *schedule) {
+    if (!schedule || !bp__schedule_needs_length(schedule)) return;
+    int64_t ticks = d->schedule_steps;
+    if (bp__schedule_per_epoch(schedule)) ticks = (ticks + d->steps_per_epoch - 1) / d->steps_per_epoch;
+    bp__schedule_set_length(schedule, BP__MAX(ticks, 1));
+}
+
+void bp__decided_set_length(bp__decided *d, int64_t n_steps) {
+    d->schedule_steps = n_steps;
+    set_length(d, d->rate);
+    for (int i = 0; i < BP__N_MOVING; i++) set_length(d, d->moving[i]);
+    bp__average_set_length(&d->average, n_steps, d->steps_per_epoch);
+}
+
+/* Where a schedule of the rate moves the momentum too, it is that; `schedules:` wins. */
+static bp_status set_moving(bp__decided *d) {
+    const bp__settings *s = &d->s;
+    for (int i = 0; i < BP__N_MOVING; i++) {
+        const bp__tree *t = bp__tree_get(s->schedules, bp__moving_names[i]);
+        if (!t || t->kind == BP__NULL) continue;
+        char where[60];
+        snprintf(where, sizeof where, "schedules.%s", bp__moving_names[i]);
+        double base = i == BP__MOVE_DROPOUT ? 1 : bp__optimizer_number(d->ctx, s->optimizer, bp__moving_names[i]);
+        BP_TRY(bp__schedule_new_for(&d->moving[i], d->ctx, s->file, where, t, base));
+        bp__schedule_set_epoch(d->moving[i], d->steps_per_epoch);
+    }
+    return BP_OK;
+}
+
 static bp_status set_rate(bp__decided *d) {
     const bp__settings *s = &d->s;
     int64_t n = d->data->train.n_rows;
@@ -333,15 +370,16 @@ static bp_status set_rate(bp__decided *d) {
     d->n_steps = s->epochs >= 0 ? s->epochs * d->steps_per_epoch : -1;
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;
     BP_TRY(bp__schedule_new(&d->rate, d->ctx, s->file, s->schedule, s->lr));
-    if (!bp__schedule_needs_length(d->rate)) return BP_OK;
-    if (d->n_steps < 0)
-        return bp__config_fail(
-            s, s->schedule,
-            "the schedule's length follows the run's, which is bounded by time only: give train.epochs or train.steps");
-    int64_t ticks = d->n_steps;
-    if (bp__schedule_per_epoch(d->rate)) ticks = (d->n_steps + d->steps_per_epoch - 1) / d->steps_per_epoch;
-    d->schedule_ticks = BP__MAX(ticks, 1);
-    bp__schedule_set_length(d->rate, d->schedule_ticks);
+    bp__schedule_set_epoch(d->rate, d->steps_per_epoch);
+    BP_TRY(set_moving(d));
+    BP_TRY(bp__average_read(&d->average, d->ctx, s->file, s->average));
+    bool needed = bp__schedule_needs_length(d->rate) || bp__average_needs_length(&d->average);
+    for (int i = 0; i < BP__N_MOVING; i++) needed |= d->moving[i] && bp__schedule_needs_length(d->moving[i]);
+    if (needed && d->n_steps < 0)
+        return bp__config_fail(s, s->schedule ? s->schedule : s->average,
+                               "the length of a schedule or an average follows the run's, which is bounded by time only: give "
+                               "train.epochs or train.steps");
+    if (d->n_steps >= 0) bp__decided_set_length(d, d->n_steps);
     return BP_OK;
 }
 
@@ -404,19 +442,33 @@ void bp__decided_free(bp__decided *d) {
     bp__tree_free(d->ctx, d->resolved);
     bp__free(d->ctx, d->weight);
     bp__schedule_free(d->rate);
+    for (int i = 0; i < BP__N_MOVING; i++) bp__schedule_free(d->moving[i]);
     bp__free(d->ctx, d->text);
     bp__free(d->ctx, d);
+}
+
+bool bp__decided_moves_momentum(const bp__decided *d) {
+    double cycled = bp__schedule_momentum(d->rate, 0);
+    return d->moving[BP__MOVE_MOMENTUM] || cycled == cycled;
 }
 
 bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training) {
     bp__net_spec spec = {.model = d->model,
                          .optimizer = d->optimizer,
+                         .init = bp__tree_get(d->resolved, "init"),
                          .file = d->s.file,
                          .loss = d->loss,
                          .prep = d->data->prep,
                          .dtype = dtype,
                          .clip_norm = d->s.clip_norm,
                          .clip_value = d->s.clip_value,
+                         .clip_adaptive = d->s.clip_adaptive,
+                         .clip_per = d->s.clip_per,
+                         .regularize = bp__tree_get(d->resolved, "regularize"),
+                         .moves_momentum = bp__decided_moves_momentum(d),
+                         .moves_decay = d->moving[BP__MOVE_DECAY] != NULL,
+                         .moves_dropout = d->moving[BP__MOVE_DROPOUT] != NULL,
+                         .averages = d->average.kind >= 0,
                          .accumulate = d->s.accumulate,
                          .training = training,
                          .weighted = training && d->weight,

@@ -129,6 +129,8 @@ static bp_status write_metrics(const bp__folder *f, const bp_run *run) {
     bp__buffer_text(&b, "epoch,step,lr,seconds");
     metric_cells(&b, run, NULL, "train");
     if (validation) metric_cells(&b, run, NULL, "validation");
+    bool average = validation && run->d->average.kind >= 0;
+    if (average) metric_cells(&b, run, NULL, "average");
     bp__buffer_text(&b, "\n");
     for (int64_t i = 0; i < run->n_epochs; i++) {
         const bp__epoch *e = &run->epochs[i];
@@ -137,6 +139,7 @@ static bp_status write_metrics(const bp__folder *f, const bp_run *run) {
         cell(&b, e->seconds);
         metric_cells(&b, run, &e->train, NULL);
         if (validation) metric_cells(&b, run, &e->validation, NULL);
+        if (average) metric_cells(&b, run, &e->average, NULL);
         bp__buffer_text(&b, "\n");
     }
     char *text = NULL;

@@ -103,22 +103,52 @@ static bp_status save_when_due(bp__loop *l) {
 
 /* ---- Epochs ---- */
 
-static void keep_best(bp__loop *l, bp__epoch *e) {
+/* Of the trained weights or of their average, whichever the validation set likes more. */
+static double better_of(const bp__loop *l, bp__epoch *e) {
+    double v = watched(l, e), average = (double)NAN;
+    if (e->average.n) {
+        bp__epoch other = *e;
+        other.validation = e->average;
+        average = watched(l, &other);
+    }
+    e->by_average = isfinite(average) && !(l->higher_better ? v >= average : v <= average);
+    return e->by_average ? average : v;
+}
+
+static bp_status keep_best(bp__loop *l, bp__epoch *e) {
     const bp__settings *s = &l->d->s;
     bool watches = validates(l) || strncmp(s->stop_metric, "train.", 6) == 0;
-    double v = watches ? watched(l, e) : (double)NAN;
+    double v = watches ? better_of(l, e) : (double)NAN;
     double gain = l->higher_better ? v - l->best_value : l->best_value - v;
     double over_baseline = l->higher_better ? v - s->baseline : s->baseline - v;
     bool better = watches && isfinite(v) && (l->run->best < 0 || gain > s->min_delta);
     if (better) {
         l->best_value = v;
         l->run->best = l->run->n_epochs - 1;
+        bool average = e->by_average || l->net->average_always;
+        if (average) BP_TRY(bp__net_use_average(l->net));
         memcpy(l->best_state, l->net->state->block, l->net->state->bytes);
+        if (average) bp__net_use_trained(l->net);
     }
     if (better && !(s->has_baseline && !(over_baseline > 0)))
         l->waited = 0;
     else if (watches)
         l->waited++;
+    return BP_OK;
+}
+
+/* The validation set, by the weights and by their average. */
+static bp_status judge(bp__loop *l, bp__epoch *e) {
+    const bp__dataset *data = l->d->data;
+    if (!validates(l)) return BP_OK;
+    if (!l->net->average_always)
+        BP_TRY(bp__evaluate(&e->validation, &l->d->s.metrics, l->net, data, &data->validation, l->d->weight));
+    if (!l->net->average) return BP_OK;
+    BP_TRY(bp__net_use_average(l->net));
+    bp_status status = bp__evaluate(l->net->average_always ? &e->validation : &e->average, &l->d->s.metrics, l->net, data,
+                                    &data->validation, l->d->weight);
+    bp__net_use_trained(l->net);
+    return status;
 }
 
 /* An epoch that left the road, though every number may be finite, is no candidate for the best. */
@@ -157,12 +187,11 @@ static bp_status end_epoch(bp__loop *l) {
     run->n_epochs++;
     if (l->n_seen)
         BP_TRY(bp__scores_compute(&e->train, &l->d->s.metrics, l->d->data, l->seen, l->n_seen, l->all_p, l->all_loss, NULL));
-    if (validates(l))
-        BP_TRY(bp__evaluate(&e->validation, &l->d->s.metrics, l->net, l->d->data, &l->d->data->validation, l->d->weight));
+    BP_TRY(judge(l, e));
     e->seconds = bp__loop_seconds(l);
     bool good;
     BP_TRY(check_epoch(l, e, &good));
-    if (good || l->d->s.on_divergence == BP__DIVERGENCE_CONTINUE) keep_best(l, e);
+    if (good || l->d->s.on_divergence == BP__DIVERGENCE_CONTINUE) BP_TRY(keep_best(l, e));
     if (bp__schedule_is_plateau(l->d->rate)) {
         double v = validates(l) ? e->validation.loss : e->train.loss;
         if (bp__schedule_report(l->d->rate, &l->plateau, v))
@@ -229,8 +258,27 @@ static bp_status allocate(bp__loop *l) {
     l->good_state = bp__alloc(ctx, l->net->state->bytes + 1);
     if (!l->order || !l->seen || !l->all_p || !l->all_loss || !l->best_state || !l->good_state)
         return bp__out_of_memory(ctx, l->net->state->bytes);
-    memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
     return bp__staging_new(&l->staging, l->d->data, l->d->weight, l->d->batch);
+}
+
+/* What a new training does with its first rows: initialisers that look at the data; then averages start. */
+static bp_status begin(bp__loop *l) {
+    enum { FIRST_ROWS = 1024 };
+    const bp__dataset *data = l->d->data;
+    if (!l->run->from && bp__nn_needs_data(l->net->nn)) {
+        int64_t n = BP__MIN(data->train.n_rows, FIRST_ROWS);
+        bp__staging first;
+        bp_status status = bp__staging_new(&first, data, NULL, n);
+        if (status == BP_OK) {
+            bp__batch b = bp__gather(&first, data->train.rows, n);
+            status = bp__init_from_data(l->net, &b);
+        }
+        bp__staging_free(&first);
+        BP_TRY(status);
+    }
+    BP_TRY(bp__net_start_average(l->net));
+    memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
+    return BP_OK;
 }
 
 static bp_status go(bp__loop *l) {
@@ -240,9 +288,10 @@ static bp_status go(bp__loop *l) {
     l->higher_better = s->stop_higher_better;
     if (l->run->resume)
         BP_TRY(bp__checkpoint_read(l, l->run->resume));
-    else if (l->run->folder)
-        BP_TRY(bp__checkpoint_write(l)); /* number 0: a run killed at once can go on too */
-    BP_TRY(bp__record_make(l->run));     /* "running" */
+    else
+        BP_TRY(begin(l));
+    if (!l->run->resume && l->run->folder) BP_TRY(bp__checkpoint_write(l)); /* number 0: a run killed at once can go on too */
+    BP_TRY(bp__record_make(l->run));                                        /* "running" */
     if (l->run->folder) BP_TRY(bp__folder_save(l->run->folder, l->run, false));
     if (l->run->stopped_by) interrupt(l);                    /* the start's callback said no */
     if ((s->epochs == 0 || s->steps == 0) && l->step == 0) { /* initialise, save and evaluate */
@@ -259,7 +308,12 @@ static bp_status go(bp__loop *l) {
         BP_TRY(bp__checkpoint_write(l));                           /* before the best comes back: a longer run goes on here */
     if (s->restore_best && l->run->best >= 0) {
         memcpy(l->net->state->block, l->best_state, l->net->state->bytes);
+        l->run->by_average = l->run->epochs[l->run->best].by_average || l->net->average_always;
         return BP_OK;
+    }
+    if (l->net->average && l->step > 0) { /* nothing judges them: who asks for an average wants it */
+        BP_TRY(bp__net_use_average(l->net));
+        l->run->by_average = true;
     }
     if (!l->interrupted || l->run->best < 0) l->run->best = l->run->n_epochs - 1;
     return BP_OK;

@@ -13,6 +13,7 @@ typedef enum form {
     YES_NO,  /* two classes, one output: 0 and 1 */
     SIGNS,   /* two classes, one output: -1 and 1 */
     NUMBERS, /* one output per target */
+    FORMULA, /* a text: as LABELS for classes, as NUMBERS for numbers */
 } form;
 
 typedef struct row {
@@ -66,6 +67,10 @@ static const row rows[] = {
     {{"hinge", NULL, "two classes, one output: max(1 - t x, 0) with t -1 or 1", NULL, 0}, SIGNS, BP__LINK_SIGMOID},
     {{"squared_hinge", NULL, "two classes, one output: the square of hinge", NULL, 0}, SIGNS, BP__LINK_SIGMOID},
     {{"soft_margin", NULL, "two classes, one output: log(1 + e^(-t x)) with t -1 or 1", NULL, 0}, SIGNS, BP__LINK_SIGMOID},
+    {{"formula", "text", "\"mean(square(y - p))\": of the target y and the output p (docs/formulas.md)",
+      KEYS({.name = "text", .type = BP__KEY_TEXT, .required = true})},
+     FORMULA,
+     BP__LINK_NONE},
 };
 
 const char *bp__loss_kind(int index, const char **help) {
@@ -85,12 +90,20 @@ bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const 
     for (int i = 0; i < c.kind->n_keys; i++) {
         const bp__key *key = &c.kind->keys[i];
         const bp__option *o = bp__choice_option(&c, key->name);
+        if (key->type == BP__KEY_TEXT) {
+            out->formula = o->text;
+            BP_TRY(bp__formula_check(ctx, file, c.line, out->formula));
+            continue;
+        }
         out->value[i] = key->type == BP__KEY_BOOL ? o->boolean : key->type == BP__KEY_INT ? (double)o->integer : o->number;
     }
     return BP_OK;
 }
 
-bp__task bp__loss_task(const bp__loss *l) { return rows[l->kind].form == NUMBERS ? BP__REGRESSION : BP__CLASSIFICATION; }
+bp__task bp__loss_task(const bp__loss *l) {
+    form f = rows[l->kind].form;
+    return f == FORMULA ? BP__TASK_AUTO : f == NUMBERS ? BP__REGRESSION : BP__CLASSIFICATION;
+}
 
 bool bp__loss_is_binary(const bp__loss *l) { return rows[l->kind].form == YES_NO || rows[l->kind].form == SIGNS; }
 
@@ -98,7 +111,9 @@ bp__link bp__loss_link(const bp__loss *l) { return rows[l->kind].link; }
 
 int64_t bp__loss_outputs(const bp__loss *l, const bp__prep *prep) {
     if (bp__loss_is_binary(l)) return 1;
-    return rows[l->kind].form == LABELS ? prep->n_classes : prep->n_targets;
+    form f = rows[l->kind].form;
+    bool classes = f == LABELS || (f == FORMULA && prep->task == BP__CLASSIFICATION);
+    return classes ? prep->n_classes : prep->n_targets;
 }
 
 static double number_of(const bp__loss *l, const char *key, double standard) {
@@ -137,6 +152,10 @@ static bp_value build(const bp__loss *l, bp_value y, bp_value target, const char
 
 void bp__loss_build(const bp__loss *l, bp_value y, bp_value target, bp_value weight, bp_value *each_row, bp_value *mean) {
     form f = rows[l->kind].form;
+    if (f == FORMULA) {
+        bp__formula_loss(l->formula, y, target, weight, each_row, mean);
+        return;
+    }
     bp_value label = target, known = BP_NONE; /* an unknown label is -1 and has no loss */
     if (bp__loss_is_binary(l)) {
         label = bp_reshape(target, bp_shape(2, BP_BATCH, 1));

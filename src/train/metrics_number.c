@@ -71,18 +71,14 @@ MEAN(log_cosh, log_cosh, 0)
 
 /* ---- Deviances ---- */
 
-static double power(double x, double e) {
-    if (e == 0) return 1;
-    return x > 0 ? bp__exp64(e * bp__log64(x)) : e > 0 ? 0 : (double)INFINITY;
-}
-
 /* Of Tweedie's distributions, variance mean^q; which targets and predictions have one depends on q. */
 static double deviance(double y, double p, double q) {
     if (q == 0) return (p - y) * (p - y);
     if (!(p > 0) || (q > 0 && q < 1) || (q >= 1 && y < 0) || (q >= 2 && y == 0)) return (double)NAN;
     if (q == 1) return 2 * ((y > 0 ? y * bp__log64(y / p) : 0) - y + p);
     if (q == 2) return 2 * (bp__log64(p / y) + y / p - 1);
-    return 2 * (power(BP__MAX(y, 0), 2 - q) / ((1 - q) * (2 - q)) - y * power(p, 1 - q) / (1 - q) + power(p, 2 - q) / (2 - q));
+    return 2 * (bp__pow64(BP__MAX(y, 0), 2 - q) / ((1 - q) * (2 - q)) - y * bp__pow64(p, 1 - q) / (1 - q) +
+                bp__pow64(p, 2 - q) / (2 - q));
 }
 
 bp_status bp__m_tweedie(double *out, const bp__number_rows *r, int how, const double *value) {

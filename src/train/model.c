@@ -244,7 +244,8 @@ static bp_status open_net(bp_model *m, const bp__st_file *file, const bp__tree *
     bp__net_spec spec = {.model = layers, .file = file->path, .prep = m->prep, .clip_norm = -1, .clip_value = -1};
     spec.dtype = dtype && dtype->kind == BP__TEXT && strcmp(dtype->text, "float64") == 0 ? BP_F64 : BP_F32;
     BP_TRY(bp__loss_read(&spec.loss, ctx, file->path, loss));
-    if (bp__loss_task(&spec.loss) != m->prep->task)
+    bp__task of_loss = bp__loss_task(&spec.loss);
+    if (of_loss != BP__TASK_AUTO && of_loss != m->prep->task)
         return bp__fail_at(ctx, BP_FORMAT, (bp__where){.code = "metadata", .file = file->path},
                            "%s: its loss does not fit its task", file->path);
     BP_TRY(bp__net_new(&m->net, ctx, &spec));

@@ -13,7 +13,9 @@ typedef struct parts {
     bp_value x, target, weight, lr; /* inputs */
     bp_value y, rows, mean;         /* of the training path */
     bp_value eval_y, eval_p, eval_rows, eval_mean;
-    bp_value norm, ok, loss64;
+    bp_value norm, ok, loss64, total; /* total: the loss with penalties, what is differentiated */
+    bp_value *averaged;               /* [n_averaged] in the order of `trainable` */
+    int n_averaged;
     bp_value *grads;               /* [n_grads] of a step made of shards: what the shard program gives; pool of the net */
     bp_value *updated, *per_shard; /* variables that the update, and a shard, assign */
     int n_grads, n_updated, n_per_shard;
@@ -35,8 +37,10 @@ static bp_status build_path(bp__net *net, const bp__net_spec *spec, bool trainin
                         .layers = spec->model,
                         .file = spec->file,
                         .n_outputs = net->n_outputs,
+                        .init = spec->init,
                         .training = training,
                         .dropout_scale = BP_NONE};
+    if (training && spec->moves_dropout) o.dropout_scale = bp_input(net->g, "dropout", BP_F64, bp_shape(0));
     BP_TRY(bp__nn_build(net->g, &o, x, y));
     BP_TRY(bp_graph_status(net->g));
     bp_dims d = bp_value_dims(*y);
@@ -94,18 +98,72 @@ static bp_status assigned(bp__net *net, const bp_value *but, int n_but, bp_value
     return BP_OK;
 }
 
+static bp_status clip(bp__net *net, const bp__net_spec *spec, const bp_value *parameters, bp_value *grads, int m, parts *p) {
+    bp_graph *g = net->g;
+    bool model = spec->clip_per == BP__CLIP_MODEL;
+    bp_value limit = spec->clip_norm > 0 ? bp_number(g, BP_F64, spec->clip_norm) : BP_NONE;
+    bp_value clip_value = spec->clip_value > 0 ? bp_number(g, BP_F64, spec->clip_value) : BP_NONE;
+    BP_TRY(bp__clip_grads(g, grads, m, model ? limit : BP_NONE, clip_value, &p->norm));
+    if (limit.graph && !model) BP_TRY(bp__clip_grads_apart(g, parameters, grads, m, limit, spec->clip_per == BP__CLIP_LAYER));
+    if (spec->clip_adaptive <= 0) return BP_OK;
+    return bp__clip_grads_adaptive(g, parameters, grads, m, bp_number(g, BP_F64, spec->clip_adaptive), 1e-3);
+}
+
+/* average += w·(weights - average), from the weights that this step assigns. */
+static bp_status build_average(bp__net *net, const bp_value *parameters, int m) {
+    bp_graph *g = net->g;
+    bp_value w64 = bp_input(g, "average", BP_F64, bp_shape(0)), w = BP_NONE;
+    for (int i = 0; i < m; i++) {
+        char name[600];
+        const bp__node *node = &g->nodes[parameters[i].node];
+        snprintf(name, sizeof name, "average/%s", node->name);
+        bp_value old = bp_variable(g, name, bp_value_dtype(parameters[i]), bp_value_dims(parameters[i]), bp_zeros());
+        bp__ref assigned_ref = g->variables[*(const int64_t *)node->attrs].assigned;
+        bp_value now = assigned_ref.node >= 0 ? bp__value(g, assigned_ref) : parameters[i];
+        if (!w.graph) w = bp_cast(w64, bp_value_dtype(old));
+        bp_assign(old, bp_add(old, bp_mul(w, bp_sub(now, old))));
+    }
+    return bp_graph_status(g);
+}
+
 /* Clipping and the update; all or nothing, guarded by `ok`. */
 static bp_status build_update(bp__net *net, const bp__net_spec *spec, const bp_value *parameters, bp_value *grads, int m,
                               parts *p) {
-    bp_value clip_norm = spec->clip_norm > 0 ? bp_number(net->g, BP_F64, spec->clip_norm) : BP_NONE;
-    bp_value clip_value = spec->clip_value > 0 ? bp_number(net->g, BP_F64, spec->clip_value) : BP_NONE;
-    p->norm = bp_number(net->g, BP_F64, 0);
-    if (m > 0) BP_TRY(bp__clip_grads(net->g, grads, m, clip_norm, clip_value, &p->norm));
-    if (m > 0) BP_TRY(bp__optimizer_build(net->g, spec->optimizer, p->lr, parameters, grads, m));
+    bp_graph *g = net->g;
+    p->norm = bp_number(g, BP_F64, 0);
+    if (m > 0) {
+        BP_TRY(clip(net, spec, parameters, grads, m, p));
+        bool clipped = spec->clip_norm > 0 || spec->clip_value > 0 || spec->clip_adaptive > 0;
+        bp__moving moving = {
+            .lr = p->lr, .loss = net->shards || clipped ? BP_NONE : p->total, .momentum = BP_NONE, .weight_decay = BP_NONE};
+        if (spec->moves_momentum) moving.momentum = bp_input(g, "momentum", BP_F64, bp_shape(0));
+        if (spec->moves_decay) moving.weight_decay = bp_input(g, "weight_decay", BP_F64, bp_shape(0));
+        BP_TRY(bp__optimizer_build_for(g, spec->optimizer, &moving, parameters, grads, m));
+        BP_TRY(bp__regularize_project(g, spec->regularize, parameters, m));
+        BP_TRY(bp_graph_status(g));
+        if (spec->averages) BP_TRY(build_average(net, parameters, m));
+    }
     bp_value loss = net->shards ? bp_input(net->g, "loss", BP_F64, bp_shape(0)) : p->loss64;
     bp_value within = bp_le(p->norm, bp_input(net->g, "norm_limit", BP_F64, bp_shape(0)));
     p->ok = bp_logical_and(bp_logical_and(bp_is_finite(loss), bp_is_finite(p->norm)), within);
     return bp_graph_status(net->g);
+}
+
+/* What stands in for the weights when they are evaluated, kept and served. */
+static bp_status find_average(bp__net *net, const bp__net_spec *spec, const bp_value *parameters, int m, parts *p) {
+    p->averaged = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
+    if (!p->averaged) return bp__out_of_memory(net->ctx, 0);
+    p->n_averaged = m;
+    BP_TRY(bp__optimizer_evaluated(net->g, spec->optimizer, parameters, p->averaged, m));
+    for (int i = 0; i < m; i++) net->average_always |= p->averaged[i].node != parameters[i].node;
+    for (int i = 0; i < m && spec->averages; i++) {
+        char name[600];
+        snprintf(name, sizeof name, "average/%s", net->g->nodes[parameters[i].node].name);
+        for (int64_t v = 0; v < net->g->n_variables; v++)
+            if (strcmp(net->g->variables[v].name, name) == 0) p->averaged[i] = bp__value(net->g, net->g->variables[v].value);
+    }
+    if (!spec->averages && !net->average_always) p->n_averaged = 0;
+    return BP_OK;
 }
 
 /* The chain rule and what follows from it. */
@@ -119,7 +177,18 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
     }
     p->lr = bp_input(net->g, "lr", BP_F64, bp_shape(0));
     p->loss64 = bp_cast(p->mean, BP_F64);
-    bp_gradients(grads, &p->mean, NULL, 1, lists, (int)m);
+    p->total = p->mean;
+    bp_value penalty = BP_NONE;
+    bp_status penalized = bp__regularize_penalty(net->g, spec->regularize, spec->dtype, lists, (int)m, &penalty);
+    if (penalized != BP_OK) {
+        bp__free(net->ctx, lists);
+        return penalized;
+    }
+    if (penalty.graph) { /* of a step, so each shard has its share of it */
+        if (spec->accumulate > 1) penalty = bp_mul(penalty, bp_cast(bp_input(net->g, "share", BP_F64, bp_shape(0)), spec->dtype));
+        p->total = bp_add(p->mean, penalty);
+    }
+    bp_gradients(grads, &p->total, NULL, 1, lists, (int)m);
     bp_status status = bp_graph_status(net->g);
     p->grads = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
     if (!p->grads && status == BP_OK) status = bp__out_of_memory(net->ctx, 0);
@@ -133,6 +202,7 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
     }
     if (status == BP_OK) status = build_update(net, spec, lists, grads, (int)m, p);
     if (status == BP_OK && shards) status = assigned(net, p->per_shard, p->n_per_shard, &p->updated, &p->n_updated);
+    if (status == BP_OK) status = find_average(net, spec, lists, (int)m, p);
     bp__free(net->ctx, lists);
     return status;
 }
@@ -191,6 +261,15 @@ static bp_status compile_training(bp__net *net, const parts *p) {
     return status == BP_OK ? bp_session_new(&net->train_session, net->train, net->state) : status;
 }
 
+static bp_status compile_average(bp__net *net, const parts *p) {
+    if (!p->n_averaged) return BP_OK;
+    net->trained = bp__alloc(net->ctx, net->state->bytes + 1);
+    if (!net->trained) return bp__out_of_memory(net->ctx, net->state->bytes);
+    bp_program_options o = {.size = sizeof o, .ok = BP_NONE};
+    BP_TRY(bp_program_new(&net->average, net->g, p->averaged, p->n_averaged, &o));
+    return bp_session_new(&net->average_session, net->average, net->state);
+}
+
 static bp_status compile(bp__net *net, const bp__net_spec *spec, const parts *p) {
     uint64_t before = bp__context_seed(net->ctx); /* a state is initialised from the context's seed: lend it the run's */
     bp__context_set_seed(net->ctx, spec->seed);
@@ -198,6 +277,7 @@ static bp_status compile(bp__net *net, const bp__net_spec *spec, const parts *p)
     bp__context_set_seed(net->ctx, before);
     BP_TRY(status);
     if (spec->training) BP_TRY(compile_training(net, p));
+    if (spec->training) BP_TRY(compile_average(net, p));
     bp_value out[] = {p->eval_p, p->eval_rows};
     BP_TRY(bp_program_new(&net->eval, net->g, out, 2, NULL));
     BP_TRY(bp_session_new(&net->eval_session, net->eval, net->state));
@@ -221,6 +301,7 @@ static bp_status make(bp__net *net, const bp__net_spec *spec) {
     bp__free(net->ctx, p.grads);
     bp__free(net->ctx, p.updated);
     bp__free(net->ctx, p.per_shard);
+    bp__free(net->ctx, p.averaged);
     return status;
 }
 
@@ -236,7 +317,12 @@ bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec) 
                      .binary = bp__loss_is_binary(&spec->loss),
                      .weighted = spec->weighted,
                      .seed = spec->seed,
-                     .loss = spec->loss};
+                     .loss = spec->loss,
+                     .standard = {.normalizer = 1, .norm_limit = HUGE_VAL, .dropout = 1, .average = 1}};
+    if (spec->training) {
+        net->standard.momentum = bp__optimizer_number(ctx, spec->optimizer, "momentum");
+        net->standard.weight_decay = bp__optimizer_number(ctx, spec->optimizer, "weight_decay");
+    }
     bp_status status = make(net, spec);
     if (status != BP_OK) {
         bp__net_free(net);
@@ -251,6 +337,9 @@ void bp__net_free(bp__net *net) {
     bp_session_free(net->train_session);
     bp_session_free(net->update_session);
     bp_session_free(net->plain_session);
+    bp_session_free(net->average_session);
+    bp_program_free(net->average);
+    bp__free(net->ctx, net->trained);
     bp_session_free(net->eval_session);
     bp_session_free(net->predict_session);
     bp_program_free(net->train);
@@ -281,11 +370,9 @@ static bp_status feed(const bp__net *net, bp_session *s, const bp__batch *b) {
     return b->weight ? bp_session_set(s, "weight", b->weight, &rows) : BP_OK;
 }
 
-void bp__net_begin(bp__net *net, double lr, int64_t step, double normalizer, double norm_limit) {
-    net->lr = lr;
+void bp__net_begin(bp__net *net, int64_t step, const bp__numbers *numbers) {
+    net->now = *numbers;
     net->step = step;
-    net->normalizer = normalizer;
-    net->norm_limit = norm_limit;
     if (net->shards) bp__shards_begin(net->shards);
     if (net->shard_assigns) memcpy(net->before, net->state->block, net->state->bytes);
 }
@@ -297,16 +384,26 @@ static double scalar_output(bp_session *s, int k) {
 
 /* The step's numbers; a program takes those that it uses. */
 static bp_status feed_step(bp__net *net, bp_session *s, int64_t first_row) {
-    BP_TRY(bp_session_set(s, "lr", &net->lr, NULL));
-    BP_TRY(bp_session_set(s, "normalizer", &net->normalizer, NULL));
-    BP_TRY(bp_session_set(s, "norm_limit", &net->norm_limit, NULL));
-    BP_TRY(bp_session_set(s, "loss", &net->step_loss, NULL));
+    const struct {
+        const char *name;
+        const double *value;
+    } inputs[] = {{"lr", &net->now.lr},
+                  {"normalizer", &net->now.normalizer},
+                  {"norm_limit", &net->now.norm_limit},
+                  {"momentum", &net->now.momentum},
+                  {"weight_decay", &net->now.weight_decay},
+                  {"dropout", &net->now.dropout},
+                  {"average", &net->now.average},
+                  {"share", &net->share},
+                  {"loss", &net->step_loss}};
+    for (int64_t i = 0; i < BP__COUNT(inputs); i++) BP_TRY(bp_session_set(s, inputs[i].name, inputs[i].value, NULL));
     bp_session_set_step(s, net->seed, (uint32_t)net->step, first_row);
     return BP_OK;
 }
 
 bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, const void **y) {
     bp_session *s = net->train_session;
+    net->share = (double)b->n / net->now.rows;
     BP_TRY(feed(net, s, b));
     BP_TRY(feed_step(net, s, first_row));
     BP_TRY(bp_session_run(s));
@@ -333,11 +430,49 @@ bp_status bp__net_end(bp__net *net, bp__step *out) {
     return BP_OK;
 }
 
+bp_status bp__net_start_average(bp__net *net) {
+    for (int64_t i = 0; net->average && !net->average_always && i < bp__nn_n_parameters(net->nn); i++) {
+        const bp__nn_parameter *q = bp__nn_parameter_at(net->nn, i);
+        char name[600];
+        snprintf(name, sizeof name, "average/%s", q->name);
+        if (q->trainable) BP_TRY(bp__state_copy(net->state, name, q->name));
+    }
+    return BP_OK;
+}
+
+bp_status bp__net_use_average(bp__net *net) {
+    if (!net->average) return BP_OK;
+    bp_session *s = net->average_session;
+    memcpy(net->trained, net->state->block, net->state->bytes);
+    s->env.team = bp__context_team(net->ctx);
+    BP_TRY(bp_session_run(s));
+    int k = 0;
+    for (int64_t i = 0; i < bp__nn_n_parameters(net->nn); i++) {
+        const bp__nn_parameter *q = bp__nn_parameter_at(net->nn, i);
+        if (!q->trainable) continue;
+        const void *value;
+        bp_dims d;
+        BP_TRY(bp_session_output(s, k++, &value, NULL, &d));
+        size_t bytes = bp_dtype_size(bp_value_dtype(q->value));
+        for (int64_t a = 0; a < d.n; a++) bytes *= (size_t)d.dim[a];
+        BP_TRY(bp_state_set(net->state, q->name, value, bytes));
+    }
+    return BP_OK;
+}
+
+void bp__net_use_trained(bp__net *net) {
+    if (net->average) memcpy(net->state->block, net->trained, net->state->bytes);
+}
+
 bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out) {
     double normalizer = 0;
     for (int64_t i = 0; i < b->n; i++) normalizer += b->weight ? (double)b->weight[i] : !b->label || b->label[i] >= 0;
     const void *y;
-    bp__net_begin(net, lr, step, normalizer, HUGE_VAL);
+    bp__numbers numbers = net->standard;
+    numbers.lr = lr;
+    numbers.normalizer = normalizer;
+    numbers.rows = (double)b->n;
+    bp__net_begin(net, step, &numbers);
     BP_TRY(bp__net_shard(net, b, 0, &y));
     return bp__net_end(net, out);
 }

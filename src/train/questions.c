@@ -18,31 +18,55 @@ bp_status bp_config_resolve(bp_config *cfg, char **text, char **json) {
     return status;
 }
 
-/* Where the length follows the run's, its epochs must become steps, and that needs the data. */
-static bp_status ticks_of_run(bp_config *cfg, const bp__settings *s, bool per_epoch, int64_t n, int64_t *ticks) {
-    *ticks = n;
-    if (per_epoch && s->has_epochs) *ticks = s->epochs;
-    if (!per_epoch && s->has_steps && !s->has_epochs) *ticks = s->steps;
-    if (per_epoch || !s->has_epochs) return BP_OK;
+/* The run's ticks, 0 where nothing says them, and the steps of an epoch, 1 where no data was needed to tell the ticks. */
+typedef struct extent {
+    int64_t ticks, steps_per_epoch;
+} extent;
+static bp_status extent_of_run(bp_config *cfg, const bp__settings *s, bool per_epoch, bool needs_epochs, extent *e) {
+    *e = (extent){0, 1};
+    if (per_epoch && s->has_epochs) e->ticks = s->epochs;
+    if (!per_epoch && s->has_steps && !s->has_epochs) e->ticks = s->steps;
+    if (!needs_epochs && (per_epoch || !s->has_epochs)) return BP_OK;
     bp__decided *d = NULL;
     BP_TRY(bp__decide(&d, cfg, NULL));
-    if (d->n_steps > 0) *ticks = d->n_steps;
+    if (d->n_steps > 0 && !per_epoch) e->ticks = d->n_steps;
+    e->steps_per_epoch = d->steps_per_epoch;
     bp__decided_free(d);
     return BP_OK;
+}
+
+bp_status bp_config_ticks(bp_config *cfg, int64_t *n) {
+    bp__settings s;
+    bp__schedule *rate = NULL;
+    extent e = {0, 1};
+    *n = 0;
+    BP_TRY(bp__settings_read_rates(&s, cfg));
+    BP_TRY(bp__schedule_new(&rate, cfg->ctx, s.file, s.schedule, s.lr));
+    bp_status status = BP_OK;
+    if (bp__schedule_per_epoch(rate) || s.data.train.path || !s.has_epochs)
+        status = extent_of_run(cfg, &s, bp__schedule_per_epoch(rate), false, &e);
+    bp__schedule_free(rate);
+    if (status != BP_OK && status != BP_CONFIG && status != BP_MEMORY) { /* the data cannot be read: then it is not known */
+        bp_context_clear_error(cfg->ctx);
+        status = BP_OK;
+    }
+    *n = status == BP_OK ? e.ticks : 0;
+    return status;
 }
 
 bp_status bp_config_rates(bp_config *cfg, int64_t n, double *lr, const char **per) {
     bp__settings s;
     bp__schedule *rate = NULL;
     if (n < 0) return bp__fail(cfg->ctx, BP_INVALID, "the number of rates is %lld", (long long)n);
-    BP_TRY(bp__settings_read(&s, cfg));
+    BP_TRY(bp__settings_read_rates(&s, cfg));
     BP_TRY(bp__schedule_new(&rate, cfg->ctx, s.file, s.schedule, s.lr));
-    bool per_epoch = bp__schedule_per_epoch(rate);
+    bool per_epoch = bp__schedule_per_epoch(rate), epochs = bp__schedule_needs_epochs(rate);
     bp_status status = BP_OK;
-    if (bp__schedule_needs_length(rate)) {
-        int64_t ticks = n;
-        status = ticks_of_run(cfg, &s, per_epoch, n, &ticks);
-        bp__schedule_set_length(rate, BP__MAX(ticks, 1));
+    if (bp__schedule_needs_length(rate) || epochs) {
+        extent e;
+        status = extent_of_run(cfg, &s, per_epoch, epochs, &e);
+        bp__schedule_set_length(rate, BP__MAX(e.ticks > 0 ? e.ticks : n, 1));
+        bp__schedule_set_epoch(rate, e.steps_per_epoch);
     }
     for (int64_t i = 0; i < n && status == BP_OK; i++) lr[i] = bp__schedule_value(rate, i);
     if (per) *per = per_epoch ? "epoch" : "step";
@@ -89,6 +113,7 @@ const char *bp_kind(const char *what, int index, const char **help) {
     if (strcmp(what, "loss") == 0) return bp__loss_kind(index, help);
     if (strcmp(what, "optimizer") == 0) return bp__optimizer_kind(index, help);
     if (strcmp(what, "schedule") == 0) return bp__schedule_kind(index, help);
+    if (strcmp(what, "initializer") == 0) return bp__initializer_kind(index, help);
     if (strcmp(what, "metric") == 0) return bp__metric_name(index, help);
     return NULL;
 }

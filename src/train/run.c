@@ -74,6 +74,7 @@ bp_status bp__record_make(bp_run *run) {
         BP_TRY(bp__put_int(ctx, r, "epochs", run->n_epochs ? run->epochs[run->n_epochs - 1].epoch : 0));
         BP_TRY(bp__put_int(ctx, r, "steps", run->steps));
         if (run->n_skipped) BP_TRY(bp__put_int(ctx, r, "skipped_steps", run->n_skipped));
+        if (run->by_average) BP_TRY(bp__put_text(ctx, r, "weights", "average"));
         if (run->n_rollbacks) BP_TRY(bp__put_int(ctx, r, "rollbacks", run->n_rollbacks));
         BP_TRY(bp__put_int(ctx, r, "best_epoch", best ? best->epoch : 0));
         if (best && best->train.n) BP_TRY(put_scores(run, "train", &best->train));
@@ -210,6 +211,7 @@ void bp_run_free(bp_run *run) {
     for (int64_t i = 0; i < run->n_epochs; i++) {
         bp__scores_free(ctx, &run->epochs[i].train);
         bp__scores_free(ctx, &run->epochs[i].validation);
+        bp__scores_free(ctx, &run->epochs[i].average);
     }
     bp__free(ctx, run->epochs);
     bp__scores_free(ctx, &run->validation);

@@ -191,6 +191,7 @@ static bp_status read_columns(const bp__settings *s, const bp__tree *columns) {
 
 static bp_status read_data(bp__settings *s, const bp__tree *data) {
     bp__data_options *o = &s->data;
+    if (!data && s->data_optional) return BP_OK;
     if (!data) return bp__config_fail(s, NULL, "no data is given: set data.path");
     CHECK_KEYS(s, data, "data", "path", "target", "input", "train", "validation", "test", "split", "columns", "normalize",
                "normalize_target", "header", "delimiter");
@@ -217,7 +218,7 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
         o->train.n_targets = 1;
         BP_TRY(get_text(s, target, "data.target", &o->train.targets[0]));
     }
-    if (!o->train.path) return bp__config_fail(s, data, "no data is given: set data.path");
+    if (!o->train.path && !s->data_optional) return bp__config_fail(s, data, "no data is given: set data.path");
     const bp__tree *split = given(data, "split");
     CHECK_KEYS(s, split, "data.split", "validation", "test", "seed", "stratify");
     BP_TRY(read_fraction(s, given(split, "validation"), "data.split.validation", &o->validation_fraction));
@@ -346,9 +347,9 @@ static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
 }
 
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
-    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "batch_size", "shuffle", "accumulate", "clip_norm", "clip_value",
-               "early_stopping", "checkpoint", "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight",
-               "weight_column");
+    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "batch_size", "shuffle", "accumulate", "clip_norm",
+               "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping", "checkpoint", "on_divergence",
+               "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
@@ -358,7 +359,15 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
         return bp__config_fail(
             s, given(train, "accumulate"),
             "train.accumulate cuts a step into shards of batch_size rows, and batch_size is full: give its rows");
-    s->clip_norm = s->clip_value = -1;
+    s->clip_norm = s->clip_value = s->clip_adaptive = -1;
+    BP_TRY(get_number(s, given(train, "clip_adaptive"), "train.clip_adaptive", 0, false, &s->clip_adaptive));
+    static const char *const whose[] = {"model", "layer", "parameter"};
+    int64_t per;
+    BP_TRY(get_word(s, given(train, "clip_norm_per"), "train.clip_norm_per", whose, 3, &per));
+    s->clip_per = per > 0 ? (int)per : BP__CLIP_MODEL;
+    s->average = given(train, "average");
+    bp__average average;
+    BP_TRY(bp__average_read(&average, s->ctx, s->file, s->average));
     BP_TRY(get_number(s, given(train, "clip_norm"), "train.clip_norm", 0, false, &s->clip_norm));
     BP_TRY(get_number(s, given(train, "clip_value"), "train.clip_value", 0, false, &s->clip_value));
     BP_TRY(read_stopping(s, given(train, "early_stopping")));
@@ -384,15 +393,33 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     return read_class_weight(s, given(train, "class_weight"));
 }
 
-bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
-    *s = (bp__settings){.ctx = cfg->ctx, .file = cfg->file};
+const char *const bp__moving_names[BP__N_MOVING] = {"momentum", "weight_decay", "dropout"};
+
+static bp_status check_schedules(const bp__settings *s) {
+    CHECK_KEYS(s, s->schedules, "schedules", "momentum", "weight_decay", "dropout");
+    for (const bp__tree *t = s->schedules ? s->schedules->child : NULL; t; t = t->next) {
+        bp__schedule *schedule = NULL;
+        char where[60];
+        snprintf(where, sizeof where, "schedules.%s", t->key);
+        BP_TRY(bp__schedule_new_for(&schedule, s->ctx, s->file, where, t, 1));
+        bp__schedule_free(schedule);
+    }
+    return BP_OK;
+}
+
+static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optional) {
+    *s = (bp__settings){.ctx = cfg->ctx, .file = cfg->file, .data_optional = data_optional};
     s->data = (bp__data_options){.validation_fraction = 0.15, .test_fraction = 0.15, .stratify = true};
     const bp__tree *t = cfg->tree;
-    CHECK_KEYS(s, t, "", "data", "task", "model", "loss", "optimizer", "schedule", "train", "metrics");
+    CHECK_KEYS(s, t, "", "data", "task", "model", "loss", "init", "optimizer", "schedule", "schedules", "regularize", "train",
+               "metrics");
     s->model = given(t, "model");
     s->loss = given(t, "loss");
     s->optimizer = given(t, "optimizer");
+    s->init = given(t, "init");
     s->schedule = given(t, "schedule");
+    s->schedules = given(t, "schedules");
+    s->regularize = given(t, "regularize");
     static const char *const tasks[] = {"auto", "classification", "regression"};
     static const bp__task task_of[] = {BP__TASK_AUTO, BP__CLASSIFICATION, BP__REGRESSION};
     int64_t word;
@@ -403,6 +430,7 @@ bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
     BP_TRY(bp__metrics_read(&s->metrics, s->ctx, s->file, s->metric_list));
     BP_TRY(read_train(s, given(t, "train")));
     if (s->model) BP_TRY(bp__nn_check(s->ctx, s->file, s->model));
+    if (s->init) BP_TRY(bp__nn_check_init(s->ctx, s->file, s->init));
     if (s->loss) {
         bp__loss loss;
         BP_TRY(bp__loss_read(&loss, s->ctx, s->file, s->loss));
@@ -410,8 +438,13 @@ bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) {
         s->data.loss_task = bp__loss_task(&loss);
     }
     BP_TRY(bp__optimizer_check(s->ctx, s->file, s->optimizer, &s->lr));
+    BP_TRY(bp__regularize_check(s->ctx, s->file, s->regularize));
+    BP_TRY(check_schedules(s));
     bp__schedule *schedule = NULL;
     BP_TRY(bp__schedule_new(&schedule, s->ctx, s->file, s->schedule, s->lr));
     bp__schedule_free(schedule);
     return BP_OK;
 }
+
+bp_status bp__settings_read(bp__settings *s, const bp_config *cfg) { return read_all(s, cfg, false); }
+bp_status bp__settings_read_rates(bp__settings *s, const bp_config *cfg) { return read_all(s, cfg, true); }

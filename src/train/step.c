@@ -97,12 +97,34 @@ static void probabilities(const bp__loop *l, const void *y, int64_t n, double *p
     }
 }
 
+/* A schedule's tick: its epoch or the step. */
+static int64_t tick(const bp__loop *l, const bp__schedule *s) {
+    return bp__schedule_per_epoch(s) ? BP__MAX(l->epoch - 1, 0) : l->step;
+}
+
+static bp__numbers numbers_of(const bp__loop *l) {
+    const bp__decided *d = l->d;
+    bp__numbers n = l->net->standard;
+    n.lr = bp__loop_rate(l);
+    n.norm_limit = bp__health_limit(&l->health, d->s.outlier_z);
+    double momentum = bp__schedule_momentum(d->rate, tick(l, d->rate));
+    if (momentum == momentum) n.momentum = momentum;
+    double *const moved[BP__N_MOVING] = {&n.momentum, &n.weight_decay, &n.dropout};
+    for (int i = 0; i < BP__N_MOVING; i++)
+        if (d->moving[i]) *moved[i] = bp__schedule_value(d->moving[i], tick(l, d->moving[i]));
+    if (d->average.kind >= 0) n.average = bp__average_weight(&d->average, l->step);
+    return n;
+}
+
 bp_status bp__loop_step(bp__loop *l, int64_t n) {
     double begin = bp__now();
     const int64_t *rows = l->order + l->position;
     int64_t k = bp__net_columns(l->net), first = l->n_seen, in_shards = 0;
     bp__step out;
-    bp__net_begin(l->net, bp__loop_rate(l), l->step, normalizer(l, rows, n), bp__health_limit(&l->health, l->d->s.outlier_z));
+    bp__numbers numbers = numbers_of(l);
+    numbers.rows = (double)n;
+    numbers.normalizer = normalizer(l, rows, n);
+    bp__net_begin(l->net, l->step, &numbers);
     for (int64_t at = 0; at < n; at += l->d->batch) {
         bp__batch b = bp__gather(&l->staging, rows + at, BP__MIN(l->d->batch, n - at));
         const void *y;

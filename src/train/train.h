@@ -30,14 +30,17 @@ typedef struct bp__settings {
     bp_context *ctx;
     const char *file;
     bp__data_options data;
-    const bp__tree *model, *loss, *optimizer, *schedule; /* NULL: not given */
+    bool data_optional;
+    const bp__tree *model, *init, *loss, *optimizer, *schedule; /* NULL: not given */
+    const bp__tree *schedules, *regularize, *average;           /* of other numbers; penalties; of the weights; or NULL */
     bool has_epochs, has_steps, has_time, has_batch, has_stopping, has_threads, has_seed, has_weights;
     int64_t epochs, steps; /* -1: not bounded */
     double max_time;       /* seconds; < 0: not bounded */
     int64_t batch_size;    /* of a shard; 0: full */
     int64_t accumulate;    /* shards of a step */
     bool shuffle;
-    double clip_norm, clip_value; /* < 0: none */
+    double clip_norm, clip_value, clip_adaptive; /* < 0: none */
+    int clip_per;                                /* BP__CLIP_MODEL … */
     bool stop_early, restore_best;
     const char *stop_metric; /* "validation.loss" */
     int64_t patience;
@@ -58,6 +61,7 @@ typedef struct bp__settings {
 } bp__settings;
 /* Reads and checks everything that needs no data. BP_CONFIG. */
 bp_status bp__settings_read(bp__settings *out, const bp_config *cfg);
+bp_status bp__settings_read_rates(bp__settings *out, const bp_config *cfg); /* the same where no data need be named */
 bp_status bp__config_fail(const bp__settings *s, const bp__tree *at, const char *format, ...) BP__PRINTF(3, 4);
 bp_status bp__config_new_tree(bp_config **out, bp_context *ctx, bp__tree *tree,
                               const char *file); /* owns the tree, also on failure */
@@ -100,6 +104,8 @@ double bp__scores_get(const bp__scores *s, const char *name); /* "loss", "accura
 
 /* ---- Decisions ---- */
 
+enum { BP__MOVE_MOMENTUM, BP__MOVE_DECAY, BP__MOVE_DROPOUT, BP__N_MOVING };
+extern const char *const bp__moving_names[BP__N_MOVING];
 /* Everything that a run needs, decided: what was given, and what was inferred with its reason. */
 typedef struct bp__decided {
     bp_context *ctx;
@@ -111,13 +117,17 @@ typedef struct bp__decided {
     const bp__tree *schedule;                           /* or NULL */
     float *weight;                                      /* [data rows]: class weight times row weight; NULL: all 1 */
     int64_t batch, step_rows, steps_per_epoch, n_steps; /* rows of a shard, of a step; n_steps -1: not bounded */
-    int64_t schedule_ticks;                             /* the length the schedule was given; 0: its own */
+    int64_t schedule_steps; /* the length of the run as schedules know it: a longer run that goes on keeps it */
     bp__schedule *rate;
+    bp__schedule *moving[BP__N_MOVING]; /* of momentum, weight_decay, dropout; NULL: it stays */
+    bp__average average;
     char *text; /* the decisions, a line each */
 } bp__decided;
 /* Loads the data and decides. `from`: a model whose classes come first, or NULL. */
 bp_status bp__decide(bp__decided **out, const bp_config *cfg, const bp_model *from);
 void bp__decided_free(bp__decided *d);
+void bp__decided_set_length(bp__decided *d, int64_t n_steps); /* what follows the run's length: schedules, averages */
+bool bp__decided_moves_momentum(const bp__decided *d);
 bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training);
 
 /* ---- Model and run ---- */
@@ -142,7 +152,8 @@ typedef struct bp__folder bp__folder;
 typedef struct bp__epoch { /* one evaluation; a row of metrics.csv */
     int64_t epoch, step;
     double lr, seconds;
-    bp__scores train, validation;
+    bp__scores train, validation, average; /* average: of the validation set by the weights' average, where there is one */
+    bool by_average;                       /* the average was the better one */
 } bp__epoch;
 
 struct bp_run {
@@ -162,8 +173,8 @@ struct bp_run {
     const char *stopped_by, *status;
     char divergence[400]; /* stopped_by divergence: what happened */
     bp__scores validation, test;
-    bool has_validation, has_test;
-    bp__buffer events; /* lines of decisions.jsonl */
+    bool has_validation, has_test, by_average; /* by_average: the weights are an average */
+    bp__buffer events;                         /* lines of decisions.jsonl */
     char start_time[32];
 };
 /* Trains run->model->net; what happened is in the run. */

@@ -61,7 +61,7 @@ run 0 gradcheck t.yaml --json
 one_object
 run 0 lr-preview t.yaml --optimizer 'sgd lr=0.5' --steps 4 --json
 [ "$(cat out)" = '{"per":"step","lr":[0.5,0.5,0.5,0.5]}' ] || fail 'the rates of a constant schedule'
-run 0 lr-preview t.yaml
+LC_ALL=C run 0 lr-preview t.yaml
 prints '*'
 run 0 data describe t.csv --json
 one_object

@@ -10,13 +10,16 @@ same_as() { # same_as RUN OTHER: weights, decisions, and metrics but for the sec
 }
 sha() { sed -n 's/.*"weights_sha256": *"\([0-9a-f]*\)".*/\1/p' "$1/record.json"; }
 
-# Killed 30 times at random moments, within epochs too; dropout, batch_norm, a schedule, accumulation and early stopping at work.
+# Killed 30 times at random moments, within epochs too; all that has a memory at work: dropout, batch_norm, schedules, averages,
+# accumulation, early stopping.
 cat >net.yaml <<'Y'
 data: {path: 'builtin:digits'}
 model: [{linear: 32}, batch_norm, relu, {dropout: 0.2}, {linear: 10}]
-optimizer: {adam: {lr: 0.01, amsgrad: true}}
-schedule: {cosine: {warmup_steps: 20}}
-train: {epochs: 60, batch_size: 16, accumulate: 2, checkpoint: {every_steps: 3, keep: 3}, early_stopping: {patience: 50}}
+optimizer: {adamw: {lr: 0.01, amsgrad: true}}
+schedule: {one_cycle: {max_lr: 0.01}}
+schedules: {weight_decay: {linear: {per: epoch}}, dropout: {cosine: {}}}
+regularize: [{match: '*.weight', l2: 1.0e-4, max_norm: 2}]
+train: {epochs: 60, batch_size: 16, accumulate: 2, average: {ema: 0.99}, clip_norm: 5, clip_norm_per: layer, checkpoint: {every_steps: 3, keep: 3}, early_stopping: {patience: 50}}
 Y
 run 0 train --config net.yaml --out whole -q --threads 1
 "$BACKPROP" train --config net.yaml --out killed -q --threads 1 >out 2>err &

@@ -178,4 +178,5 @@ for r, f in reduced.items():
 case("kl_div_batchmean_0", lambda x, t: F.kl_div(x, t, reduction="batchmean"), x=p01.log(), target=q01)
 
 
-write(sys.argv[1])
+if __name__ == "__main__":
+    write(sys.argv[1])

@@ -220,25 +220,28 @@ static inline void print_attrs(const step *s) {
     }
 }
 
-/* Prints what the outputs and assignments need. */
-static inline void print_recipe(const recipe *r) {
+/* The steps that outputs and assignments need. */
+static inline void needed(const recipe *r, bool *steps) {
     bool wanted[MAX_VALUES] = {false};
     for (int i = 0; i < r->n_outputs; i++) wanted[r->outputs[i]] = true;
     for (int i = 0; i < r->n_assigns; i++) wanted[r->assigned[i]] = wanted[r->variable[i]] = true;
     if (r->ok >= 0) wanted[r->ok] = true;
     for (int i = r->n_steps - 1; i >= 0; i--) {
         const step *s = &r->steps[i];
-        bool any = false;
-        for (int k = 0; k < s->n_out; k++) any |= wanted[s->out + k];
-        for (int k = 0; k < s->n_in && any; k++)
+        steps[i] = false;
+        for (int k = 0; k < s->n_out; k++) steps[i] |= wanted[s->out + k];
+        for (int k = 0; k < s->n_in && steps[i]; k++)
             if (s->in[k] >= 0) wanted[s->in[k]] = true;
-        for (int k = 0; k < s->n_wrt && any; k++) wanted[s->wrt[k]] = true;
+        for (int k = 0; k < s->n_wrt && steps[i]; k++) wanted[s->wrt[k]] = true;
     }
+}
+
+static inline void print_recipe(const recipe *r) {
+    bool wanted[MAX_STEPS];
+    needed(r, wanted);
     for (int i = 0; i < r->n_steps; i++) {
         const step *s = &r->steps[i];
-        bool any = false;
-        for (int k = 0; k < s->n_out; k++) any |= wanted[s->out + k];
-        if (!any) continue;
+        if (!wanted[i]) continue;
         printf("  ");
         for (int k = 0; k < s->n_out; k++) printf(k ? ", #%d" : "#%d", s->out + k);
         printf(" = %s(", s->kind == OPERATION ? s->op->name : kind_names[s->kind]);

@@ -300,6 +300,29 @@ static inline void draw_product(recipe *r) {
     if (id != ID(add)) apply1(r, id, NULL, y);
 }
 
+/* Products of vectors and linear algebra: a sample of the table with leaves of its own. */
+static inline void draw_algebra(recipe *r) {
+    static const enum bp__op_id ids[] = {ID(bilinear), ID(dot),     ID(outer), ID(einsum),  ID(cholesky), ID(triangular_solve),
+                                         ID(solve),    ID(inverse), ID(det),   ID(slogdet), ID(logdet)};
+    enum bp__op_id id = ids[below(r, (int64_t)(sizeof ids / sizeof ids[0]))];
+    const bp__op *op = bp__op_id(id);
+    const bp__sample *s = &op->samples[below(r, op->n_samples)];
+    int in[6];
+    for (int32_t i = 0; i < s->n_in; i++) {
+        in[i] = -1;
+        if (s->in[i].low > s->in[i].high) continue;
+        in[i] = leaf(r, chance(r, 60) ? INPUT : PARAMETER, BP_F32, s->in[i].dims, s->in[i].low, s->in[i].high);
+        if (in[i] < 0) return;
+    }
+    if (id == ID(cholesky) || id == ID(logdet)) { /* of a matrix that is positive definite, nearly always */
+        bp_dims axes = {.n = dims_of(r, in[0]).n};
+        for (int64_t i = 0; i < axes.n; i++) axes.dim[i] = i < axes.n - 2 ? i : 2 * axes.n - 3 - i;
+        in[0] = apply2(r, ID(matmul), NULL, in[0], apply1(r, ID(permute), ATTRS(permute, .axes = axes), in[0]));
+        if (in[0] < 0) return;
+    }
+    apply(r, op, s->attrs, in, s->n_in);
+}
+
 static inline void draw_convolution(recipe *r) {
     int64_t groups = PICK(r, 1, 1, 2), c = PICK(r, 1, 3, 4) * groups, out = PICK(r, 1, 2, 5, 16) * groups,
             size = PICK(r, 5, 8, 9);
@@ -472,8 +495,10 @@ static inline void draw_operation(recipe *r) {
         draw_reduction(r);
     else if (x < 74)
         draw_structure(r);
-    else if (x < 84)
+    else if (x < 82)
         draw_product(r);
+    else if (x < 84)
+        draw_algebra(r);
     else if (x < 86)
         draw_convolution(r);
     else if (x < 91)

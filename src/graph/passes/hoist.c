@@ -72,7 +72,7 @@ static bool vectorises(const hoister *h, const bp__node *node) {
 
 static uint8_t classify(const hoister *h, const bp__node *node) {
     if (node->op == &bp__op_constant) return CONSTANT;
-    if ((node->op->flags & (BP__OP_LEAF | BP__OP_RANDOM)) || node->op == &bp__op_scan || node->n_out != 1 || node->n_in == 0 ||
+    if ((node->op->flags & (BP__OP_LEAF | BP__OP_RANDOM)) || node->op->attrs_copy || node->n_out != 1 || node->n_in == 0 ||
         !plain_attrs(node))
         return STAYS;
     uint8_t most = CONSTANT;
