@@ -44,13 +44,15 @@ install: all
 format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | sh tools/not_generated.sh | xargs clang-format -i
 
-# After a change of a table (operations, element-wise formulas, optimisers, verbs, options): writes again what is generated from it.
+# After a change of a table (operations, element-wise formulas, optimisers, metrics, verbs, options): writes again what is generated from it.
 tables:
 	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
 	@$(compile) --target gen_ops
 	@$(BUILD)/gen_ops
 	@$(compile) --target gen_chains
 	@$(BUILD)/gen_chains
+	@$(compile) --target gen_metrics
+	@$(BUILD)/gen_metrics
 	@$(compile) --target backprop_program
 	@sh tools/man_page.sh $(BUILD)/backprop docs/backprop.1 >$(BUILD)/backprop.1 && cmp -s $(BUILD)/backprop.1 docs/backprop.1 || \
 	  cp $(BUILD)/backprop.1 docs/backprop.1

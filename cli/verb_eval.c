@@ -6,7 +6,8 @@ int verb_eval(cli *c) {
     char *text = NULL, *json = NULL;
     bp_data data = cli_data(c, c->arguments[1]);
     bp_status status = bp_model_open(&model, c->ctx, c->arguments[0]);
-    if (status == BP_OK && !c->dry_run) status = bp_model_evaluate(model, &data, &text, &json);
+    if (status == BP_OK && !c->dry_run)
+        status = c->verbose ? bp_model_report(model, &data, &text, &json) : bp_model_evaluate(model, &data, &text, &json);
     int code = EXIT_DONE;
     if (status != BP_OK)
         code = cli_fail(c, status);

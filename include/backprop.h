@@ -215,7 +215,10 @@ typedef struct bp_data { /* a table, an array or builtin:NAME; start from {.size
    the context's log as warnings; `strict`: they are an error instead. Owns *out (bp_free). */
 BP_API bp_status bp_model_predict_file(bp_model *model, const bp_data *data, const char *format, int strict, char **out,
                                        size_t *n);
+/* The metrics that the model was trained with, on other data; the report's text also has a line per class (up to 20). json carries
+   classes and confusion matrix either way. Both may be NULL. */
 BP_API bp_status bp_model_evaluate(bp_model *model, const bp_data *data, char **text, char **json);
+BP_API bp_status bp_model_report(bp_model *model, const bp_data *data, char **text, char **json);
 /* Layers, shapes, parameters, FLOPs and the plan: of a run directory, a model file or a configuration file; of a configuration.
  */
 BP_API bp_status bp_inspect(bp_context *ctx, const char *path, char **text, char **json);

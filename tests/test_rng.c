@@ -44,6 +44,13 @@ static void test_math64(void **unused) {
         if (z < 5) assert_true(fabs(bp__normal_quantile(bp__normal_cdf(z)) - z) < 1e-8 * (1 + fabs(z)));
         if (z < 0) assert_true(fabs(bp__normal_quantile(bp__normal_cdf(z)) - z) < 1e-13 * (1 + fabs(z)));
     }
+    for (int i = 0; i < 4000; i++) { /* all magnitudes, both signs */
+        double x = ldexp(1 + i % 97 / 97.0, i % 80 - 70) * (i & 1 ? -1 : 1);
+        if (x > -1) assert_true(fabs(bp__log1p64(x) - log1p(x)) <= 4 * DBL_EPSILON * fabs(log1p(x)));
+        if (x < 600) assert_true(fabs(bp__expm1_64(x) - expm1(x)) <= 4 * DBL_EPSILON * fabs(expm1(x)));
+    }
+    assert_true(bp__log1p64(0) == 0 && bp__log1p64(-1) == -HUGE_VAL && isnan(bp__log1p64(-2)) && isnan(bp__log1p64(NAN)));
+    assert_true(bp__expm1_64(0) == 0 && bp__expm1_64(-HUGE_VAL) == -1 && bp__expm1_64(HUGE_VAL) == HUGE_VAL);
     assert_true(bp__log64(0) == -HUGE_VAL && bp__log64(1) == 0 && bp__log64(HUGE_VAL) == HUGE_VAL);
     assert_true(isnan(bp__log64(-1)) && isnan(bp__normal_quantile(1.5)) && isnan(bp__exp64(NAN)));
     assert_true(bp__exp64(0) == 1 && bp__exp64(1000) == HUGE_VAL && bp__exp64(-1000) == 0);

@@ -59,6 +59,21 @@ double bp__exp64(double x) {
     return y * of_bits((uint64_t)(half + 1023) << 52) * of_bits((uint64_t)(rest + 1023) << 52);
 }
 
+/* The rounding error of 1 + x cancels in the quotient of two quantities that both have it (Kahan; Higham, Accuracy and Stability
+   of Numerical Algorithms, section 1.14.1). */
+double bp__log1p64(double x) {
+    double u = 1.0 + x;
+    if (u == 1.0 || x == INFINITY) return x;
+    return bp__log64(u) * (x / (u - 1.0));
+}
+double bp__expm1_64(double x) {
+    double u = bp__exp64(x);
+    if (u == 1.0 || x != x) return x;
+    double less = u - 1.0;
+    if (less == -1.0 || u == INFINITY) return less;
+    return fabs(x) > 1.0 ? less : less * (x / bp__log64(u));
+}
+
 double bp__pow64(double x, double y) {
     bool whole = y == floor(y) && fabs(y) < 0x1p53;
     if (whole && fabs(y) <= 1024) {

@@ -89,6 +89,7 @@ typedef struct bp__data_spec {            /* one piece of DATA */
     const char *targets[BP__MAX_TARGETS]; /* columns (name or 1-based number); for arrays the file of labels, for NPZ a member */
     int64_t n_targets;
     const char *input; /* NPZ member, or NULL */
+    bool weights;      /* new data: the model's column of row weights too, where it is there */
 } bp__data_spec;
 
 typedef struct bp__data_options {

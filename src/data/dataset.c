@@ -428,9 +428,10 @@ bp_status bp__dataset_load(bp__dataset **out, bp_context *ctx, const bp__data_op
 
 static bp_status apply(bp__dataset *d, piece *p, double **values, const bp__data_spec *spec, bool no_header, bool targets) {
     bp__read_options read = {.no_header = no_header || (d->prep->table && !d->prep->header)};
-    /* a model's weights of rows are for training; they needn't be there now */
     BP_TRY(piece_open(p, d, spec, &read, d->prep, targets, NULL));
-    BP_TRY(place_pieces(d, p, 1, NULL));
+    /* a model's weights of rows are for training; they needn't be there now */
+    if (spec->weights && d->prep->weight && p->source->table) p->weight = bp__table_find(p->source->table, d->prep->weight);
+    BP_TRY(place_pieces(d, p, 1, p->weight >= 0 ? d->prep->weight : NULL));
     if (targets) {
         BP_TRY(allocate_targets(d, values));
         BP_TRY(read_targets(d, *values, p));

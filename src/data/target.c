@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/math64.h"
+
 static const char *const task_names[] = {"auto", "classification", "regression", "multilabel"};
 static const char *const normalize_names[] = {"auto", "none", "standard", "minmax", "robust", "log"};
 
@@ -249,7 +251,7 @@ bp_status bp__target_fit(bp__prep *p, const double *values, const int64_t *rows,
                     "row %lld of %s (rows count from 0) has a target %s of -1 or less, which has no logarithm of 1 + y",
                     (long long)rows[i], file, t->name);
             }
-            if (how == BP__NORMALIZE_LOG) y[i] = log1p(y[i]);
+            if (how == BP__NORMALIZE_LOG) y[i] = bp__log1p64(y[i]);
         }
         t->normalize = how;
         bp__fit_numbers(BP__NORMALIZE_STANDARD, y, n, &t->center, &t->scale);
@@ -262,7 +264,7 @@ double bp__target_normalize(const bp__prep *p, int64_t k, double y) {
     const bp__prep_target *t = &p->targets[k];
     if (t->normalize == BP__NORMALIZE_NONE) return y;
     /* of a logarithm that doesn't exist (only in rows that weren't trained on) the smallest sensible one */
-    if (t->normalize == BP__NORMALIZE_LOG) y = isnan(y) ? y : log1p(BP__MAX(y, -0.999999));
+    if (t->normalize == BP__NORMALIZE_LOG) y = isnan(y) ? y : bp__log1p64(BP__MAX(y, -0.999999));
     return (y - t->center) / t->scale;
 }
 
@@ -270,5 +272,5 @@ double bp__target_restore(const bp__prep *p, int64_t k, double y) {
     const bp__prep_target *t = &p->targets[k];
     if (t->normalize == BP__NORMALIZE_NONE) return y;
     y = y * t->scale + t->center;
-    return t->normalize == BP__NORMALIZE_LOG ? expm1(y) : y;
+    return t->normalize == BP__NORMALIZE_LOG ? bp__expm1_64(y) : y;
 }

@@ -77,7 +77,7 @@ static bp_status put_scores(bp_context *ctx, bp__tree *t, const char *key, const
     BP_TRY(bp__tree_append(ctx, list, bp__tree_int(ctx, s->n)));
     BP_TRY(bp__tree_append(ctx, list, bp__tree_int(ctx, s->n_unknown)));
     BP_TRY(bp__tree_append(ctx, list, bp__tree_number(ctx, s->loss)));
-    for (int i = 0; i < BP__N_METRICS; i++) BP_TRY(bp__tree_append(ctx, list, bp__tree_number(ctx, s->metric[i])));
+    for (int i = 0; i < s->n_metrics; i++) BP_TRY(bp__tree_append(ctx, list, bp__tree_number(ctx, s->metric[i])));
     return BP_OK;
 }
 static double number_of(const bp__tree *t) { return t && (t->kind == BP__INT || t->kind == BP__FLOAT) ? t->number : (double)NAN; }
@@ -87,7 +87,7 @@ static void get_scores(const bp__tree *list, bp__scores *s) {
     if (c) s->n = c->integer, c = c->next;
     if (c) s->n_unknown = c->integer, c = c->next;
     s->loss = number_of(c);
-    for (int i = 0; i < BP__N_METRICS; i++) s->metric[i] = number_of(c = c ? c->next : NULL);
+    while (c && (c = c->next) && s->n_metrics < BP__MAX_METRICS) s->metric[s->n_metrics++] = number_of(c);
 }
 
 static bp_status put_epochs(bp__loop *l, bp__tree *t) {

@@ -255,12 +255,7 @@ static bp_status resolve(bp__decided *d) {
     BP_TRY(fill_choices(d));
     BP_TRY(new_section(d, "train", &train));
     BP_TRY(fill_train(d, train));
-    if (!d->s.has_metrics) return BP_OK;
-    bp__tree *list = bp__tree_new(ctx, BP__LIST);
-    BP_TRY(bp__put(ctx, d->resolved, "metrics", list, NULL));
-    for (int i = 0; i < BP__N_METRICS; i++)
-        if (d->s.metrics[i]) BP_TRY(bp__tree_append(ctx, list, bp__tree_text(ctx, bp__metric_name(i, NULL))));
-    return BP_OK;
+    return d->s.metric_list ? bp__put_copy(ctx, d->resolved, "metrics", d->s.metric_list, NULL) : BP_OK;
 }
 
 /* ---- Weights of rows ---- */
@@ -419,6 +414,7 @@ static bp_status decide(bp__decided *d, const bp_config *cfg, const bp_model *fr
     BP_TRY(bp__dataset_load(&d->data, d->ctx, &d->s.data));
     if (d->data->train.n_rows == 0)
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "no_rows"}, "%s leaves no rows to train on", base(d));
+    BP_TRY(bp__metrics_fit(&d->s.metrics, d->ctx, d->s.file, d->data->task));
     BP_TRY(choose_loss(d));
     BP_TRY(resolve(d));
     BP_TRY(set_rate(d));

@@ -113,12 +113,12 @@ static void metric_cells(bp__buffer *b, const bp_run *run, const bp__scores *s, 
         bp__buffer_printf(b, ",%s.loss", set);
     else
         cell(b, s->n ? s->loss : (double)NAN);
-    for (int i = 0; i < BP__N_METRICS; i++) {
-        if (!bp__metric_of(i, run->d->data->task) || !run->d->s.metrics[i]) continue;
+    const bp__metrics *m = &run->d->s.metrics;
+    for (int i = 0; i < m->n; i++) {
         if (set)
-            bp__buffer_printf(b, ",%s.%s", set, bp__metric_name(i, NULL));
+            bp__buffer_printf(b, ",%s.%s", set, m->at[i].name);
         else
-            cell(b, s->n ? s->metric[i] : (double)NAN);
+            cell(b, s->n && i < s->n_metrics ? s->metric[i] : (double)NAN);
     }
 }
 

@@ -59,7 +59,7 @@ static bp_progress progress(const bp__loop *l, const bp__epoch *e) {
                      .step = l->step,
                      .steps_per_epoch = d->steps_per_epoch,
                      .loss = l->n_seen ? l->epoch_loss / (double)l->n_seen : (double)NAN,
-                     .metric = d->data->task == BP__CLASSIFICATION ? "accuracy" : "rmse",
+                     .metric = bp__metrics_headline(&d->s.metrics, d->data->task),
                      .train_metric = (double)NAN,
                      .lr = bp__loop_rate(l),
                      .seconds = seconds,
@@ -158,11 +158,12 @@ static bp_status keep_best(bp__loop *l, bp__epoch *e) {
 static bp_status judge(bp__loop *l, bp__epoch *e) {
     const bp__dataset *data = l->d->data;
     if (!validates(l)) return BP_OK;
-    if (!l->net->average_always) BP_TRY(bp__evaluate(&e->validation, l->net, data, &data->validation, l->d->weight));
+    if (!l->net->average_always)
+        BP_TRY(bp__evaluate(&e->validation, &l->d->s.metrics, l->net, data, &data->validation, l->d->weight));
     if (!l->net->average) return BP_OK;
     BP_TRY(bp__net_use_average(l->net));
-    bp_status status =
-        bp__evaluate(l->net->average_always ? &e->validation : &e->average, l->net, data, &data->validation, l->d->weight);
+    bp_status status = bp__evaluate(l->net->average_always ? &e->validation : &e->average, &l->d->s.metrics, l->net, data,
+                                    &data->validation, l->d->weight);
     bp__net_use_trained(l->net);
     return status;
 }
@@ -197,7 +198,8 @@ static bp_status end_epoch(bp__loop *l) {
     bp__epoch *e = &run->epochs[run->n_epochs];
     *e = (bp__epoch){.epoch = l->epoch, .step = l->step, .lr = bp__loop_rate(l)};
     run->n_epochs++;
-    if (l->n_seen) BP_TRY(bp__scores_compute(&e->train, l->d->data, l->seen, l->n_seen, l->all_p, l->all_loss, NULL));
+    if (l->n_seen)
+        BP_TRY(bp__scores_compute(&e->train, &l->d->s.metrics, l->d->data, l->seen, l->n_seen, l->all_p, l->all_loss, NULL));
     BP_TRY(judge(l, e));
     e->seconds = bp__loop_seconds(l);
     bool good;
@@ -293,9 +295,7 @@ static bp_status go(bp__loop *l) {
     const bp__settings *s = &l->d->s;
     BP_TRY(allocate(l));
     bp__health_start(&l->health);
-    for (int i = 0; i < BP__N_METRICS; i++)
-        if (strcmp(bp__metric_name(i, NULL), strchr(s->stop_metric, '.') + 1) == 0)
-            l->higher_better = bp__metric_higher_better(i);
+    l->higher_better = s->stop_higher_better;
     if (l->run->resume)
         BP_TRY(bp__checkpoint_read(l, l->run->resume));
     else
@@ -332,11 +332,12 @@ static bp_status go(bp__loop *l) {
 static bp_status final_scores(bp__loop *l) {
     bp_run *run = l->run;
     if (validates(l)) {
-        BP_TRY(bp__evaluate(&run->validation, l->net, run->d->data, &run->d->data->validation, run->d->weight));
+        BP_TRY(
+            bp__evaluate(&run->validation, &run->d->s.metrics, l->net, run->d->data, &run->d->data->validation, run->d->weight));
         run->has_validation = true;
     }
     if (run->d->data->test.n_rows > 0) {
-        BP_TRY(bp__evaluate(&run->test, l->net, run->d->data, &run->d->data->test, run->d->weight));
+        BP_TRY(bp__evaluate(&run->test, &run->d->s.metrics, l->net, run->d->data, &run->d->data->test, run->d->weight));
         run->has_test = true;
     }
     return BP_OK;

@@ -1,34 +1,231 @@
-/* Scores of predictions, by scikit-learn's formulas, in double precision and in one fixed order. */
+/* The table of metrics; which of them are wanted; and the scores of predictions. */
+#include "train/metrics.h"
+
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "train/train.h"
 
-static const struct {
-    const char *name, *help;
-    bp__task task;
-    bool higher_better;
-} table[BP__N_METRICS] = {
-    [BP__ACCURACY] = {"accuracy", "share of rows predicted right", BP__CLASSIFICATION, true},
-    [BP__BALANCED_ACCURACY] = {"balanced_accuracy", "mean over the classes of the share predicted right", BP__CLASSIFICATION,
-                               true},
-    [BP__F1_MACRO] = {"f1_macro", "mean over the classes of 2 TP / (2 TP + FP + FN)", BP__CLASSIFICATION, true},
-    [BP__AUC] = {"auc", "area under the ROC curve; more than two classes: mean of each against the rest", BP__CLASSIFICATION,
-                 true},
-    [BP__MSE] = {"mse", "mean of the squared errors, in the target's unit", BP__REGRESSION, false},
-    [BP__RMSE] = {"rmse", "root of mse", BP__REGRESSION, false},
-    [BP__MAE] = {"mae", "mean of the absolute errors", BP__REGRESSION, false},
-    [BP__R2] = {"r2", "1 - squared errors / squared deviations from the mean", BP__REGRESSION, true},
-};
+typedef struct row {
+    bp__class_metric *classes; /* or NULL: of numbers */
+    bp__number_metric *numbers;
+    int how;
+    bool higher_better, standard;
+} row;
 
-const char *bp__metric_name(int metric, const char **help) {
-    if (metric < 0 || metric >= BP__N_METRICS) return NULL;
-    if (help) *help = table[metric].help;
-    return table[metric].name;
+#define WEIGHTS BP__K_BOOL("row_weights", 0)
+#define NO_KEYS
+#define CLASS_METRIC(name_, function_, how_, higher_, standard_, ...) \
+    {.classes = (function_), .how = (how_), .higher_better = (higher_), .standard = (standard_)},
+#define NUMBER_METRIC(name_, function_, how_, higher_, standard_, ...) \
+    {.numbers = (function_), .how = (how_), .higher_better = (higher_), .standard = (standard_)},
+static const row rows[] = {
+#include "train/metrics.def"
+};
+#undef CLASS_METRIC
+#undef NUMBER_METRIC
+
+#define KIND(name_, function_, how_, higher_, standard_, main_, help_, formula_, range_, source_, ...) \
+    {.name = #name_,                                                                                   \
+     .main = (main_),                                                                                  \
+     .help = (help_),                                                                                  \
+     .keys = (const bp__key[]){{0}, __VA_ARGS__} + 1,                                                  \
+     .n_keys = (int)BP__COUNT(((const bp__key[]){{0}, __VA_ARGS__})) - 1},
+#define CLASS_METRIC KIND
+#define NUMBER_METRIC KIND
+static const bp__kind kinds[] = {
+#include "train/metrics.def"
+};
+#undef CLASS_METRIC
+#undef NUMBER_METRIC
+
+const char *bp__metric_name(int kind, const char **help) {
+    if (kind < 0 || kind >= BP__COUNT(kinds)) return NULL;
+    if (help) *help = kinds[kind].help;
+    return kinds[kind].name;
 }
-bool bp__metric_of(int metric, bp__task task) { return table[metric].task == task; }
-bool bp__metric_higher_better(int metric) { return table[metric].higher_better; }
+bool bp__metric_higher_better(const bp__metric *m) { return rows[m->kind].higher_better; }
+
+static bp__task task_of(int kind) { return rows[kind].classes ? BP__CLASSIFICATION : BP__REGRESSION; }
+
+/* ---- Which are wanted ---- */
+
+static int find(const bp__metrics *m, const char *name) {
+    for (int i = 0; i < m->n; i++)
+        if (strcmp(m->at[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* A name or {name: parameters}, once. */
+static bp_status add(bp__metrics *m, bp_context *ctx, const char *file, const char *where, const bp__tree *t, int *index) {
+    bp__choice_reader r = {
+        .ctx = ctx, .file = file, .what = "metric", .where = where, .kinds = kinds, .n_kinds = BP__COUNT(kinds)};
+    bp__choice c;
+    BP_TRY(bp__choice_read(&r, t, &c));
+    bp__metric one = {.kind = c.index};
+    size_t used = (size_t)snprintf(one.name, sizeof one.name, "%s", c.kind->name);
+    for (int i = 0; i < c.kind->n_keys; i++) {
+        const bp__key *key = &c.kind->keys[i];
+        const bp__option *o = bp__choice_option(&c, key->name);
+        char text[40] = "";
+        double v = key->type == BP__KEY_BOOL ? o->boolean : key->type == BP__KEY_INT ? (double)o->integer : o->number;
+        if (strcmp(key->name, "row_weights") == 0)
+            one.by_weight = o->boolean;
+        else
+            one.value[i] = v;
+        if (v == key->standard) continue;
+        bp__format_f64(text, v);
+        used += (size_t)snprintf(one.name + used, sizeof one.name - used, "_%s", key->type == BP__KEY_BOOL ? key->name : text);
+        if (used >= sizeof one.name) return bp__choice_fail(&r, t, "the parameters of `%s` are too long", c.kind->name);
+    }
+    *index = find(m, one.name);
+    if (*index >= 0) return BP_OK;
+    if (m->n == BP__MAX_METRICS) return bp__choice_fail(&r, t, "there are more than %d of them", BP__MAX_METRICS);
+    *index = m->n;
+    m->at[m->n++] = one;
+    return BP_OK;
+}
+
+bp_status bp__metrics_read(bp__metrics *out, bp_context *ctx, const char *file, const bp__tree *list) {
+    int index;
+    *out = (bp__metrics){.given = list != NULL};
+    for (int i = 0; !list && i < BP__COUNT(kinds); i++) {
+        bp__tree name = {.kind = BP__TEXT, .text = (char *)(uintptr_t)kinds[i].name};
+        if (rows[i].standard) BP_TRY(add(out, ctx, file, "metrics", &name, &index));
+    }
+    if (list && list->kind != BP__LIST)
+        return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "bad_value", .file = file, .line = list->line},
+                           "metrics must be a list, such as [f1_macro, {top_k: 5}]");
+    for (const bp__tree *c = list ? list->child : NULL; c; c = c->next) BP_TRY(add(out, ctx, file, "metrics", c, &index));
+    return BP_OK;
+}
+
+bp_status bp__metrics_want(bp__metrics *m, bp_context *ctx, const char *file, const char *where, const bp__tree *at,
+                           const char *name, int *index) {
+    bp__tree one = {.kind = BP__TEXT, .text = (char *)(uintptr_t)name, .line = at ? at->line : 0};
+    *index = strcmp(name, "loss") == 0 ? -1 : find(m, name);
+    return *index >= 0 || strcmp(name, "loss") == 0 ? BP_OK : add(m, ctx, file, where, &one, index);
+}
+
+bp_status bp__metrics_fit(bp__metrics *m, bp_context *ctx, const char *file, bp__task task) {
+    int n = 0;
+    for (int i = 0; i < m->n; i++) {
+        bool fits = task_of(m->at[i].kind) == task;
+        if (!fits && (m->given || !rows[m->at[i].kind].standard))
+            return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "metric_of_other_task", .file = file},
+                               "the metric %s is one of %s, and the task is %s", m->at[i].name,
+                               bp__task_name(task_of(m->at[i].kind)), bp__task_name(task));
+        if (fits) m->at[n++] = m->at[i];
+    }
+    m->n = n;
+    return BP_OK;
+}
+
+bool bp__metrics_by_weight(const bp__metrics *m) {
+    for (int i = 0; i < m->n; i++)
+        if (m->at[i].by_weight) return true;
+    return false;
+}
+
+const char *bp__metrics_headline(const bp__metrics *m, bp__task task) {
+    if (m->given) return m->n ? m->at[0].name : NULL;
+    return task == BP__CLASSIFICATION ? "accuracy" : "rmse";
+}
+
+/* ---- Computing ---- */
+
+/* The sums of rows per class that most metrics need. */
+static void sum_rows(bp__class_rows *r, double *sums) {
+    double *truth = sums, *guessed = truth + r->k + 1, *hit = guessed + r->k + 1;
+    for (int64_t i = 0; i < r->n; i++) {
+        double w = bp__row_weight(r->w, i);
+        r->total += w;
+        truth[r->label[i]] += w;
+        guessed[r->guess[i]] += w;
+        if (r->label[i] == r->guess[i]) hit[r->label[i]] += w;
+    }
+    r->truth = truth;
+    r->guessed = guessed;
+    r->hit = hit;
+}
+
+static int64_t likeliest(const double *p, int64_t k) {
+    int64_t best = 0;
+    for (int64_t c = 1; c < k; c++)
+        if (p[c] > p[best]) best = c;
+    return best;
+}
+
+static bp_status of_classes(double *out, const bp__metrics *m, const bp__scored_rows *r) {
+    int64_t n = r->n, k = r->columns;
+    size_t bytes = sizeof(int64_t) * 2 * (size_t)n, sum_bytes = sizeof(double) * 6 * (size_t)(k + 1);
+    int64_t *label = bp__alloc(r->ctx, bytes + 1), *guess = label + n;
+    double *sums = bp__zalloc(r->ctx, sum_bytes);
+    bp_status status = label && sums ? BP_OK : bp__out_of_memory(r->ctx, bytes + sum_bytes);
+    bp__class_rows plain = {.ctx = r->ctx, .n = n, .k = k, .p = r->p, .label = label, .guess = guess}, weighted;
+    for (int64_t i = 0; i < n && status == BP_OK; i++) {
+        label[i] = r->label[i] < 0 ? k : r->label[i];
+        guess[i] = likeliest(r->p + i * k, k);
+    }
+    if (status == BP_OK) {
+        weighted = plain;
+        weighted.w = r->weight;
+        sum_rows(&plain, sums);
+        if (r->weight) sum_rows(&weighted, sums + 3 * (k + 1));
+    }
+    for (int i = 0; i < m->n && status == BP_OK; i++) {
+        const bp__metric *one = &m->at[i];
+        const row *f = &rows[one->kind];
+        if (one->by_weight && !r->weight) continue;
+        if (f->classes) status = f->classes(&out[i], one->by_weight ? &weighted : &plain, f->how, one->value);
+    }
+    bp__free(r->ctx, label);
+    bp__free(r->ctx, sums);
+    return status;
+}
+
+/* The mean over the targets; NaN where a value is not finite. */
+static bp_status of_numbers(double *out, const bp__metrics *m, const bp__scored_rows *r) {
+    int64_t n = r->n, k = r->columns;
+    size_t bytes = sizeof(double) * 2 * (size_t)n;
+    double *y = bp__alloc(r->ctx, bytes + 1), *p = y + n;
+    if (!y) return bp__out_of_memory(r->ctx, bytes);
+    bp_status status = BP_OK;
+    double total = 0, x;
+    for (int64_t i = 0; i < n; i++) total += bp__row_weight(r->weight, i);
+    for (int i = 0; i < m->n; i++) out[i] = rows[m->at[i].kind].numbers ? 0 : (double)NAN;
+    for (int64_t t = 0; t < k && status == BP_OK; t++) {
+        bool finite = true;
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = r->y[i * k + t];
+            p[i] = r->p[i * k + t];
+            finite = finite && isfinite(y[i]) && isfinite(p[i]);
+        }
+        bp__number_rows plain = {.ctx = r->ctx, .n = n, .y = y, .p = p, .total = (double)n}, weighted = plain;
+        weighted.w = r->weight;
+        weighted.total = total;
+        for (int i = 0; i < m->n && status == BP_OK; i++) {
+            const bp__metric *one = &m->at[i];
+            const row *f = &rows[one->kind];
+            if (!f->numbers) continue;
+            x = (double)NAN;
+            if (finite && (r->weight || !one->by_weight))
+                status = f->numbers(&x, one->by_weight ? &weighted : &plain, f->how, one->value);
+            out[i] += x / (double)k;
+        }
+    }
+    bp__free(r->ctx, y);
+    return status;
+}
+
+bp_status bp__metrics_compute(double *out, const bp__metrics *m, const bp__scored_rows *r) {
+    for (int i = 0; i < m->n; i++) out[i] = (double)NAN;
+    if (r->n == 0 || m->n == 0) return BP_OK;
+    return r->label ? of_classes(out, m, r) : of_numbers(out, m, r);
+}
+
+/* ---- Scores of a set ---- */
 
 void bp__scores_free(bp_context *ctx, bp__scores *s) {
     bp__free(ctx, s->confusion);
@@ -36,145 +233,68 @@ void bp__scores_free(bp_context *ctx, bp__scores *s) {
 }
 
 double bp__scores_get(const bp__scores *s, const char *name) {
-    if (strcmp(name, "loss") == 0) return s->loss;
-    for (int i = 0; i < BP__N_METRICS; i++)
-        if (strcmp(name, table[i].name) == 0) return s->metric[i];
-    return (double)NAN;
+    if (name && strcmp(name, "loss") == 0) return s->loss;
+    int i = name && s->metrics ? find(s->metrics, name) : -1;
+    return i >= 0 ? s->metric[i] : (double)NAN;
 }
 
-/* ---- Classes ---- */
-
-static void class_scores(bp__scores *out) {
-    int64_t k = out->n_classes, present = 0, named = 0, right = 0;
-    double recalls = 0, f1 = 0;
-    for (int64_t c = 0; c < k; c++) {
-        int64_t truth = 0, guessed = 0, hit = out->confusion[c * k + c];
-        for (int64_t j = 0; j < k; j++) {
-            truth += out->confusion[c * k + j];
-            guessed += out->confusion[j * k + c];
-        }
-        right += hit;
-        if (truth > 0) {
-            recalls += (double)hit / (double)truth;
-            present++;
-        }
-        if (truth + guessed > 0) {
-            f1 += 2.0 * (double)hit / (double)(truth + guessed);
-            named++;
-        }
-    }
-    out->metric[BP__ACCURACY] = (double)right / (double)out->n;
-    if (present) out->metric[BP__BALANCED_ACCURACY] = recalls / (double)present;
-    if (named) out->metric[BP__F1_MACRO] = f1 / (double)named;
-}
-
-typedef struct scored {
-    double p;
-    int64_t positive;
-} scored;
-static int by_score(const void *a, const void *b) {
-    double x = ((const scored *)a)->p, y = ((const scored *)b)->p;
-    return (x > y) - (x < y);
-}
-
-/* The chance that a row of the class has a higher p than one of another; ties count half. NaN: no such pair. */
-static double area(scored *v, int64_t n) {
-    if (n == 0) return (double)NAN;
-    qsort(v, (size_t)n, sizeof *v, by_score);
-    double below = 0, pairs = 0, positives = 0;
-    for (int64_t i = 0; i < n;) {
-        int64_t end = i;
-        double plus = 0, minus = 0;
-        for (; end < n && v[end].p == v[i].p; end++) {
-            if (v[end].positive)
-                plus++;
-            else
-                minus++;
-        }
-        pairs += plus * (below + minus / 2);
-        below += minus;
-        positives += plus;
-        i = end;
-    }
-    return positives > 0 && below > 0 ? pairs / (positives * below) : (double)NAN;
-}
-
-static bp_status auc(bp__scores *out, const bp__dataset *d, const int64_t *rows, int64_t n, const double *p) {
-    int64_t k = out->n_classes;
-    scored *v = bp__alloc(d->ctx, sizeof *v * (size_t)n);
-    if (!v) return bp__out_of_memory(d->ctx, sizeof *v * (size_t)n);
-    double sum = 0;
-    for (int64_t c = k == 2 ? 1 : 0; c < k; c++) {
-        int64_t m = 0;
-        for (int64_t i = 0; i < n; i++) {
-            double value = p[i * k + c];
-            if (d->label[rows[i]] < 0 || value != value) continue;
-            v[m++] = (scored){value, d->label[rows[i]] == c};
-        }
-        sum += area(v, m);
-    }
-    out->metric[BP__AUC] = sum / (double)(k == 2 ? 1 : k);
-    bp__free(d->ctx, v);
-    return BP_OK;
-}
-
-static bp_status classes(bp__scores *out, const bp__dataset *d, const int64_t *rows, int64_t n, const double *p) {
+static bp_status count(bp__scores *out, const bp__dataset *d, const int64_t *rows_of, int64_t n, const double *p) {
     int64_t k = d->n_classes;
     out->n_classes = k;
     out->confusion = bp__zalloc(d->ctx, sizeof(int64_t) * (size_t)(k * k));
     if (!out->confusion) return bp__out_of_memory(d->ctx, sizeof(int64_t) * (size_t)(k * k));
     for (int64_t i = 0; i < n; i++) {
-        int64_t best = 0, truth = d->label[rows[i]];
-        for (int64_t c = 1; c < k; c++)
-            if (p[i * k + c] > p[i * k + best]) best = c;
+        int64_t truth = d->label[rows_of[i]];
         if (truth < 0)
             out->n_unknown++;
         else
-            out->confusion[truth * k + best]++;
+            out->confusion[truth * k + likeliest(p + i * k, k)]++;
     }
-    class_scores(out);
-    return auc(out, d, rows, n, p);
+    return BP_OK;
 }
 
-/* ---- Numbers ---- */
-
-static void numbers(bp__scores *out, const bp__dataset *d, const int64_t *rows, int64_t n, const double *p) {
-    int64_t k = d->n_targets;
-    double squares = 0, sizes = 0, r2 = 0;
-    for (int64_t t = 0; t < k; t++) {
-        double mean = 0, error = 0, spread = 0;
-        for (int64_t i = 0; i < n; i++) mean += bp__dataset_target(d, rows[i], t);
-        mean /= (double)n;
-        for (int64_t i = 0; i < n; i++) {
-            double truth = bp__dataset_target(d, rows[i], t), e = bp__target_restore(d->prep, t, p[i * k + t]) - truth;
-            error += e * e;
-            sizes += fabs(e);
-            spread += (truth - mean) * (truth - mean);
+/* The chosen rows as the metrics want them: labels, or targets and predictions in the targets' units. */
+static bp_status score(bp__scores *out, const bp__dataset *d, const int64_t *rows_of, int64_t n, const double *p) {
+    bool of_class = d->task == BP__CLASSIFICATION, by_weight = d->weight && bp__metrics_by_weight(out->metrics);
+    int64_t k = of_class ? d->n_classes : d->n_targets, values = of_class ? 0 : n * k;
+    size_t bytes = sizeof(double) * (size_t)(2 * values + (by_weight ? n : 0)), label_bytes = sizeof(int64_t) * (size_t)n;
+    double *y = bp__alloc(d->ctx, bytes + 1), *restored = y + values, *weight = restored + values;
+    int64_t *label = of_class ? bp__alloc(d->ctx, label_bytes) : NULL;
+    bp_status status = y && (label || !of_class) ? BP_OK : bp__out_of_memory(d->ctx, bytes + label_bytes);
+    for (int64_t i = 0; i < n && status == BP_OK; i++) {
+        if (label) label[i] = d->label[rows_of[i]];
+        if (by_weight) weight[i] = (double)d->weight[rows_of[i]];
+        for (int64_t t = 0; t < k && !label; t++) {
+            y[i * k + t] = bp__dataset_target(d, rows_of[i], t);
+            restored[i * k + t] = bp__target_restore(d->prep, t, p[i * k + t]);
         }
-        squares += error;
-        r2 += spread > 0 ? 1 - error / spread : (double)NAN;
     }
-    double count = (double)n * (double)k;
-    out->metric[BP__MSE] = squares / count;
-    out->metric[BP__RMSE] = sqrt(out->metric[BP__MSE]);
-    out->metric[BP__MAE] = sizes / count;
-    out->metric[BP__R2] = r2 / (double)k;
+    bp__scored_rows r = {.ctx = d->ctx,
+                         .n = n,
+                         .columns = k,
+                         .p = of_class ? p : restored,
+                         .label = label,
+                         .y = y,
+                         .weight = by_weight ? weight : NULL};
+    if (status == BP_OK) status = bp__metrics_compute(out->metric, out->metrics, &r);
+    bp__free(d->ctx, y);
+    bp__free(d->ctx, label);
+    return status;
 }
 
-bp_status bp__scores_compute(bp__scores *out, const bp__dataset *d, const int64_t *rows, int64_t n, const double *p,
-                             const double *row_loss, const float *weight) {
-    *out = (bp__scores){.n = n, .loss = (double)NAN};
-    for (int i = 0; i < BP__N_METRICS; i++) out->metric[i] = (double)NAN;
+bp_status bp__scores_compute(bp__scores *out, const bp__metrics *m, const bp__dataset *d, const int64_t *rows_of, int64_t n,
+                             const double *p, const double *row_loss, const float *weight) {
+    *out = (bp__scores){.n = n, .loss = (double)NAN, .metrics = m, .n_metrics = m->n};
+    for (int i = 0; i < m->n; i++) out->metric[i] = (double)NAN;
     if (n == 0) return BP_OK;
     double sum = 0, weights = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (d->label && d->label[rows[i]] < 0) continue;
-        double w = weight ? (double)weight[rows[i]] : 1;
+        if (d->label && d->label[rows_of[i]] < 0) continue;
+        double w = weight ? (double)weight[rows_of[i]] : 1;
         sum += w * row_loss[i];
         weights += w;
     }
     if (weights > 0) out->loss = sum / weights;
-    if (d->task == BP__CLASSIFICATION) return classes(out, d, rows, n, p);
-    numbers(out, d, rows, n, p);
-    return BP_OK;
+    if (d->task == BP__CLASSIFICATION) BP_TRY(count(out, d, rows_of, n, p));
+    return score(out, d, rows_of, n, p);
 }

@@ -6,11 +6,11 @@
 #include "io/json.h"
 #include "train/train.h"
 
-static bp_status apply(bp__dataset **out, bp_model *m, const bp_data *data, bool targets) {
+static bp_status apply(bp__dataset **out, bp_model *m, const bp_data *data, bool targets, bool weights) {
     *out = NULL;
     if (data->size < sizeof *data) return bp__fail(m->ctx, BP_INVALID, "bp_data.size is %zu, not sizeof(bp_data)", data->size);
     if (!data->path) return bp__fail(m->ctx, BP_INVALID, "no data is given");
-    bp__data_spec spec = {.path = data->path, .input = data->input};
+    bp__data_spec spec = {.path = data->path, .input = data->input, .weights = weights};
     if (data->target) {
         spec.targets[0] = data->target;
         spec.n_targets = 1;
@@ -197,7 +197,7 @@ bp_status bp_model_predict_file(bp_model *m, const bp_data *data, const char *fo
                            "there is no format %s; csv, jsonl and npy are", format);
     bp__dataset *d = NULL;
     double *p = NULL;
-    BP_TRY(apply(&d, m, data, false));
+    BP_TRY(apply(&d, m, data, false, false));
     bp_status status = tell_cells(m, d, strict != 0);
     if (status == BP_OK) status = outputs(m, d, &p);
     if (status == BP_OK) {
@@ -218,7 +218,46 @@ bp_status bp_model_predict_file(bp_model *m, const bp_data *data, const char *fo
 
 /* ---- Scores ---- */
 
-static bp_status scores_text(const bp_model *m, const bp__scores *s, const bp__tree *tree, char **text) {
+enum { TEXT_CLASSES = 20, JSON_CLASSES = 200 }; /* more of them are no table that one reads */
+
+/* Precision, recall, F1 and rows of a class; NaN where one is 0/0. */
+typedef struct of_class {
+    double precision, recall, f1;
+    int64_t support;
+} of_class;
+static of_class class_scores(const bp__scores *s, int64_t c) {
+    int64_t k = s->n_classes, guessed = 0, hit = s->confusion[c * k + c];
+    of_class r = {.support = 0};
+    for (int64_t j = 0; j < k; j++) {
+        r.support += s->confusion[c * k + j];
+        guessed += s->confusion[j * k + c];
+    }
+    r.precision = (double)hit / (double)guessed;
+    r.recall = (double)hit / (double)r.support;
+    r.f1 = 2 * (double)hit / (double)(r.support + guessed);
+    return r;
+}
+
+static void score_cell(bp__buffer *b, double v) {
+    if (isfinite(v))
+        bp__buffer_printf(b, " %10.4f", v);
+    else
+        bp__buffer_printf(b, " %10s", "-");
+}
+
+static void classes_text(bp__buffer *b, const bp_model *m, const bp__scores *s) {
+    bp__buffer_printf(b, "\n%-18s %10s %10s %10s %10s\n", "class", "precision", "recall", "f1", "rows");
+    for (int64_t c = 0; c < s->n_classes; c++) {
+        of_class r = class_scores(s, c);
+        bp__buffer_printf(b, "%-18s", m->prep->classes[c]);
+        score_cell(b, r.precision);
+        score_cell(b, r.recall);
+        score_cell(b, r.f1);
+        bp__buffer_printf(b, " %10lld\n", (long long)r.support);
+    }
+}
+
+static bp_status scores_text(const bp_model *m, const bp__scores *s, const bp__tree *tree, bool report, char **text) {
     bp__buffer b;
     bp__buffer_init(&b, m->ctx);
     bp__buffer_printf(&b, "%-18s %lld\n", "rows", (long long)s->n);
@@ -227,29 +266,73 @@ static bp_status scores_text(const bp_model *m, const bp__scores *s, const bp__t
             bp__buffer_printf(&b, "%-18s -  (not defined on these rows)\n", t->key);
         else if (t->kind == BP__FLOAT || t->kind == BP__INT)
             bp__buffer_printf(&b, "%-18s %.6g\n", t->key, t->number);
+    if (report && s->confusion && s->n_classes <= TEXT_CLASSES) classes_text(&b, m, s);
     return bp__buffer_take(&b, text);
 }
 
-bp_status bp_model_evaluate(bp_model *m, const bp_data *data, char **text, char **json) {
+/* "classes": a member for each, and "confusion": rows of truth, columns of predictions. */
+static bp_status put_classes(const bp_model *m, const bp__scores *s, bp__tree *t) {
+    bp_context *ctx = m->ctx;
+    bp__tree *list = bp__tree_new(ctx, BP__LIST), *confusion = bp__tree_new(ctx, BP__LIST);
+    bp_status status = bp__put(ctx, t, "classes", list, NULL);
+    if (status == BP_OK)
+        status = bp__put(ctx, t, "confusion", confusion, NULL);
+    else
+        bp__tree_free(ctx, confusion);
+    for (int64_t c = 0; c < s->n_classes && status == BP_OK; c++) {
+        of_class r = class_scores(s, c);
+        bp__tree *one = bp__tree_new(ctx, BP__MAP), *counts = bp__tree_new(ctx, BP__LIST);
+        if (one) status = bp__tree_append(ctx, list, one);
+        if (counts && status == BP_OK) status = bp__tree_append(ctx, confusion, counts);
+        if (!one || !counts) status = bp__out_of_memory(ctx, sizeof *one);
+        if (status == BP_OK) status = bp__put_text(ctx, one, "label", m->prep->classes[c]);
+        if (status == BP_OK) status = bp__put_number(ctx, one, "precision", r.precision);
+        if (status == BP_OK) status = bp__put_number(ctx, one, "recall", r.recall);
+        if (status == BP_OK) status = bp__put_number(ctx, one, "f1", r.f1);
+        if (status == BP_OK) status = bp__put_int(ctx, one, "rows", r.support);
+        for (int64_t j = 0; j < s->n_classes && status == BP_OK; j++)
+            status = bp__tree_append(ctx, counts, bp__tree_int(ctx, s->confusion[c * s->n_classes + j]));
+    }
+    return status;
+}
+
+/* The metrics that the model's configuration names, else the default ones. */
+static bp_status chosen_metrics(bp__metrics *out, const bp_model *m) {
+    bp_status status = bp__metrics_read(out, m->ctx, NULL, bp__tree_get(m->config, "metrics"));
+    if (status == BP_OK) status = bp__metrics_fit(out, m->ctx, NULL, m->prep->task);
+    return status == BP_CONFIG ? BP_FORMAT : status; /* nobody wrote it by hand: the model is damaged, or newer */
+}
+
+static bp_status evaluate(bp_model *m, const bp_data *data, bool report, char **text, char **json) {
     if (text) *text = NULL;
     if (json) *json = NULL;
+    bp__metrics metrics;
+    BP_TRY(chosen_metrics(&metrics, m));
     bp__dataset *d = NULL;
     bp__scores s = {0};
     bp__tree *tree = NULL;
-    BP_TRY(apply(&d, m, data, true));
+    BP_TRY(apply(&d, m, data, true, bp__metrics_by_weight(&metrics)));
     bp_status status = tell_cells(m, d, false);
     if (status == BP_OK && d->test.n_rows == 0)
         status = bp__fail_at(m->ctx, BP_DATA, (bp__where){.file = data->path}, "%s has no rows with a target", data->path);
-    if (status == BP_OK) status = bp__evaluate(&s, m->net, d, &d->test, d->weight);
-    if (status == BP_OK) status = bp__scores_tree(&tree, m->ctx, &s, d->task, NULL);
+    if (status == BP_OK) status = bp__evaluate(&s, &metrics, m->net, d, &d->test, NULL);
+    if (status == BP_OK) status = bp__scores_tree(&tree, m->ctx, &s);
     if (status == BP_OK && s.n_unknown)
         bp__log(m->ctx, BP_LOG_WARNING, "%s: %lld row%s a label that the model does not know, such as %s, and count%s as wrong",
                 data->path, (long long)s.n_unknown, s.n_unknown == 1 ? " has" : "s have",
                 d->test.unknown_label ? d->test.unknown_label : "?", s.n_unknown == 1 ? "s" : "");
-    if (status == BP_OK && text) status = scores_text(m, &s, tree, text);
+    if (status == BP_OK && text) status = scores_text(m, &s, tree, report, text);
+    if (status == BP_OK && json && s.confusion && s.n_classes <= JSON_CLASSES) status = put_classes(m, &s, tree);
     if (status == BP_OK && json) status = bp__json_write(m->ctx, tree, 0, json);
     bp__tree_free(m->ctx, tree);
     bp__scores_free(m->ctx, &s);
     bp__dataset_free(d);
     return status;
+}
+
+bp_status bp_model_evaluate(bp_model *m, const bp_data *data, char **text, char **json) {
+    return evaluate(m, data, false, text, json);
+}
+bp_status bp_model_report(bp_model *m, const bp_data *data, char **text, char **json) {
+    return evaluate(m, data, true, text, json);
 }

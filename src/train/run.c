@@ -11,19 +11,17 @@
 
 /* ---- The record: section by section ---- */
 
-bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted) {
+bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s) {
     *out = bp__tree_new(ctx, BP__MAP);
     if (!*out) return bp__out_of_memory(ctx, 0);
     BP_TRY(bp__put_number(ctx, *out, "loss", s->loss));
-    for (int i = 0; i < BP__N_METRICS; i++)
-        if (bp__metric_of(i, task) && (!wanted || wanted[i]))
-            BP_TRY(bp__put_number(ctx, *out, bp__metric_name(i, NULL), s->metric[i]));
+    for (int i = 0; s->metrics && i < s->n_metrics; i++) BP_TRY(bp__put_number(ctx, *out, s->metrics->at[i].name, s->metric[i]));
     return s->n_unknown ? bp__put_int(ctx, *out, "unknown_labels", s->n_unknown) : BP_OK;
 }
 
 static bp_status put_scores(bp_run *run, const char *key, const bp__scores *s) {
     bp__tree *t = NULL;
-    BP_TRY(bp__scores_tree(&t, run->ctx, s, run->d->data->task, run->d->s.metrics));
+    BP_TRY(bp__scores_tree(&t, run->ctx, s));
     return bp__put(run->ctx, run->record, key, t, NULL);
 }
 
@@ -247,7 +245,8 @@ bp_status bp_run_number(const bp_run *run, const char *name, double *x) {
         char key[80];
         size_t n = dot ? (size_t)(dot - at) : strlen(at);
         snprintf(key, sizeof key, "%.*s", (int)BP__MIN(n, sizeof key - 1), at);
-        const bp__tree *next = bp__tree_get(t, key);
+        const bp__tree *next = bp__tree_get(t, key), *rest = bp__tree_get(t, at);
+        if (rest) next = rest, dot = NULL; /* a name with a dot of its own, such as pinball_0.9 */
         if (!next) {
             const char *names[40];
             int64_t k = 0;

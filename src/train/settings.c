@@ -255,25 +255,18 @@ static bp_status read_data(bp__settings *s, const bp__tree *data) {
 
 /* ---- train ---- */
 
-/* "validation.loss" as set and metric. */
-static bp_status check_metric(const bp__settings *s, const bp__tree *at, const char *name, bool *validation) {
+/* "validation.loss" as set and metric, which is wanted from now on. */
+static bp_status watch_metric(bp__settings *s, const bp__tree *at, const char *name, bool *validation) {
     const char *dot = strchr(name, '.');
     size_t n = dot ? (size_t)(dot - name) : 0;
     *validation = n == 10 && strncmp(name, "validation", n) == 0;
     if (!*validation && !(n == 5 && strncmp(name, "train", n) == 0))
         return bp__config_fail(
             s, at, "train.early_stopping.metric must be validation.NAME or train.NAME, such as validation.loss, not %s", name);
-    if (strcmp(dot + 1, "loss") == 0) return BP_OK;
-    const char *names[BP__N_METRICS + 1] = {"loss"};
-    for (int i = 0; i < BP__N_METRICS; i++) names[i + 1] = bp__metric_name(i, NULL);
-    for (int i = 1; i <= BP__N_METRICS; i++)
-        if (strcmp(names[i], dot + 1) == 0) return BP_OK;
-    const char *near = bp__nearest(dot + 1, names, BP__N_METRICS + 1);
-    char hint[120];
-    snprintf(hint, sizeof hint, "did you mean `%s`?", near ? near : "");
-    return bp__fail_at(s->ctx, BP_CONFIG,
-                       (bp__where){.code = "unknown_metric", .file = s->file, .line = at->line, .hint = near ? hint : NULL},
-                       "train.early_stopping.metric: there is no metric `%s`", dot + 1);
+    int index;
+    BP_TRY(bp__metrics_want(&s->metrics, s->ctx, s->file, "train.early_stopping.metric", at, dot + 1, &index));
+    s->stop_higher_better = index >= 0 && bp__metric_higher_better(&s->metrics.at[index]);
+    return BP_OK;
 }
 
 static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
@@ -300,7 +293,7 @@ static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
     BP_TRY(get_number(s, given(set, "target"), "train.early_stopping.target", -DBL_MAX, true, &s->target));
     BP_TRY(get_bool(s, given(set, "restore_best"), "train.early_stopping.restore_best", &s->restore_best));
     bool validation;
-    BP_TRY(check_metric(s, given(set, "metric"), s->stop_metric, &validation));
+    BP_TRY(watch_metric(s, given(set, "metric"), s->stop_metric, &validation));
     bool exists = s->data.validation_fraction > 0 || s->data.validation.path;
     if (validation && !exists && given(set, "metric"))
         return bp__config_fail(s, given(set, "metric"), "train.early_stopping.metric is %s, but there is no validation set",
@@ -400,21 +393,6 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     return read_class_weight(s, given(train, "class_weight"));
 }
 
-static bp_status read_metrics(bp__settings *s, const bp__tree *t) {
-    s->has_metrics = t != NULL;
-    for (int i = 0; i < BP__N_METRICS; i++) s->metrics[i] = !t;
-    if (!t) return BP_OK;
-    if (t->kind != BP__LIST) return bp__config_fail(s, t, "metrics must be a list, such as [f1_macro]");
-    const char *names[BP__N_METRICS];
-    for (int i = 0; i < BP__N_METRICS; i++) names[i] = bp__metric_name(i, NULL);
-    for (const bp__tree *c = t->child; c; c = c->next) {
-        int64_t word;
-        BP_TRY(get_word(s, c, "each of metrics", names, BP__N_METRICS, &word));
-        if (word >= 0) s->metrics[word] = true;
-    }
-    return BP_OK;
-}
-
 const char *const bp__moving_names[BP__N_MOVING] = {"momentum", "weight_decay", "dropout"};
 
 static bp_status check_schedules(const bp__settings *s) {
@@ -448,8 +426,9 @@ static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optio
     BP_TRY(get_word(s, given(t, "task"), "task", tasks, 3, &word));
     s->data.task = word >= 0 ? task_of[word] : BP__TASK_AUTO;
     BP_TRY(read_data(s, given(t, "data")));
+    s->metric_list = given(t, "metrics");
+    BP_TRY(bp__metrics_read(&s->metrics, s->ctx, s->file, s->metric_list));
     BP_TRY(read_train(s, given(t, "train")));
-    BP_TRY(read_metrics(s, given(t, "metrics")));
     if (s->model) BP_TRY(bp__nn_check(s->ctx, s->file, s->model));
     if (s->init) BP_TRY(bp__nn_check_init(s->ctx, s->file, s->init));
     if (s->loss) {

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/math64.h"
 #include "graph/plan.h"
 #include "train/loop.h"
 
@@ -38,7 +39,8 @@ bp__batch bp__gather(bp__staging *s, const int64_t *rows, int64_t n) {
     return (bp__batch){.n = n, .x = s->x, .label = s->label, .y = s->y, .weight = s->weight};
 }
 
-bp_status bp__evaluate(bp__scores *out, bp__net *net, const bp__dataset *d, const bp__set *set, const float *weight) {
+bp_status bp__evaluate(bp__scores *out, const bp__metrics *m, bp__net *net, const bp__dataset *d, const bp__set *set,
+                       const float *weight) {
     *out = (bp__scores){0};
     int64_t n = set->n_rows, columns = bp__net_columns(net);
     double *p = bp__alloc(d->ctx, sizeof(double) * (size_t)(n * columns + 1)),
@@ -49,7 +51,7 @@ bp_status bp__evaluate(bp__scores *out, bp__net *net, const bp__dataset *d, cons
         bp__batch b = bp__gather(&s, set->rows + i, BP__MIN(EVAL_ROWS, n - i));
         status = bp__net_eval(net, &b, p + i * columns, loss + i);
     }
-    if (status == BP_OK) status = bp__scores_compute(out, d, set->rows, n, p, loss, weight);
+    if (status == BP_OK) status = bp__scores_compute(out, m, d, set->rows, n, p, loss, weight);
     bp__staging_free(&s);
     bp__free(d->ctx, p);
     bp__free(d->ctx, loss);
@@ -79,7 +81,7 @@ static void probabilities(const bp__loop *l, const void *y, int64_t n, double *p
     for (int64_t i = 0; i < n; i++) {
         if (net->binary) {
             double v = bp__net_number(net, y, i);
-            if (link == BP__LINK_SIGMOID) v = 1 / (1 + exp(-v));
+            if (link == BP__LINK_SIGMOID) v = 1 / (1 + bp__exp64(-v));
             p[2 * i] = 1 - v;
             p[2 * i + 1] = v;
             continue;
@@ -87,10 +89,10 @@ static void probabilities(const bp__loop *l, const void *y, int64_t n, double *p
         double top = -HUGE_VAL, sum = 0;
         for (int64_t c = 0; c < k; c++) {
             p[i * k + c] = bp__net_number(net, y, i * k + c);
-            if (link == BP__LINK_EXP) p[i * k + c] = exp(p[i * k + c]);
+            if (link == BP__LINK_EXP) p[i * k + c] = bp__exp64(p[i * k + c]);
             if (p[i * k + c] > top) top = p[i * k + c];
         }
-        for (int64_t c = 0; net->classification && c < k; c++) sum += p[i * k + c] = exp(p[i * k + c] - top);
+        for (int64_t c = 0; net->classification && c < k; c++) sum += p[i * k + c] = bp__exp64(p[i * k + c] - top);
         for (int64_t c = 0; net->classification && c < k; c++) p[i * k + c] /= sum;
     }
 }

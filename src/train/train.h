@@ -3,6 +3,7 @@
 #ifndef BP__TRAIN_H
 #define BP__TRAIN_H
 #include "core/tree.h"
+#include "train/metrics.h"
 #include "train/net.h"
 
 struct bp__st_file;
@@ -22,21 +23,6 @@ struct bp_config {
     int64_t n_assigned, cap_assigned;
 };
 
-enum { BP__N_METRICS = 8 };
-typedef enum bp__metric {
-    BP__ACCURACY,
-    BP__BALANCED_ACCURACY,
-    BP__F1_MACRO,
-    BP__AUC,
-    BP__MSE,
-    BP__RMSE,
-    BP__MAE,
-    BP__R2
-} bp__metric;
-const char *bp__metric_name(int metric, const char **help); /* NULL: out of range */
-bool bp__metric_of(int metric, bp__task task);              /* does it belong to the task? */
-bool bp__metric_higher_better(int metric);
-
 typedef enum bp__divergence { BP__DIVERGENCE_ROLLBACK, BP__DIVERGENCE_STOP, BP__DIVERGENCE_CONTINUE } bp__divergence;
 
 /* What the sections say, checked; the defaults of numbers filled in. Texts and trees are borrowed from the configuration. */
@@ -47,7 +33,7 @@ typedef struct bp__settings {
     bool data_optional;
     const bp__tree *model, *init, *loss, *optimizer, *schedule; /* NULL: not given */
     const bp__tree *schedules, *regularize, *average;           /* of other numbers; penalties; of the weights; or NULL */
-    bool has_epochs, has_steps, has_time, has_batch, has_stopping, has_threads, has_seed, has_metrics, has_weights;
+    bool has_epochs, has_steps, has_time, has_batch, has_stopping, has_threads, has_seed, has_weights;
     int64_t epochs, steps; /* -1: not bounded */
     double max_time;       /* seconds; < 0: not bounded */
     int64_t batch_size;    /* of a shard; 0: full */
@@ -68,7 +54,9 @@ typedef struct bp__settings {
     int threads;
     bp_dtype dtype;
     const bp__tree *class_weight; /* NULL, "balanced" or {label: weight} */
-    bool metrics[BP__N_METRICS];
+    const bp__tree *metric_list;  /* as given, or NULL */
+    bp__metrics metrics;          /* the watched one included */
+    bool stop_higher_better;      /* of stop_metric */
     double lr;
 } bp__settings;
 /* Reads and checks everything that needs no data. BP_CONFIG. */
@@ -94,16 +82,19 @@ bp_status bp__put_copy(bp_context *ctx, bp__tree *map, const char *key, const bp
 typedef struct bp__scores {
     int64_t n, n_unknown;
     double loss;
-    double metric[BP__N_METRICS]; /* NaN: not defined (one class only), or not of the task */
-    int64_t *confusion;           /* [classes, classes], or NULL */
+    const bp__metrics *metrics; /* borrowed: what `metric` holds; NULL where the scores come from a checkpoint */
+    int n_metrics;
+    double metric[BP__MAX_METRICS]; /* NaN: not defined (one class only) */
+    int64_t *confusion;             /* [classes, classes], or NULL */
     int64_t n_classes;
 } bp__scores;
 void bp__scores_free(bp_context *ctx, bp__scores *s);
 /* p [n, columns] as bp__net_eval gives it, in the order of `rows` (indices into the data set); weight NULL: all 1. */
-bp_status bp__scores_compute(bp__scores *out, const bp__dataset *d, const int64_t *rows, int64_t n, const double *p,
-                             const double *row_loss, const float *weight);
+bp_status bp__scores_compute(bp__scores *out, const bp__metrics *m, const bp__dataset *d, const int64_t *rows, int64_t n,
+                             const double *p, const double *row_loss, const float *weight);
 /* Evaluates the net on the rows of one set. */
-bp_status bp__evaluate(bp__scores *out, bp__net *net, const bp__dataset *d, const bp__set *set, const float *weight);
+bp_status bp__evaluate(bp__scores *out, const bp__metrics *m, bp__net *net, const bp__dataset *d, const bp__set *set,
+                       const float *weight);
 /* Element i of the samples as a number. */
 static inline double bp__dataset_x(const bp__dataset *d, int64_t i) {
     if (d->x_dtype == BP_U8) return (double)((const uint8_t *)d->x)[i];
@@ -196,7 +187,7 @@ bp_status bp__event_begin(bp_run *run, const char *event, bp__tree **t);
 bp_status bp__event_end(bp_run *run, bp__tree *t, bp_status status);
 bp_status bp__tell_decisions(bp_run *run, const bp__tree *t, const char *path); /* a line for every value that was inferred */
 bp_status bp__record_make(bp_run *run);
-bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s, bp__task task, const bool *wanted);
+bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s);
 
 /* BP_CONFIG where the configuration differs from that of the run it goes on with in what may not differ. */
 bp_status bp__resume_check(const bp_config *cfg);
