@@ -193,15 +193,17 @@ static int write_page(const char *path, uint64_t stride, int64_t per_binade, int
     if (stride == 1)
         fprintf(f, "all 2^32 numbers.");
     else
-        fprintf(f,
-                "every %lluth of the 2^32 numbers, %lld in all; since %llu is odd, every exponent meets millions of mantissas.",
-                (unsigned long long)stride, (long long)(((int64_t)1 << 32) / (int64_t)stride), (unsigned long long)stride);
-    fprintf(f,
-            " Double precision: %lld numbers, some of every binade of either sign, most of them between 2^-30 and 2^12.\n"
-            "Functions of two arguments: as many pairs, most of like magnitude. Subnormal numbers count as zero, as arguments "
-            "and as results. Attributes have their defaults.\n\n"
-            "Instruction sets measured:",
-            (long long)(2 * 2046 * per_binade));
+        fprintf(
+            f, "every %lluth of the 2^32 numbers, %lld in all: about %lld between one power of two and the next, of either sign.",
+            (unsigned long long)stride, (long long)(((int64_t)1 << 32) / (int64_t)stride),
+            (long long)(((int64_t)1 << 23) / (int64_t)stride));
+    fprintf(
+        f,
+        " Double precision: %lld numbers, some between all powers of two, of either sign, most of them between 2^-30 and 2^12.\n"
+        "Functions of two arguments: as many pairs, most of like magnitude. Subnormal numbers count as zero, as arguments "
+        "and as results. Attributes have their defaults.\n\n"
+        "Instruction sets measured:",
+        (long long)(2 * 2046 * per_binade));
     for (int k = 0; k < n_isas; k++) fprintf(f, "%s %s", k ? "," : "", isas[k]->name);
     fprintf(f, ". They gave %s.\n\n| function | f32, ulp | at | f64, ulp | at | |\n|---|---:|---|---:|---|---|\n",
             differs ? "DIFFERENT bits" : "the same bits at every point, so one number stands for all of them");
