@@ -77,7 +77,7 @@ static void run_block(const measured *m, worst *w, bool single, const void *a, c
 static void note(const measured *m, worst *w, bool single, double a, double b, double y) {
     const reference *r = m->ref;
     long double want = single && r->twice ? (long double)r->twice(a, b) : r->wide((long double)a, (long double)b);
-    double e = error_of(y, want, single, r->least < 0 ? fabs(a) : r->least);
+    double e = error_of(y, want, single, r->terms ? r->terms(a) : r->least < 0 ? fabs(a) : r->least);
     if (r->reach > 0 && fabs(a) > r->reach) return;
     w->points++;
     if (e <= w->error) return;
