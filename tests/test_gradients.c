@@ -168,7 +168,10 @@ static void kinks_are_pytorch_s(void **state) {
             if (!q.p.failed) check_subset(&q.p, &q.t, q.wrt, q.m, (1u << q.m) - 1, d, &sums);
             n++;
         } else if (!q.p.failed) {
-            if (i % 2 == 0) printf("no golden values at its kinks: %s\n", op->name);
+            bool selects = op == bp__op_id(BP__OP_ID_where); /* linear in what has a gradient: it has no kink */
+            if (i % 2 == 1 || selects) continue;
+            printf("no golden values at its kinks: %s\n", op->name);
+            wrong++;
             continue;
         }
         wrong += q.p.failed;

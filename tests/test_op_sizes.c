@@ -141,7 +141,7 @@ static void compute(result *r, const bp__op *op, const bp__sample *s, bool symbo
     }
     bp_value first = bp__graph_add(g, op, s->attrs ? s->attrs : op->attr_defaults, in, s->n_in);
     for (int k = 0; k < op->n_out && !bp_is_bad(first); k++) {
-        results[r->n++] = bp__output(first, k + first.output);
+        results[r->n++] = bp__output(first, k);
         if (bp_value_dtype(results[k]) != BP_F64) continue;
         y[n_flow] = results[k];
         c[n_flow] = bp_random_normal(results[k], "cotangent");

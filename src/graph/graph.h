@@ -67,7 +67,8 @@ bp_value bp__graph_fail(bp_graph *g, bp_status status, const char *format, ...) 
 /* Adds a node: copies attrs (op->attrs_size bytes) and inputs, runs the shape rule. Absent optional inputs are BP_NONE. Returns
    output 0. `g` may be NULL when an input is given. */
 bp_value bp__graph_add(bp_graph *g, const bp__op *op, const void *attrs, const bp_value *in, int32_t n_in);
-static inline bp_value bp__output(bp_value first, int32_t k) { return (bp_value){first.graph, first.node, k}; }
+/* The output k places behind `first`, which need not be output 0: a decomposition may end in the second output of a node. */
+static inline bp_value bp__output(bp_value first, int32_t k) { return (bp_value){first.graph, first.node, first.output + k}; }
 static inline bp_value bp__value(bp_graph *g, bp__ref r) {
     return r.node < 0 ? (bp_value){NULL, -1, 0} : (bp_value){g, r.node, r.output};
 }

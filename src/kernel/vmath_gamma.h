@@ -41,12 +41,16 @@ BP__STATIC V v_lgamma(V x) {
     return v_select(v_is_nan(x), x, v_select(v_eq(a, VM_INF), VM_INF, y));
 }
 
-/* x > 0: steps up to 10, then the asymptotic series. */
+/* x > 0: steps up to 10, then the asymptotic series. What rounding takes from the terms and from their sum, which fall, is kept
+   (Dekker, "A floating-point technique for extending the available precision", 1971). */
 BP__INLINE V BP__TN(vm_digamma_positive)(V x) {
-    V one = v_set(1), sum = v_set(0), ten = v_set(10);
+    V one = v_set(1), sum = v_set(0), lost = v_set(0), ten = v_set(10), small = VM_C(0x1p-60, 0x1p-500);
     for (int i = 0; i < 10; i++) {
         M below = v_lt(x, ten);
-        sum = v_select(below, v_add(sum, v_div(one, x)), sum);
+        V t = v_div(one, x), total = v_add(sum, t);
+        V rest = v_fma(v_fma(v_neg(t), x, one), t, v_sub(t, v_sub(total, sum)));
+        lost = v_select(v_and(below, v_gt(x, small)), v_add(lost, rest), lost);
+        sum = v_select(below, total, sum);
         x = v_select(below, v_add(x, one), x);
     }
     V r = v_div(one, x), z = v_mul(r, r), s = v_set(1.0 / 12);
@@ -57,7 +61,7 @@ BP__INLINE V BP__TN(vm_digamma_positive)(V x) {
     s = v_fma(s, z, v_set(-1.0 / 120));
     s = v_fma(s, z, v_set(1.0 / 12));
     V tail = v_fma(s, z, v_mul(v_set(0.5), r));
-    return v_sub(v_sub(v_log(x), tail), sum);
+    return v_sub(v_sub(v_log(x), sum), v_add(tail, lost));
 }
 /* digamma(x) = digamma(1 - x) - pi / tan(pi x) for x < 0. As in PyTorch: at ±0 the infinity of the other sign, NaN at -1, -2 … */
 BP__STATIC V v_digamma(V x) {

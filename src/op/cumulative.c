@@ -93,6 +93,7 @@ static void recurrence_gradient(bp__grad *c) {
     static const struct bp__##name##_attrs name##_last = {.axis = -1}, name##_first = {.axis = 0}; \
     static const bp__sample name##_samples[] = {                                                   \
         {.attrs = &name##_last, .n_in = 1, .in = {BP__D(0.05, -2, 2, 2, {3, 7})}},                 \
+        {.attrs = &name##_first, .n_in = 1, .in = {BP__D(0.05, -2, 2, 2, {4, 4})}},                \
         {.attrs = &name##_first, .n_in = 1, .in = {BP__D(0.02, -2, 2, 3, {4, 2, 3})}},             \
         {.attrs = &name##_last, .n_in = 1, .in = {BP__D(0.02, -2, 2, 2, {3, 1})}},                 \
         {.attrs = &name##_last, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 0})}},                       \

@@ -73,12 +73,14 @@ static double flops(const bp__call *c) { return (double)bp__tensor_count(&c->in[
         gradient_rule;                                                                                                          \
     }                                                                                                                           \
     static const struct bp__##name##_attrs name##_all = {.axes = {.n = -1}}, name##_first = {.axes = {1, {0}}},                 \
-                                           name##_kept = {.axes = {1, {-1}}, .keepdim = 1}, name##_two = {.axes = {2, {2, 0}}}; \
+                                           name##_kept = {.axes = {1, {-1}}, .keepdim = 1}, name##_two = {.axes = {2, {2, 0}}}, \
+                                           name##_kept_two = {.axes = {2, {0, 1}}, .keepdim = 1};                               \
     static const bp__sample name##_samples[] = {                                                                                \
         {.attrs = &name##_all, .n_in = 1, .in = {BP__D(0.05, -2, 2, 2, {3, 5})}},                                               \
         {.attrs = &name##_all, .n_in = 1, .in = {BP__F(-2, 2, 0, {0})}},                                                        \
         {.attrs = &name##_first, .n_in = 1, .in = {BP__D(0.05, -2, 2, 2, {7, 3})}},                                             \
         {.attrs = &name##_kept, .n_in = 1, .in = {BP__D(0.01, -2, 2, 2, {3, 19})}},                                             \
+        {.attrs = &name##_kept_two, .n_in = 1, .in = {BP__D(0.05, -2, 2, 2, {3, 5})}},                                          \
         {.attrs = &name##_two, .n_in = 1, .in = {BP__D(0.01, -2, 2, 4, {2, 3, 4, 2})}},                                         \
         {.attrs = &name##_first, .n_in = 1, .in = {BP__I(-9, 9, 2, {7, 3})}},                                                   \
     };

@@ -71,7 +71,7 @@ static bp_value inverse_decompose(bp_graph *g, const void *attrs, const bp_value
 }
 
 static const bp__sample solve_samples[] = {
-    {.n_in = 2, .in = {BP__M(3, -1, 1, 2, {3, 3}), BP__F(-2, 2, 2, {3, 2})}},
+    {.n_in = 2, .in = {BP__M(3, -1, 1, 2, {3, 3}), BP__F(-2, 2, 2, {3, 3})}},
     {.n_in = 2, .in = {BP__M(-3, -1, 1, 3, {2, 3, 3}), BP__F(-2, 2, 2, {3, 1})}},
     {.n_in = 2, .in = {BP__M(4, -1, 1, 2, {4, 4}), BP__F(-2, 2, 3, {2, 4, 2})}},
     {.n_in = 2, .in = {BP__M(3, -1, 1, 2, {3, 3}), BP__F(-2, 2, 1, {3})}},

@@ -42,7 +42,7 @@ static const struct bp__triangular_solve_attrs lower = {.upper = 0}, upper = {.u
                                                unit = {.upper = 0, .unitriangular = 1},
                                                all = {.upper = 0, .transpose = 1, .unitriangular = 1};
 static const bp__sample samples[] = {
-    {.attrs = &lower, .n_in = 2, .in = {BP__M(3, -1, 1, 2, {3, 3}), BP__F(-2, 2, 2, {3, 2})}},
+    {.attrs = &lower, .n_in = 2, .in = {BP__M(3, -1, 1, 2, {3, 3}), BP__F(-2, 2, 2, {3, 3})}},
     {.attrs = &upper, .n_in = 2, .in = {BP__M(3, -1, 1, 3, {2, 3, 3}), BP__F(-2, 2, 2, {3, 1})}},
     {.attrs = &turned, .n_in = 2, .in = {BP__M(3, -1, 1, 2, {4, 4}), BP__F(-2, 2, 3, {2, 4, 2})}},
     {.attrs = &unit, .n_in = 2, .in = {BP__F(-1, 1, 2, {3, 3}), BP__F(-2, 2, 2, {3, 2})}},

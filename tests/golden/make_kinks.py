@@ -3,7 +3,7 @@
 their kinks (every quarter from -8 to 8), a thousandth beside the whole numbers, and far away. Tensor names: NAME/a, NAME/b,
 NAME/c inputs, NAME/y the value, NAME/d_y the cotangent, NAME/d_a … the gradients of sum(y * d_y). NAME is that of the
 operation in the library; attributes have their defaults, or are NAME:1/attrs in the order of the table for the case NAME:1.
-Needs torch alone.
+digamma's derivatives are mpmath's (see polygamma below). Needs torch, and mpmath, which comes with it.
 
     python3 make_kinks.py kinks.safetensors
 """
@@ -11,6 +11,7 @@ import json
 import struct
 import sys
 
+import mpmath
 import torch
 import torch.nn.functional as F
 
@@ -62,6 +63,18 @@ def case(name, function, *inputs, attrs=None):
         tensors[f"{name}/attrs"] = torch.tensor(attrs, dtype=D)
 
 
+def polygamma(n, x):
+    """The n-th derivative of digamma to the last digit: PyTorch's own is off by 1e-10 (n = 1) or NaN below 0 (n > 1)."""
+    return torch.tensor([float(mpmath.psi(n, a)) for a in x.tolist()], dtype=D)
+
+
+def gamma_case(name, n, x, value, attrs=None):
+    """Values and gradients by mpmath where PyTorch's are not good to 1e-12."""
+    case(name, torch.digamma, x, attrs=attrs)  # the cotangent
+    tensors[f"{name}/y"] = value
+    tensors[f"{name}/d_a"] = tensors[f"{name}/d_y"] * polygamma(n + 1, x)
+
+
 quarters = torch.arange(-32, 33).to(D) / 4
 whole = torch.arange(-8, 9).to(D)
 beside = torch.tensor([0.1, -0.1, 0.9, -0.9, 19.75, 20.0, 20.25, -20.0, -20.25], dtype=D)
@@ -69,9 +82,13 @@ line = torch.cat([quarters, whole - 1 / 1024, whole + 1 / 1024, beside])
 for name, function in ONE.items():
     more = torch.tensor([torch.inf, -torch.inf, torch.nan], dtype=D) if name == "nan_to_num" else line[:0]
     points = torch.cat([line, more])
-    if name in ("lgamma", "digamma"):  # PyTorch's sin(pi x) is not 0 at the poles
-        points = points[(points > 0) | (points != points.round())]
-    case(name, function, points)
+    off_poles = line[(line > 0) | (line != line.round())]  # PyTorch's sin(pi x) is not 0 at the poles
+    if name == "digamma":
+        gamma_case(name, 0, off_poles, torch.digamma(off_poles))
+    else:
+        case(name, function, off_poles if name == "lgamma" else points)
+gamma_case("polygamma", 1, off_poles, polygamma(1, off_poles))
+gamma_case("polygamma:1", 3, off_poles, polygamma(3, off_poles), attrs=(3.0,))
 for name, attrs, function in (
     ("leaky_relu", (0.3,), lambda x: F.leaky_relu(x, 0.3)),
     ("elu", (0.7,), lambda x: F.elu(x, 0.7)),

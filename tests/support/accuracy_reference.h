@@ -13,6 +13,7 @@ typedef struct reference {
     const char *note; /* why more than 2 ulp, or where it is measured; "" */
     double least;     /* > 0: errors count in ulp of max(|y|, least), of terms of that size that cancel; < 0: of max(|y|, |a|) */
     double reach;     /* > 0: only |a| up to here is measured */
+    double (*terms)(double a); /* in place of `least`: the size of the larger of two terms that cancel */
 } reference;
 
 #define PI_L 3.14159265358979323846264338327950288L
@@ -95,8 +96,12 @@ static long double wide_digamma(long double a, long double b) {
     return sum + log(a) - 1 / (2 * a);
 }
 
+/* What reflection at 0 subtracts from; above 0, where nothing cancels, 1. */
+static double lgamma_terms(double a) { return a < 0 ? fmax(1, fabs(lgamma(1 - a))) : 1; }
+static double digamma_terms(double a) { return a < 0 ? fmax(1, log(1 - a)) : 1; }
+
 #define ROW(name, arity, bound, least, reach, note) \
-    { #name, wide_##name, twice_##name, arity, bound, note, least, reach }
+    { #name, wide_##name, twice_##name, arity, bound, note, least, reach, NULL }
 static const reference references[] = {
     ROW(exp, 1, 1, 0, 0, ""),
     ROW(exp2, 1, 1, 0, 0, ""),
@@ -139,8 +144,10 @@ static const reference references[] = {
     ROW(tanhshrink, 1, 2.5, -1, 0, "in ulp of a: both terms cancel"),
     ROW(sinc, 1, 4, 0, 0.5, "to 1/2 in size; the product with pi is rounded, which costs pi a ulp of 1 beyond"),
     ROW(logit, 1, 3, 1, 0, "in ulp of at least 1: zero at 1/2"),
-    ROW(lgamma, 1, 4, 1, 0, "in ulp of at least 1: zeros at 1, 2 and below 0"),
-    {"digamma", wide_digamma, NULL, 1, 4, "in ulp of at least 1: zeros at 1.46 and below 0", 1, 0},
+    {"lgamma", wide_lgamma, twice_lgamma, 1, 4,
+     "in ulp of at least 1: zeros at 1 and 2; below 0 of lgamma(1 - a), as terms cancel", 0, 0, lgamma_terms},
+    {"digamma", wide_digamma, NULL, 1, 4, "in ulp of at least 1: zero at 1.46; below 0 of log(1 - a), as terms cancel", 0, 0,
+     digamma_terms},
     ROW(pow, 2, 1.5, 0, 0, ""),
     ROW(atan2, 2, 2, 0, 0, ""),
     ROW(hypot, 2, 1.5, 0, 0, ""),
