@@ -178,6 +178,19 @@ typedef struct bp_callbacks { /* any may be NULL; non-zero stops the training: i
    BP_CONFIG is found before data is read. callbacks may be NULL. */
 BP_API bp_status bp_train(bp_run **run, bp_config *cfg, const bp_callbacks *callbacks);
 BP_API void bp_run_free(bp_run *run);
+/* One batch through everything: decides as bp_train does, puts the first batch forward, backward and through the update of a
+   network that is then thrown away, and writes nothing. text, json: the configuration, as bp_config_resolve gives it.
+   BP_DIVERGED: the loss is not finite. */
+typedef struct bp_trial {
+    size_t size;                /* sizeof(bp_trial), set by the caller */
+    int64_t rows;               /* of one step */
+    double loss, gradient_norm; /* of the first step */
+    int updated;                /* both were finite, so the update was made */
+    double seconds;             /* of one step, the fastest of three */
+    int64_t parameters;
+    int64_t arena_bytes, state_bytes; /* of what a step computes; of weights, optimiser and buffers */
+} bp_trial;
+BP_API bp_status bp_train_try(bp_trial *out, bp_config *cfg, char **text, char **json);
 /* A number of the record: "test.accuracy", "epochs", "parameters", "samples_per_second". BP_NOT_FOUND names the nearest. */
 BP_API bp_status bp_run_number(const bp_run *run, const char *name, double *x);
 BP_API bp_status bp_run_json(const bp_run *run, char **json); /* the whole record, as in record.json */
@@ -249,6 +262,9 @@ typedef struct bp_lr_range {
 BP_API bp_status bp_lr_find(bp_lr_range *out, bp_config *cfg, double first, double last, int64_t steps,
                             const bp_callbacks *callbacks);
 BP_API void bp_lr_range_free(bp_context *ctx, bp_lr_range *range);
+/* The JSON Schema (draft 2020-12) of a configuration, made from the tables of layers, losses, optimisers, schedules,
+ * initialisers. */
+BP_API bp_status bp_config_schema(bp_context *ctx, char **json);
 BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **text, char **json);
 
 /* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric", "initializer"; NULL after the last. help

@@ -169,8 +169,11 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
     if (s->has_time) BP_TRY(bp__put_number(ctx, train, "max_time", s->max_time));
     if (s->steps_per_epoch) BP_TRY(bp__put_int(ctx, train, "steps_per_epoch", s->steps_per_epoch));
     if (s->overfit) BP_TRY(bp__put_int(ctx, train, "overfit", s->overfit));
+    char why[400];
+    bool probed = s->batch_auto;
+    if (probed) BP_TRY(bp__probe_batch(d, why));
     bp__tree *batch = s->batch_size ? bp__tree_int(ctx, s->batch_size) : bp__tree_text(ctx, "full");
-    BP_TRY(bp__put(ctx, train, "batch_size", batch, s->has_batch ? NULL : "the default"));
+    BP_TRY(bp__put(ctx, train, "batch_size", batch, probed ? why : s->has_batch ? NULL : "the default"));
     if (s->accumulate > 1) BP_TRY(bp__put_int(ctx, train, "accumulate", s->accumulate));
     BP_TRY(bp__put(ctx, train, "shuffle", bp__tree_bool(ctx, s->shuffle), NULL));
     if (s->clip_norm > 0) BP_TRY(bp__put_number(ctx, train, "clip_norm", s->clip_norm));
@@ -408,6 +411,9 @@ static bp_status explain(bp__decided *d) {
     }
     const bp__tree *epochs = bp__tree_get(bp__tree_get(d->resolved, "train"), "epochs");
     if (epochs && epochs->comment) bp__buffer_printf(&b, "epochs: %lld, %s\n", (long long)epochs->integer, epochs->comment);
+    const bp__tree *batch = bp__tree_get(bp__tree_get(d->resolved, "train"), "batch_size");
+    if (batch && batch->comment && d->s.has_batch)
+        bp__buffer_printf(&b, "batch_size: %lld, %s\n", (long long)batch->integer, batch->comment);
     bp__free(d->ctx, prep);
     return bp__buffer_take(&b, &d->text);
 }

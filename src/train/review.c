@@ -6,8 +6,9 @@
 
 #include "train/train.h"
 
-enum { RECENT = 3 };               /* evaluations whose mean is "the end": one alone is noise */
-static const double margin = 0.05; /* a rise below this part of the best loss, or of its whole fall, is noise too */
+enum { RECENT = 3 };                   /* evaluations whose mean is "the end": one alone is noise */
+static const double margin = 0.05;     /* a rise below this part of the best loss, or of its whole fall, is noise too */
+static const double least_gain = 1e-3; /* nearer to the constant's loss is no better than it */
 
 /* ---- Overfitting ---- */
 
@@ -102,7 +103,8 @@ static double best_train_loss(const bp_run *run) {
 
 static bool learnt_nothing(const bp_run *run) {
     double best = best_train_loss(run);
-    return isfinite(run->constant_loss) && run->constant_loss > 0 && best == best && !(best < run->constant_loss);
+    return isfinite(run->constant_loss) && run->constant_loss > 0 && best == best &&
+           !(best < (1 - least_gain) * run->constant_loss);
 }
 
 /* ---- Told ---- */

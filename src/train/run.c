@@ -7,6 +7,7 @@
 
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/yaml.h"
 #include "train/train.h"
 
 /* ---- The record: section by section ---- */
@@ -177,17 +178,25 @@ static bp_status copy_command(bp_run *run, const bp_config *cfg) {
     return BP_OK;
 }
 
-bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) {
+static bp_status new_run(bp_run **out, bp_context *ctx) {
     *out = NULL;
-    bp_context *ctx = cfg->ctx;
-    if (callbacks && callbacks->size < sizeof *callbacks)
-        return bp__fail(ctx, BP_INVALID, "bp_callbacks.size is %zu, not sizeof(bp_callbacks)", callbacks->size);
     bp_run *run = bp__zalloc(ctx, sizeof *run);
     if (!run) return bp__out_of_memory(ctx, sizeof *run);
     *run = (bp_run){.ctx = ctx, .status = "running", .best = -1};
     bp__buffer_init(&run->events, ctx);
     bp__buffer_init(&run->notes, ctx);
     bp__buffer_init(&run->input, ctx);
+    *out = run;
+    return BP_OK;
+}
+
+bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) {
+    *out = NULL;
+    bp_context *ctx = cfg->ctx;
+    if (callbacks && callbacks->size < sizeof *callbacks)
+        return bp__fail(ctx, BP_INVALID, "bp_callbacks.size is %zu, not sizeof(bp_callbacks)", callbacks->size);
+    bp_run *run = NULL;
+    BP_TRY(new_run(&run, ctx));
     time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc)) strftime(run->start_time, sizeof run->start_time, "%Y-%m-%dT%H:%M:%SZ", &utc);
@@ -217,6 +226,25 @@ bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) 
     if (strcmp(run->status, "interrupted") == 0)
         return bp__fail(ctx, BP_STOPPED, "the training was interrupted after step %lld", (long long)run->steps);
     return BP_OK;
+}
+
+bp_status bp_train_try(bp_trial *out, bp_config *cfg, char **text, char **json) {
+    bp_context *ctx = cfg->ctx;
+    if (text) *text = NULL;
+    if (json) *json = NULL;
+    if (out->size < sizeof *out) return bp__fail(ctx, BP_INVALID, "bp_trial.size is %zu, not sizeof(bp_trial)", out->size);
+    *out = (bp_trial){.size = sizeof *out};
+    bp_run *run = NULL;
+    BP_TRY(new_run(&run, ctx));
+    bp_status status = prepare(run, cfg);
+    if (status == BP_OK) status = bp__trial(out, run->d, run->model->net);
+    if (status == BP_OK && text) status = bp__yaml_write(ctx, run->d->resolved, text);
+    if (status == BP_OK && json) status = bp__json_write(ctx, run->d->resolved, 0, json);
+    bp_run_free(run);
+    if (status == BP_OK && !isfinite(out->loss))
+        return bp__fail_at(ctx, BP_DIVERGED, (bp__where){.code = "diverged", .hint = "look at the data with `data describe`"},
+                           "the loss of the first step, before any change, is not finite");
+    return status;
 }
 
 void bp_run_free(bp_run *run) {

@@ -132,6 +132,8 @@ typedef struct bp__decided {
 /* Loads the data and decides. `from`: a model whose classes come first, or NULL. */
 bp_status bp__decide(bp__decided **out, const bp_config *cfg, const bp_model *from);
 void bp__decided_free(bp__decided *d);
+bp_status bp__probe_batch(bp__decided *d, char why[400]); /* finds s.batch_size by trial; `resolved` has all but `train` */
+bp_status bp__trial(bp_trial *out, const bp__decided *d, bp__net *net); /* changes the net */
 bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training);
 
 /* ---- Model and run ---- */

@@ -51,13 +51,41 @@ says 'dropout: 0.2'
 grep -q '"overfitting": {' heart/record.json || fail 'the record says nothing of overfitting'
 grep -q '"event":"overfitting"' heart/decisions.jsonl || fail 'decisions.jsonl says nothing of overfitting'
 grep -q 'nothing was learnt' err && fail 'it learnt its rows, and that it learnt nothing is said'
-run 0 train chance.csv --target y --epochs 2 --lr 1e-9 --model linear --set 'init=[{match: "*", constant: 0}]' --out nothing
+run 0 train chance.csv --target y --epochs 2 --lr 1e-9 --set 'model=[{linear: {init: {weight: zeros, bias: zeros}}}]' --out nothing
 says 'nothing was learnt: the training loss'
 grep -q '"nothing_learnt": {' nothing/record.json || fail 'the record does not say that nothing was learnt'
-run 0 train curve.csv --target y --epochs 2 --lr 1e-9 --model linear --set 'init=[{match: "*", constant: 0}]' --out flat
+run 0 train curve.csv --target y --epochs 2 --lr 1e-9 --set 'model=[{linear: {init: {weight: zeros, bias: zeros}}}]' --out flat
 says 'always predicting the mean'
 run 0 train builtin:iris --epochs 10 --lr 0.01 --out good
 grep -q 'overfitting\|nothing was learnt' err && fail 'a good run is complained of'
+
+# ---- --dry-run: one batch through everything, and nothing written
+run 0 train builtin:digits --dry-run --batch-size 64 --out dry
+says 'dry run: one batch of 64 rows'
+says '9,610 parameters'
+prints 'batch_size: 64'
+lacks dry
+run 0 train builtin:digits --dry-run --set train.accumulate=2 --json
+one_object
+prints '"dry_run":{"rows":64,"loss":2.'
+run 1 train builtin:digits --dry-run --model 'linear 3, reshape shape=[7], linear'
+
+# ---- batch_size: auto: chosen by trial, said, and obeyed by the configuration that is stored
+run 0 train builtin:digits --batch-size auto --epochs 2 --out tried
+says "batch_size: "
+says "auto: the gradient's noise scale is"
+grep -q '^  batch_size: [0-9]' tried/config.yaml || fail 'the size that was chosen is not in the configuration'
+grep -q 'train.batch_size = .*noise scale' tried/decisions.jsonl || fail 'decisions.jsonl does not say how the size was chosen'
+size=$(sed -n 's/^  batch_size: \([0-9]*\).*/\1/p' tried/config.yaml)
+case $size in 16 | 32 | 64 | 128 | 256) ;; *) fail "batch_size: auto chose $size of 1257 rows" ;; esac
+run 0 train builtin:digits --batch-size "$size" --epochs 2 --out fixed -q
+[ "$(sha fixed)" = "$(sha tried)" ] || fail 'batch_size: auto trains to other weights than the size it chose'
+run 0 train --resume tried --epochs 3 -q
+run 0 train --resume fixed --epochs 3 -q
+[ "$(sha fixed)" = "$(sha tried)" ] || fail 'going on after batch_size: auto gives other weights'
+run 0 train chance.csv --target y --batch-size auto --epochs 1 --out few
+says 'are too few to try sizes'
+bad 2 'train.batch_size must be a whole number of at least 1, full or auto' train builtin:digits --batch-size some
 
 # ---- Standard input is kept
 said='train -'
