@@ -226,6 +226,9 @@ void cli_summary(progress *p, bp_run *run, bool stopped) {
     const char *path = bp_run_path(run);
     if (path) append(line, "; saved in %s", path);
     cli_say(p->c, "%s", line);
+    const char *notes = bp_run_notes(run);
+    size_t n = strlen(notes);
+    if (n) cli_say(p->c, "%.*s", (int)(n - (notes[n - 1] == '\n')), notes);
 }
 
 /* A failed run's record with the sentence in it: still one object. */

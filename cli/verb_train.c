@@ -21,10 +21,34 @@ static void suggest_resume(cli *c, const char *path) {
 
 static int dry(cli *c, bp_config *cfg) {
     char *text = NULL, *json = NULL;
-    bp_status status = bp_config_resolve(cfg, &text, &json);
-    if (status != BP_OK) return cli_fail(c, status);
-    cli_say(c, "dry run: nothing is trained or written; this is the configuration");
-    return cli_result(c, text, json);
+    bp_trial t = {.size = sizeof t};
+    bp_status status = bp_train_try(&t, cfg, &text, &json);
+    if (status != BP_OK) {
+        bp_free(c->ctx, text);
+        bp_free(c->ctx, json);
+        return cli_fail(c, status);
+    }
+    char parameters[40], arena[40], state[40];
+    cli_say(c, "dry run: one batch of %lld row%s went forward, backward and through the update of a throw-away network:",
+            (long long)t.rows, t.rows == 1 ? "" : "s");
+    cli_say(
+        c, "loss %.4g, gradient norm %.4g, %.3g ms a step; %s parameters; memory of a step %s bytes, of weights and optimizer %s",
+        t.loss, t.gradient_norm, 1e3 * t.seconds, cli_number(parameters, sizeof parameters, (double)t.parameters),
+        cli_number(arena, sizeof arena, (double)t.arena_bytes), cli_number(state, sizeof state, (double)t.state_bytes));
+    cli_say(c, "nothing is trained or written; this is the configuration");
+    if (!c->json) return cli_result(c, text, json);
+    const char *body = strrchr(json, '}'); /* the configuration's last brace: one member more */
+    printf("%.*s,\"dry_run\":{\"rows\":%lld,\"loss\":", (int)(body ? body - json : 0), json, (long long)t.rows);
+    cli_json_number(stdout, t.loss);
+    fputs(",\"gradient_norm\":", stdout);
+    cli_json_number(stdout, t.gradient_norm);
+    fputs(",\"seconds_per_step\":", stdout);
+    cli_json_number(stdout, t.seconds);
+    printf(",\"parameters\":%lld,\"arena_bytes\":%lld,\"state_bytes\":%lld}}\n", (long long)t.parameters,
+           (long long)t.arena_bytes, (long long)t.state_bytes);
+    bp_free(c->ctx, text);
+    bp_free(c->ctx, json);
+    return EXIT_DONE;
 }
 
 static bp_status prepare(cli *c, bp_config *cfg) {

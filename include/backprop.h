@@ -142,8 +142,8 @@ typedef struct bp_run_options {
     const char *from;           /* a model file whose names and shapes must fit, or NULL */
     const char *const *command; /* the command line, kept in the record; or NULL */
     int n_command;
-    const char *resume; /* an interrupted run's directory: goes on with it, to the bits it would have had; then `out` and `from` are
-                           not used, and the configuration is the run's own (bp_config_open) but for threads, epochs, steps,
+    const char *resume; /* an interrupted run's directory: goes on with it, to the bits it would have had; then `out` and `from`
+                           are not used, and the configuration is the run's own (bp_config_open) but for threads, epochs, steps,
                            max_time and checkpoint, and what bp_config_assign named. NULL: a new run */
 } bp_run_options;
 BP_API bp_status bp_config_set_run(bp_config *cfg, const bp_run_options *options);
@@ -178,11 +178,27 @@ typedef struct bp_callbacks { /* any may be NULL; non-zero stops the training: i
    BP_CONFIG is found before data is read. callbacks may be NULL. */
 BP_API bp_status bp_train(bp_run **run, bp_config *cfg, const bp_callbacks *callbacks);
 BP_API void bp_run_free(bp_run *run);
+/* One batch through everything: decides as bp_train does, puts the first batch forward, backward and through the update of a
+   network that is then thrown away, and writes nothing. text, json: the configuration, as bp_config_resolve gives it.
+   BP_DIVERGED: the loss is not finite. */
+typedef struct bp_trial {
+    size_t size;                /* sizeof(bp_trial), set by the caller */
+    int64_t rows;               /* of one step */
+    double loss, gradient_norm; /* of the first step */
+    int updated;                /* both were finite, so the update was made */
+    double seconds;             /* of one step, the fastest of three */
+    int64_t parameters;
+    int64_t arena_bytes, state_bytes; /* of what a step computes; of weights, optimiser and buffers */
+} bp_trial;
+BP_API bp_status bp_train_try(bp_trial *out, bp_config *cfg, char **text, char **json);
 /* A number of the record: "test.accuracy", "epochs", "parameters", "samples_per_second". BP_NOT_FOUND names the nearest. */
 BP_API bp_status bp_run_number(const bp_run *run, const char *name, double *x);
 BP_API bp_status bp_run_json(const bp_run *run, char **json); /* the whole record, as in record.json */
 BP_API const char *bp_run_path(const bp_run *run);            /* borrowed; NULL: no files were written */
-BP_API bp_model *bp_run_model(bp_run *run);                   /* borrows from the run */
+/* What the curves of a run that is over say: overfitting, nothing learnt; a sentence a line, "" where nothing is to be said.
+   Borrowed. */
+BP_API const char *bp_run_notes(const bp_run *run);
+BP_API bp_model *bp_run_model(bp_run *run); /* borrows from the run */
 /* Of the test set, else of the validation set: counts[true * n + predicted]; borrowed from the run. NULL: no classification. */
 BP_API const int64_t *bp_run_confusion(const bp_run *run, int64_t *n_classes);
 /* The rows of "train", "validation" or "test" of a classification: x [n, bp_model_inputs] as bp_model_predict takes them, and the
@@ -249,6 +265,9 @@ typedef struct bp_lr_range {
 BP_API bp_status bp_lr_find(bp_lr_range *out, bp_config *cfg, double first, double last, int64_t steps,
                             const bp_callbacks *callbacks);
 BP_API void bp_lr_range_free(bp_context *ctx, bp_lr_range *range);
+/* The JSON Schema (draft 2020-12) of a configuration, made from the tables of layers, losses, optimisers, schedules,
+ * initialisers. */
+BP_API bp_status bp_config_schema(bp_context *ctx, char **json);
 BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **text, char **json);
 
 /* What there is, for help: kinds of "layer", "loss", "optimizer", "schedule", "metric", "initializer"; NULL after the last. help
@@ -256,8 +275,8 @@ BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **t
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
-/* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds, an
-   example in C. *text is yours (bp_free). BP_NOT_FOUND. */
+/* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds,
+   an example in C. *text is yours (bp_free). BP_NOT_FOUND. */
 BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char **text);
 
 /* ==== Stage 2: graphs ============================================================================================== */
@@ -456,8 +475,8 @@ BP_API bp_status bp_state_describe(const bp_state *state, const char *name, bp_d
 typedef struct bp_program bp_program;
 typedef struct bp_program_options {
     size_t size;
-    int commit;  /* non-zero: the assignments of the graph are part of it */
-    bp_value ok; /* scalar; assignments happen only when it is non-zero. BP_NONE: always */
+    int commit;                /* non-zero: the assignments of the graph are part of it */
+    bp_value ok;               /* scalar; assignments happen only when it is non-zero. BP_NONE: always */
     const bp_value *variables; /* [n_variables] with commit: only these are assigned; NULL: all that the graph assigns */
     int n_variables;
     int plain; /* non-zero: operations stay as they were built, whatever the context says; slower */

@@ -15,7 +15,8 @@ struct bp_context {
     bool passes;
     const char *isa_wanted, *isa; /* static strings */
     bp__team *team;
-    bp_status status; /* of the first failure; BP_OK: none */
+    bp__buffer *input; /* borrowed, while a run reads its data; or NULL */
+    bp_status status;  /* of the first failure; BP_OK: none */
     int64_t line;
     bool has_file, has_hint;
     char message[MESSAGE_BYTES], file[PART_BYTES], hint[PART_BYTES], code[CODE_BYTES];
@@ -336,6 +337,8 @@ struct bp__team *bp__context_team(bp_context *ctx) {
 uint64_t bp__context_seed(const bp_context *ctx) { return ctx->options.has_seed ? ctx->options.seed : 0; }
 const char *bp__context_isa_wanted(const bp_context *ctx) { return ctx->isa_wanted; }
 bool bp__context_passes(const bp_context *ctx) { return ctx->passes; }
+void bp__context_keep_input(bp_context *ctx, bp__buffer *copy) { ctx->input = copy; }
+bp__buffer *bp__context_input(const bp_context *ctx) { return ctx->input; }
 void bp__context_set_seed(bp_context *ctx, uint64_t seed) {
     ctx->options.has_seed = 1;
     ctx->options.seed = seed;

@@ -80,6 +80,9 @@ int bp__format_f32(char *out, float v);
 struct bp__team;
 struct bp__team *bp__context_team(bp_context *ctx);
 uint64_t bp__context_seed(const bp_context *ctx);
+/* Where readers put a copy of what standard input gives: it cannot be read twice. NULL: nowhere. */
+void bp__context_keep_input(bp_context *ctx, bp__buffer *copy);
+bp__buffer *bp__context_input(const bp_context *ctx);
 void bp__context_set_seed(bp_context *ctx, uint64_t seed);         /* of states made from now on */
 bp_status bp__context_set_threads(bp_context *ctx, int n_threads); /* replaces the team; 0 = all cores; nothing may be running */
 const char *bp__context_isa_wanted(const bp_context *ctx);         /* option, else BP_ISA, else NULL (best) */

@@ -117,6 +117,7 @@ bp_status bp__bytes_read(unsigned char **out, size_t *size, char sha256[65], bp_
         return status;
     }
     size_t n = b.size - 1;
+    if (standard_input && bp__context_input(ctx)) bp__buffer_add(bp__context_input(ctx), b.data, n);
     bp__data_sha256(sha256, b.data, n);
     if (n >= 2 && (unsigned char)b.data[0] == 0x1f && (unsigned char)b.data[1] == 0x8b) {
         status = bp__inflate(out, size, ctx, path, (const unsigned char *)b.data, n, false, 0);

@@ -41,6 +41,8 @@ bp_status bp__dir_make(bp_context *ctx, const char *path);
 bp_status bp__dir_number(bp_context *ctx, const char *folder, const char *name, char **path);
 /* Deletes temporary files that writers killed in this folder have left; for who holds its lock. */
 void bp__dir_sweep(bp_context *ctx, const char *path);
+/* Deletes the files of this folder whose names begin so. */
+void bp__dir_remove(bp_context *ctx, const char *path, const char *begin);
 /* Makes the symbolic link `folder/link` point at `target`, replacing an older link at once; a real file of that name stays. */
 bp_status bp__dir_link(bp_context *ctx, const char *folder, const char *link, const char *target);
 

@@ -67,21 +67,23 @@ bp_status bp__dir_link(bp_context *ctx, const char *folder, const char *link, co
     return status;
 }
 
-void bp__dir_sweep(bp_context *ctx, const char *path) {
-    static const char begin[] = ".backprop-", end[] = ".tmp"; /* as bp__file_write_parts names them */
+static void remove_named(bp_context *ctx, const char *path, const char *begin, const char *end) {
+    size_t n_begin = strlen(begin), n_end = strlen(end);
     DIR *dir = opendir(path);
     if (dir == NULL) return;
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         size_t n = strlen(e->d_name);
-        if (n < sizeof begin + sizeof end || strncmp(e->d_name, begin, sizeof begin - 1) != 0 ||
-            strcmp(e->d_name + n - (sizeof end - 1), end) != 0)
-            continue;
+        if (n <= n_begin + n_end || strncmp(e->d_name, begin, n_begin) != 0 || strcmp(e->d_name + n - n_end, end) != 0) continue;
         char *file = bp__path_join(ctx, path, e->d_name);
         if (file) (void)unlink(file);
         bp__free(ctx, file);
     }
-    (void)closedir(dir);
+    closedir(dir);
 }
+
+/* As bp__file_write_parts names them. */
+void bp__dir_sweep(bp_context *ctx, const char *path) { remove_named(ctx, path, ".backprop-", ".tmp"); }
+void bp__dir_remove(bp_context *ctx, const char *path, const char *begin) { remove_named(ctx, path, begin, ""); }
 
 /* The largest number among the entries NAME-digits of the folder, 0 when there is none. */
 static long largest_number(const char *folder, const char *name) {

@@ -116,24 +116,39 @@ bp_status bp__tfevents_new(bp_context *ctx, const char *dir, double wall_time, c
     return status;
 }
 
-bp_status bp__tfevents_add(bp_context *ctx, const char *path, double wall_time, int64_t step, const char *const *tags,
-                           const double *values, int64_t n) {
-    bp__buffer scratch, summary, event, record;
-    bp__buffer_init(&scratch, ctx);
-    bp__buffer_init(&summary, ctx);
-    bp__buffer_init(&event, ctx);
-    bp__buffer_init(&record, ctx);
+void bp__tfevents_put(bp__buffer *out, double wall_time, int64_t step, const char *const *tags, const double *values, int64_t n) {
+    bp__buffer scratch, summary, event;
+    bp__buffer_init(&scratch, out->ctx);
+    bp__buffer_init(&summary, out->ctx);
+    bp__buffer_init(&event, out->ctx);
     for (int64_t i = 0; i < n; i++) add_value(&summary, &scratch, tags[i], values[i]);
     start_event(&event, wall_time, step);
     if (summary.failed)
         event.failed = true;
     else if (n > 0)
         add_bytes(&event, 5, summary.data, summary.size); /* Event.summary = 5 */
-    add_record(&record, &event);
-    bp_status status = record.failed ? bp__out_of_memory(ctx, record.size) : bp__file_append(ctx, path, record.data, record.size);
+    add_record(out, &event);
     bp__buffer_free(&scratch);
     bp__buffer_free(&summary);
     bp__buffer_free(&event);
+}
+
+void bp__tfevents_restart(bp__buffer *out, double wall_time, int64_t step) {
+    static const unsigned char start[] = {1 << 3 | VARINT, 1}; /* SessionLog.status = 1: START = 1 */
+    bp__buffer event;
+    bp__buffer_init(&event, out->ctx);
+    start_event(&event, wall_time, step);
+    add_bytes(&event, 7, start, sizeof start); /* Event.session_log = 7 */
+    add_record(out, &event);
+    bp__buffer_free(&event);
+}
+
+bp_status bp__tfevents_add(bp_context *ctx, const char *path, double wall_time, int64_t step, const char *const *tags,
+                           const double *values, int64_t n) {
+    bp__buffer record;
+    bp__buffer_init(&record, ctx);
+    bp__tfevents_put(&record, wall_time, step, tags, values, n);
+    bp_status status = record.failed ? bp__out_of_memory(ctx, record.size) : bp__file_append(ctx, path, record.data, record.size);
     bp__buffer_free(&record);
     return status;
 }

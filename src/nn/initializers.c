@@ -73,6 +73,7 @@ static bp_init (*const makers[])(const bp__choice *c) = {
 };
 #undef INITIALIZER
 
+const bp__kind *bp__initializer_row(int index) { return index >= 0 && index < BP__COUNT(kinds) ? &kinds[index] : NULL; }
 const char *bp__initializer_kind(int index, const char **help) {
     if (index < 0 || index >= BP__COUNT(kinds)) return NULL;
     if (help) *help = kinds[index].help;

@@ -57,6 +57,7 @@ bp_status bp__nn_check(bp_context *ctx, const char *file, const bp__tree *layers
 bp_status bp__nn_check_init(bp_context *ctx, const char *file, const bp__tree *list);
 /* The initialisers there are; NULL after the last. */
 const char *bp__initializer_kind(int index, const char **help);
+const struct bp__kind *bp__initializer_row(int index); /* its keys too */
 
 /* Finishes the initialisers that look at data (lsuv, unit_variance, he+5) on one batch: x for the graph's input of this name. To
    be called once, after bp_state_new and before the first step, not after weights were loaded; needs no target. Nothing happens

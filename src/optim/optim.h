@@ -28,6 +28,7 @@ double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *k
 bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_value *params, bp_value *values, int n);
 /* The optimisers there are; NULL after the last. */
 const char *bp__optimizer_kind(int index, const char **help);
+const bp__kind *bp__optimizer_row(int index);
 
 /* Clips grads[0 … n-1] in place: first all by their common norm, as clip_grad_norm_ does (each times
    min(1, clip_norm / (norm + 1e-6))), then every element to [-clip_value, clip_value]. Limits are f64 scalar values; BP_NONE:
@@ -81,5 +82,6 @@ typedef struct bp__plateau {
     int64_t n_bad, cooldown, n_reports; /* n_reports: improvements; 0: `best` is nothing yet */
 } bp__plateau;
 bool bp__schedule_report(const bp__schedule *s, bp__plateau *memory, double metric);
+const bp__kind *bp__schedule_row(int index);                 /* their rows, with keys; NULL after the last */
 const char *bp__schedule_kind(int index, const char **help); /* NULL after the last */
 #endif

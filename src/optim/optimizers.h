@@ -73,7 +73,6 @@ bp_value bp__assigned(bp_value variable, const bp_value *instead);
 bp_value bp__schedule_free_x(bp_value y, bp_value z, double b1); /* what schedule_free_* evaluate */
 
 /* The rows of optimizers.def. */
-const bp__kind *bp__optimizer_row(int index); /* NULL after the last */
 /* An `optimizer:` section, read: group 0 has what no pattern matches. */
 typedef struct bp__optimizer_group {
     bp__choice choice;

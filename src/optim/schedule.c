@@ -30,6 +30,8 @@ static const struct {
 
 enum { DEPTH = 8 }; /* schedules inside schedules */
 
+const bp__kind *bp__schedule_row(int index) { return index >= 0 && index < BP__COUNT(kinds) ? &kinds[index] : NULL; }
+
 const char *bp__schedule_kind(int index, const char **help) {
     if (index < 0 || index >= BP__COUNT(kinds)) return NULL;
     if (help) *help = kinds[index].help;

@@ -40,13 +40,15 @@ static void get_fields(const bp__tree *t, const field *f, int n) {
     }
 }
 
-enum { N_FIELDS = 24 };
+enum { N_FIELDS = 26 };
 static int fields_of(bp__loop *l, field f[N_FIELDS]) {
     bp_run *run = l->run;
     bp__health *h = &l->health;
     const field all[] = {{"step", NULL, &l->step},
                          {"epoch", NULL, &l->epoch},
+                         {"pass", NULL, &l->pass},
                          {"position", NULL, &l->position},
+                         {"epoch_steps", NULL, &l->done},
                          {"epoch_loss", &l->epoch_loss, NULL},
                          {"waited", NULL, &l->waited},
                          {"best", NULL, &run->best},
@@ -325,8 +327,8 @@ static bp_status read_events(bp__loop *l, const char *folder, int64_t bytes) {
 
 static bp_status read_within_epoch(bp__loop *l, const bp__st_file *f) {
     const bp__st_tensor *rows = bp__safetensors_find(f, "epoch/rows");
-    int64_t n = rows ? bp__st_count(rows) : -1, k = bp__net_columns(l->net), n_train = l->d->data->train.n_rows;
-    if (n < 0 || n > n_train || l->position < n || l->position > n_train) return damaged(l, f->path, "epoch/rows");
+    int64_t n = rows ? bp__st_count(rows) : -1, k = bp__net_columns(l->net);
+    if (n < 0 || n > l->cap_seen) return damaged(l, f->path, "epoch/rows");
     l->n_seen = n;
     BP_TRY(copy_tensor(l, f, "epoch/rows", l->seen, sizeof(int64_t) * (size_t)n));
     for (int64_t i = 0; i < n; i++)
@@ -351,6 +353,8 @@ static bp_status restore(bp__loop *l, const bp__st_file *f, const bp__tree *t, c
     l->in_epoch = in_epoch && in_epoch->boolean;
     BP_TRY(read_state(l, f, l->net->state->block, ""));
     BP_TRY(read_epochs(l, bp__tree_get(t, "epochs")));
+    int64_t n_train = l->d->data->train.n_rows;
+    if (l->position < 0 || l->position > n_train || l->pass < 0 || l->done < 0) return damaged(l, f->path, "position");
     if (run->best >= run->n_epochs || l->step < 0 || l->epoch < 0 || l->health.n_window < 0)
         return damaged(l, f->path, "counters");
     if (run->best >= 0 && !l->best_state && !(l->best_state = bp__alloc(run->ctx, l->net->state->bytes + 1)))

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/rng.h"
 #include "io/files.h"
 #include "train/train.h"
 
 /* Where neither epochs, steps nor a time are given: early stopping ends the run, at the latest after so many epochs. */
-enum { EPOCHS_WITH_STOPPING = 200, EPOCHS_WITHOUT_VALIDATION = 20 };
+enum { EPOCHS_WITH_STOPPING = 200, EPOCHS_WITHOUT_VALIDATION = 20, EPOCHS_OF_OVERFIT = 2000 };
 
 static bp__tree *layer(bp_context *ctx, const char *name, int64_t size) {
     if (size == 0) return bp__tree_text(ctx, name);
@@ -152,7 +153,11 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
     bp_context *ctx = d->ctx;
     bp__settings *s = &d->s;
     bool validation = d->data->validation.n_rows > 0;
-    if (!s->has_epochs && !s->has_steps && !s->has_time) {
+    if (!s->has_epochs && !s->has_steps && !s->has_time && s->overfit) {
+        s->epochs = EPOCHS_OF_OVERFIT;
+        BP_TRY(
+            bp__put(ctx, train, "epochs", bp__tree_int(ctx, s->epochs), "at most: train.overfit ends the run when it is done"));
+    } else if (!s->has_epochs && !s->has_steps && !s->has_time) {
         s->epochs = validation ? EPOCHS_WITH_STOPPING : EPOCHS_WITHOUT_VALIDATION;
         if (!s->has_stopping) s->stop_early = validation;
         BP_TRY(bp__put(ctx, train, "epochs", bp__tree_int(ctx, s->epochs),
@@ -162,8 +167,13 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
         BP_TRY(bp__put_int(ctx, train, "epochs", s->epochs));
     if (s->has_steps) BP_TRY(bp__put_int(ctx, train, "steps", s->steps));
     if (s->has_time) BP_TRY(bp__put_number(ctx, train, "max_time", s->max_time));
+    if (s->steps_per_epoch) BP_TRY(bp__put_int(ctx, train, "steps_per_epoch", s->steps_per_epoch));
+    if (s->overfit) BP_TRY(bp__put_int(ctx, train, "overfit", s->overfit));
+    char why[400];
+    bool probed = s->batch_auto;
+    if (probed) BP_TRY(bp__probe_batch(d, why));
     bp__tree *batch = s->batch_size ? bp__tree_int(ctx, s->batch_size) : bp__tree_text(ctx, "full");
-    BP_TRY(bp__put(ctx, train, "batch_size", batch, s->has_batch ? NULL : "the default"));
+    BP_TRY(bp__put(ctx, train, "batch_size", batch, probed ? why : s->has_batch ? NULL : "the default"));
     if (s->accumulate > 1) BP_TRY(bp__put_int(ctx, train, "accumulate", s->accumulate));
     BP_TRY(bp__put(ctx, train, "shuffle", bp__tree_bool(ctx, s->shuffle), NULL));
     if (s->clip_norm > 0) BP_TRY(bp__put_number(ctx, train, "clip_norm", s->clip_norm));
@@ -204,6 +214,36 @@ static bp_status new_section(bp__decided *d, const char *key, bp__tree **out) {
     return bp__put(d->ctx, d->resolved, key, *out, NULL);
 }
 
+/* Every layer that drops at random drops nothing: only so can rows be learnt by heart to the last digit. */
+static bp_status without_dropout(bp_context *ctx, bp__tree *t) {
+    for (bp__tree *c = t->child; c; c = c->next) {
+        bool layer = c->key && strstr(c->key, "dropout"), word = c->kind == BP__TEXT && !c->key && strstr(c->text, "dropout");
+        if (layer && c->kind == BP__MAP) {
+            BP_TRY(bp__put_number(ctx, c, "p", 0));
+        } else if (layer && (c->kind == BP__INT || c->kind == BP__FLOAT || c->kind == BP__NULL)) {
+            bp__free(ctx, c->text);
+            c->text = NULL;
+            c->kind = BP__INT;
+            c->integer = 0;
+            c->number = 0;
+        } else if (word) {
+            bp__tree *p = bp__tree_int(ctx, 0);
+            char *key = p ? bp__strdup(ctx, c->text) : NULL;
+            if (!key) {
+                bp__tree_free(ctx, p);
+                return bp__out_of_memory(ctx, 0);
+            }
+            p->key = key;
+            c->kind = BP__MAP;
+            c->child = p;
+            bp__free(ctx, c->text);
+            c->text = NULL;
+        } else
+            BP_TRY(without_dropout(ctx, c));
+    }
+    return BP_OK;
+}
+
 static bp_status fill_choices(bp__decided *d) {
     bp_context *ctx = d->ctx;
     const bp__settings *s = &d->s;
@@ -219,6 +259,7 @@ static bp_status fill_choices(bp__decided *d) {
         }
         BP_TRY(bp__put(ctx, d->resolved, "model", model, why));
     }
+    if (s->overfit) BP_TRY(without_dropout(ctx, bp__tree_get(d->resolved, "model")));
     d->model = bp__tree_get(d->resolved, "model");
     if (s->loss)
         BP_TRY(bp__put_copy(ctx, d->resolved, "loss", s->loss, NULL));
@@ -366,7 +407,7 @@ static bp_status set_rate(bp__decided *d) {
     int64_t n = d->data->train.n_rows;
     d->batch = s->batch_size && s->batch_size < n ? s->batch_size : n;
     d->step_rows = d->batch > n / s->accumulate ? n : d->batch * s->accumulate;
-    d->steps_per_epoch = (n + d->step_rows - 1) / d->step_rows;
+    d->steps_per_epoch = s->steps_per_epoch ? s->steps_per_epoch : (n + d->step_rows - 1) / d->step_rows;
     d->n_steps = s->epochs >= 0 ? s->epochs * d->steps_per_epoch : -1;
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;
     BP_TRY(bp__schedule_new(&d->rate, d->ctx, s->file, s->schedule, s->lr));
@@ -400,8 +441,31 @@ static bp_status explain(bp__decided *d) {
     }
     const bp__tree *epochs = bp__tree_get(bp__tree_get(d->resolved, "train"), "epochs");
     if (epochs && epochs->comment) bp__buffer_printf(&b, "epochs: %lld, %s\n", (long long)epochs->integer, epochs->comment);
+    const bp__tree *batch = bp__tree_get(bp__tree_get(d->resolved, "train"), "batch_size");
+    if (batch && batch->comment && d->s.has_batch)
+        bp__buffer_printf(&b, "batch_size: %lld, %s\n", (long long)batch->integer, batch->comment);
     bp__free(d->ctx, prep);
     return bp__buffer_take(&b, &d->text);
+}
+
+/* Keeps train.overfit rows for training, drawn with the seed, in their order. */
+static bp_status few_rows(bp__decided *d) {
+    bp__set *train = &d->data->train;
+    int64_t n = train->n_rows, k = 0;
+    if (d->s.overfit >= n) return BP_OK;
+    int64_t *order = bp__alloc(d->ctx, sizeof(int64_t) * (size_t)n);
+    bool *chosen = bp__zalloc(d->ctx, (size_t)n);
+    bp_status status = order && chosen ? BP_OK : bp__out_of_memory(d->ctx, sizeof(int64_t) * (size_t)n);
+    if (status == BP_OK) {
+        bp__permutation(order, (bp__stream){.seed = d->s.seed, .stream = bp__stream_id("overfit")}, n);
+        for (int64_t i = 0; i < d->s.overfit; i++) chosen[order[i]] = true;
+        for (int64_t i = 0; i < n; i++)
+            if (chosen[i]) train->rows[k++] = train->rows[i];
+        train->n_rows = k;
+    }
+    bp__free(d->ctx, order);
+    bp__free(d->ctx, chosen);
+    return status;
 }
 
 static bp_status decide(bp__decided *d, const bp_config *cfg, const bp_model *from) {
@@ -415,10 +479,11 @@ static bp_status decide(bp__decided *d, const bp_config *cfg, const bp_model *fr
     if (d->data->train.n_rows == 0)
         return bp__fail_at(d->ctx, BP_DATA, (bp__where){.code = "no_rows"}, "%s leaves no rows to train on", base(d));
     BP_TRY(bp__metrics_fit(&d->s.metrics, d->ctx, d->s.file, d->data->task));
+    if (d->s.overfit) BP_TRY(few_rows(d));
     BP_TRY(choose_loss(d));
+    BP_TRY(row_weights(d));
     BP_TRY(resolve(d));
     BP_TRY(set_rate(d));
-    BP_TRY(row_weights(d));
     return explain(d);
 }
 

@@ -88,6 +88,7 @@ static void check_bounds(bp__loop *l) {
         bp__loop_stop(l, "target");
     if (s->steps >= 0 && l->step >= s->steps) bp__loop_stop(l, "steps");
     if (s->max_time >= 0 && l->step > 0 && bp__loop_seconds(l) >= s->max_time) bp__loop_stop(l, "time");
+    if (!l->in_epoch && bp__overfit_done(l->run)) bp__loop_stop(l, "target");
     if (!l->in_epoch && s->epochs >= 0 && l->epoch >= s->epochs) bp__loop_stop(l, "epochs");
 }
 
@@ -171,7 +172,7 @@ static bp_status judge(bp__loop *l, bp__epoch *e) {
 /* An epoch that left the road, though every number may be finite, is no candidate for the best. */
 static bp_status check_epoch(bp__loop *l, const bp__epoch *e, bool *good) {
     bool trained = e->train.n > 0, exploded = trained && bp__health_far(&l->health, e->train.loss);
-    bool nothing = l->position > 0 && !trained && l->health.last_rollback < l->step - l->d->steps_per_epoch;
+    bool nothing = l->done > 0 && !trained && l->health.last_rollback < l->step - l->d->steps_per_epoch;
     bool judged = e->validation.n > e->validation.n_unknown;
     bool blind = judged && (!isfinite(e->validation.loss) || bp__health_far(&l->health, e->validation.loss));
     *good = !exploded && !nothing && !blind;
@@ -223,16 +224,31 @@ static bp_status end_epoch(bp__loop *l) {
     return BP_OK;
 }
 
-/* The order of an epoch's rows depends on the seed and the epoch's number alone. */
+/* The order of a pass's rows depends on the seed and the pass's number alone. An epoch is one pass, unless steps_per_epoch
+   evaluates after other numbers of steps: then passes go on where epochs end. */
 static void order_rows(bp__loop *l) {
     const bp__decided *d = l->d;
     int64_t n = d->data->train.n_rows;
+    if (l->pass == 0 || l->position >= n) {
+        l->pass++;
+        l->position = 0;
+    }
+    if (l->ordered == l->pass) return;
+    l->ordered = l->pass;
     if (d->s.shuffle && d->step_rows < n) { /* one step of everything needs no order */
-        bp__stream stream = {.seed = d->s.seed, .stream = bp__stream_id("order"), .step = (uint32_t)l->epoch};
+        bp__stream stream = {.seed = d->s.seed, .stream = bp__stream_id("order"), .step = (uint32_t)l->pass};
         bp__permutation(l->order, stream, n);
         for (int64_t i = 0; i < n; i++) l->order[i] = d->data->train.rows[l->order[i]];
     } else
         memcpy(l->order, d->data->train.rows, sizeof(int64_t) * (size_t)n);
+}
+
+/* Also where there is no room for the rows of one more step: a run that goes on with another batch size is within another epoch.
+ */
+static bool epoch_over(const bp__loop *l) {
+    int64_t n = l->d->data->train.n_rows, rows = BP__MIN(l->d->step_rows, l->position < n ? n - l->position : n);
+    if (l->n_seen + rows > l->cap_seen) return true;
+    return l->d->s.steps_per_epoch ? l->done >= l->d->steps_per_epoch : l->done > 0 && l->position >= n;
 }
 
 static bp_status one_epoch(bp__loop *l) {
@@ -240,17 +256,18 @@ static bp_status one_epoch(bp__loop *l) {
     int64_t n = d->data->train.n_rows;
     if (!l->in_epoch) { /* else a checkpoint goes on within it */
         l->epoch++;
-        l->position = l->n_seen = 0;
+        l->done = l->n_seen = 0;
         l->epoch_loss = 0;
         l->in_epoch = true;
     }
-    order_rows(l);
-    while (l->position < n && !l->stop) {
+    while (!epoch_over(l) && !l->stop) {
+        order_rows(l);
         BP_TRY(bp__loop_step(l, BP__MIN(d->step_rows, n - l->position)));
+        l->done++;
         after_step(l);
-        if (!l->stop && l->position < n) BP_TRY(save_when_due(l));
+        if (!l->stop && !epoch_over(l)) BP_TRY(save_when_due(l));
     }
-    bool whole = l->position >= n;
+    bool whole = epoch_over(l);
     if (!whole && l->run->folder) BP_TRY(bp__checkpoint_write(l)); /* before a row for half an epoch: a longer run has none */
     if (!whole && l->interrupted) return BP_OK;
     l->in_epoch = false;
@@ -263,11 +280,16 @@ static bp_status one_epoch(bp__loop *l) {
 
 static bp_status allocate(bp__loop *l) {
     bp_context *ctx = l->run->ctx;
-    int64_t n = l->d->data->train.n_rows, k = bp__net_columns(l->net);
+    int64_t n = l->d->data->train.n_rows, k = bp__net_columns(l->net), per_pass = (n + l->d->step_rows - 1) / l->d->step_rows;
+    int64_t passes = l->d->steps_per_epoch / per_pass + 2; /* that an epoch can touch */
+    if (l->d->steps_per_epoch <= per_pass) passes = 1;     /* never more rows than one pass has */
+    if (n > (int64_t)(PTRDIFF_MAX / 16) / passes / k)
+        return bp__fail(ctx, BP_MEMORY, "an epoch of %lld steps has too many rows", (long long)l->d->steps_per_epoch);
+    l->cap_seen = n * passes;
     l->order = bp__alloc(ctx, sizeof(int64_t) * (size_t)n);
-    l->seen = bp__alloc(ctx, sizeof(int64_t) * (size_t)n);
-    l->all_p = bp__alloc(ctx, sizeof(double) * (size_t)(n * k));
-    l->all_loss = bp__alloc(ctx, sizeof(double) * (size_t)n);
+    l->seen = bp__alloc(ctx, sizeof(int64_t) * (size_t)l->cap_seen);
+    l->all_p = bp__alloc(ctx, sizeof(double) * (size_t)(l->cap_seen * k));
+    l->all_loss = bp__alloc(ctx, sizeof(double) * (size_t)l->cap_seen);
     if (!l->order || !l->seen || !l->all_p || !l->all_loss) return bp__out_of_memory(ctx, l->net->state->bytes);
     return bp__staging_new(&l->staging, l->d->data, l->d->weight, l->d->batch);
 }
@@ -314,8 +336,8 @@ static bp_status go(bp__loop *l) {
     while (!l->stop) BP_TRY(one_epoch(l));
     if (l->health.n_bad > 0 && !l->interrupted) /* the last steps went wrong: there is no time to see more of them */
         BP_TRY(bp__loop_diverged(l, "the run ended with steps that were skipped", NULL, 0));
-    if (l->run->folder && l->position >= l->d->data->train.n_rows) /* within an epoch it is written already */
-        BP_TRY(bp__checkpoint_write(l));                           /* before the best comes back: a longer run goes on here */
+    if (l->run->folder && epoch_over(l)) /* within an epoch it is written already */
+        BP_TRY(bp__checkpoint_write(l)); /* before the best comes back: a longer run goes on here */
     if (s->restore_best && l->best_state) {
         memcpy(l->net->state->block, l->best_state, l->net->state->bytes);
         l->run->by_average = l->run->epochs[l->run->best].by_average || l->net->average_always;
@@ -354,6 +376,7 @@ bp_status bp__loop_run(bp_run *run, const bp_callbacks *callbacks) {
     bp__staging_free(&l.staging);
     void *blocks[] = {l.order, l.seen, l.all_p, l.all_loss, l.best_state, l.good_state};
     for (int i = 0; i < 6; i++) bp__free(run->ctx, blocks[i]);
-    run->status = l.diverged ? "failed" : l.interrupted ? "interrupted" : "finished";
+    bool failed = l.diverged || (run->d->s.overfit && !l.interrupted && !bp__overfit_done(run));
+    run->status = failed ? "failed" : l.interrupted ? "interrupted" : "finished";
     return status;
 }

@@ -39,11 +39,13 @@ typedef struct bp__loop {
     bp__net *net;
     const bp_callbacks *cb;
     bp__staging staging;
-    int64_t *order;           /* [train rows] rows of this epoch */
-    int64_t position;         /* rows of the epoch that are done */
+    int64_t *order;           /* [train rows] rows of this pass over the data */
+    int64_t position;         /* rows of the pass that are done */
+    int64_t pass, ordered;    /* the pass begun last, from 1; the one that `order` holds */
+    int64_t done;             /* steps of the epoch that are done */
     double *all_p, *all_loss; /* of the rows that were trained on, in their order */
     int64_t *seen;
-    int64_t n_seen;
+    int64_t n_seen, cap_seen;
     double epoch_loss;         /* their losses' sum */
     unsigned char *best_state; /* NULL: there is none yet */
     /* What a rollback goes back to: the best state; before there is one, or where it is an average, the last good one, kept here.

@@ -73,6 +73,8 @@ static const row rows[] = {
      BP__LINK_NONE},
 };
 
+const bp__kind *bp__loss_row(int index) { return index >= 0 && index < (int)BP__COUNT(rows) ? &rows[index].kind : NULL; }
+
 const char *bp__loss_kind(int index, const char **help) {
     if (index < 0 || index >= (int)BP__COUNT(rows)) return NULL;
     if (help) *help = rows[index].kind.help;

@@ -64,7 +64,6 @@ static bp_status cut_at_gradients(bp__net *net, const bp_value *parameters, bp_v
     int64_t *sizes = bp__zalloc(net->ctx, sizeof(int64_t) * (size_t)(m + 1));
     net->gradients = bp__zalloc(net->ctx, sizeof(void *) * (size_t)(m + 1));
     net->gradient_names = bp__zalloc(net->ctx, sizeof(char *) * (size_t)(m + 1));
-    p->grads = bp__zalloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
     bp_status status = sizes && net->gradients && net->gradient_names && p->grads ? BP_OK : bp__out_of_memory(net->ctx, 0);
     for (int i = 0; i < m && status == BP_OK; i++) {
         char name[600];

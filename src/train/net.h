@@ -17,6 +17,7 @@ enum { BP__LOSS_CROSS_ENTROPY, BP__LOSS_BCE, BP__LOSS_MSE }; /* the others are k
 /* How the network's outputs become predictions. */
 typedef enum bp__link { BP__LINK_NONE, BP__LINK_SOFTMAX, BP__LINK_SIGMOID, BP__LINK_PROBABILITY, BP__LINK_EXP } bp__link;
 const char *bp__loss_kind(int index, const char **help); /* NULL after the last */
+const bp__kind *bp__loss_row(int index);                 /* the same with its keys */
 bp_status bp__loss_read(bp__loss *out, bp_context *ctx, const char *file, const bp__tree *tree);
 bp__task bp__loss_task(const bp__loss *l);  /* BP__TASK_AUTO: of classes and of numbers */
 bool bp__loss_is_binary(const bp__loss *l); /* two classes, one output */

@@ -7,6 +7,7 @@
 
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/yaml.h"
 #include "train/train.h"
 
 /* ---- The record: section by section ---- */
@@ -80,6 +81,7 @@ bp_status bp__record_make(bp_run *run) {
         if (best && best->train.n) BP_TRY(put_scores(run, "train", &best->train));
         if (run->has_validation) BP_TRY(put_scores(run, "validation", &run->validation));
         if (run->has_test) BP_TRY(put_scores(run, "test", &run->test));
+        BP_TRY(bp__review_record(run));
         BP_TRY(bp__put_number(ctx, r, "seconds", run->seconds));
         BP_TRY(bp__put_number(ctx, r, "train_seconds", run->train_seconds));
         BP_TRY(bp__put_number(ctx, r, "samples_per_second",
@@ -142,7 +144,9 @@ static bp_status prepare(bp_run *run, const bp_config *cfg) {
         status = bp__model_open_file(&file, ctx, cfg->resume ? run->from : cfg->from);
         if (status == BP_OK && bp__safetensors_meta(file, "backprop")) status = bp_model_open(&from, ctx, run->from);
     }
+    if (cfg->out) bp__context_keep_input(ctx, &run->input);
     if (status == BP_OK) status = bp__decide(&run->d, cfg, from);
+    bp__context_keep_input(ctx, NULL);
     if (status == BP_OK) status = make_model(run, cfg->resume ? NULL : file);
     if (status == BP_OK && !cfg->resume) status = bp__tell_decisions(run, run->d->resolved, "");
     bp_model_free(from);
@@ -159,6 +163,7 @@ static bp_status train(bp_run *run, bp_config *cfg, const bp_callbacks *cb, bp__
     if (cb && cb->on_start && cb->on_start(run->d->text, run->path, cb->user)) run->stopped_by = "signal";
     BP_TRY(bp__loop_run(run, cb));
     run->seconds = run->before_seconds + bp__now() - begin;
+    BP_TRY(bp__review(run));
     BP_TRY(bp__record_make(run));
     return *folder ? bp__folder_save(*folder, run, true) : BP_OK;
 }
@@ -172,15 +177,25 @@ static bp_status copy_command(bp_run *run, const bp_config *cfg) {
     return BP_OK;
 }
 
+static bp_status new_run(bp_run **out, bp_context *ctx) {
+    *out = NULL;
+    bp_run *run = bp__zalloc(ctx, sizeof *run);
+    if (!run) return bp__out_of_memory(ctx, sizeof *run);
+    *run = (bp_run){.ctx = ctx, .status = "running", .best = -1};
+    bp__buffer_init(&run->events, ctx);
+    bp__buffer_init(&run->notes, ctx);
+    bp__buffer_init(&run->input, ctx);
+    *out = run;
+    return BP_OK;
+}
+
 bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) {
     *out = NULL;
     bp_context *ctx = cfg->ctx;
     if (callbacks && callbacks->size < sizeof *callbacks)
         return bp__fail(ctx, BP_INVALID, "bp_callbacks.size is %zu, not sizeof(bp_callbacks)", callbacks->size);
-    bp_run *run = bp__zalloc(ctx, sizeof *run);
-    if (!run) return bp__out_of_memory(ctx, sizeof *run);
-    *run = (bp_run){.ctx = ctx, .status = "running", .best = -1};
-    bp__buffer_init(&run->events, ctx);
+    bp_run *run = NULL;
+    BP_TRY(new_run(&run, ctx));
     time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc)) strftime(run->start_time, sizeof run->start_time, "%Y-%m-%dT%H:%M:%SZ", &utc);
@@ -194,6 +209,15 @@ bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) 
         return status;
     }
     *out = run;
+    if (strcmp(run->status, "failed") == 0 && run->d->s.overfit && strcmp(run->stopped_by, "divergence") != 0)
+        return bp__fail_at(
+            ctx, BP_DIVERGED,
+            (bp__where){.code = "not_overfit",
+                        .hint =
+                            "look for labels that do not belong to their rows, equal rows with different targets, a rate that "
+                            "is too small or too large (lr-find), too few steps, a model without an activation or too narrow"},
+            "%lld rows were not learnt by heart: after %lld steps the loss is %.4g", (long long)run->d->data->train.n_rows,
+            (long long)run->steps, run->n_epochs ? run->epochs[run->n_epochs - 1].train.loss : (double)NAN);
     if (strcmp(run->status, "failed") == 0)
         return bp__fail_at(
             ctx, BP_DIVERGED, (bp__where){.code = "diverged", .hint = "use a smaller learning rate or train.clip_norm"},
@@ -201,6 +225,25 @@ bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) 
     if (strcmp(run->status, "interrupted") == 0)
         return bp__fail(ctx, BP_STOPPED, "the training was interrupted after step %lld", (long long)run->steps);
     return BP_OK;
+}
+
+bp_status bp_train_try(bp_trial *out, bp_config *cfg, char **text, char **json) {
+    bp_context *ctx = cfg->ctx;
+    if (text) *text = NULL;
+    if (json) *json = NULL;
+    if (out->size < sizeof *out) return bp__fail(ctx, BP_INVALID, "bp_trial.size is %zu, not sizeof(bp_trial)", out->size);
+    *out = (bp_trial){.size = sizeof *out};
+    bp_run *run = NULL;
+    BP_TRY(new_run(&run, ctx));
+    bp_status status = prepare(run, cfg);
+    if (status == BP_OK) status = bp__trial(out, run->d, run->model->net);
+    if (status == BP_OK && text) status = bp__yaml_write(ctx, run->d->resolved, text);
+    if (status == BP_OK && json) status = bp__json_write(ctx, run->d->resolved, 0, json);
+    bp_run_free(run);
+    if (status == BP_OK && !isfinite(out->loss))
+        return bp__fail_at(ctx, BP_DIVERGED, (bp__where){.code = "diverged", .hint = "look at the data with `data describe`"},
+                           "the loss of the first step, before any change, is not finite");
+    return status;
 }
 
 void bp_run_free(bp_run *run) {
@@ -217,6 +260,9 @@ void bp_run_free(bp_run *run) {
     bp__scores_free(ctx, &run->validation);
     bp__scores_free(ctx, &run->test);
     bp__buffer_free(&run->events);
+    bp__buffer_free(&run->notes);
+    bp__buffer_free(&run->input);
+    bp__free(ctx, run->input_path);
     bp__tree_free(ctx, run->record);
     bp__tree_free(ctx, run->command);
     bp__free(ctx, run->from);
@@ -230,6 +276,7 @@ void bp_run_free(bp_run *run) {
 
 bp_status bp_run_json(const bp_run *run, char **json) { return bp__json_write(run->ctx, run->record, 0, json); }
 const char *bp_run_path(const bp_run *run) { return run->path; }
+const char *bp_run_notes(const bp_run *run) { return run->notes.data ? run->notes.data : ""; }
 bp_model *bp_run_model(bp_run *run) { return run->model; }
 const int64_t *bp_run_confusion(const bp_run *run, int64_t *n_classes) {
     const bp__scores *s = run->has_test ? &run->test : &run->validation;

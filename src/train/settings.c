@@ -303,6 +303,15 @@ static bp_status read_stopping(bp__settings *s, const bp__tree *t) {
     return BP_OK;
 }
 
+/* A check of the whole chain on a few rows: no other sets, nothing that stops before they are known by heart. */
+static bp_status read_overfit(bp__settings *s, const bp__tree *t) {
+    BP_TRY(get_int(s, t, "train.overfit", 1, INT32_MAX, &s->overfit));
+    if (s->overfit == 0) return BP_OK;
+    s->data.validation_fraction = s->data.test_fraction = 0;
+    s->data.validation = s->data.test = (bp__data_spec){0};
+    return BP_OK;
+}
+
 static bp_status read_length(bp__settings *s, const bp__tree *train) {
     s->epochs = s->steps = -1;
     s->max_time = -1;
@@ -312,13 +321,17 @@ static bp_status read_length(bp__settings *s, const bp__tree *train) {
     BP_TRY(get_int(s, given(train, "epochs"), "train.epochs", 0, INT32_MAX, &s->epochs));
     BP_TRY(get_int(s, given(train, "steps"), "train.steps", 0, UINT32_MAX, &s->steps));
     if (s->has_time) BP_TRY(bp__duration(s, given(train, "max_time"), "train.max_time", &s->max_time));
+    BP_TRY(get_int(s, given(train, "steps_per_epoch"), "train.steps_per_epoch", 1, UINT32_MAX, &s->steps_per_epoch));
+    BP_TRY(read_overfit(s, given(train, "overfit")));
     const bp__tree *batch = given(train, "batch_size");
     s->has_batch = batch != NULL;
     s->batch_size = 32;
     if (batch && batch->kind == BP__TEXT && strcmp(batch->text, "full") == 0)
         s->batch_size = 0;
+    else if (batch && batch->kind == BP__TEXT && strcmp(batch->text, "auto") == 0)
+        s->batch_auto = true;
     else if (batch && !(batch->kind == BP__INT && batch->integer >= 1))
-        return bp__config_fail(s, batch, "train.batch_size must be a whole number of at least 1, or full, not %s",
+        return bp__config_fail(s, batch, "train.batch_size must be a whole number of at least 1, full or auto, not %s",
                                bp__tree_words(batch, (char[80]){0}, 80));
     else if (batch)
         s->batch_size = batch->integer;
@@ -347,9 +360,9 @@ static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
 }
 
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
-    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "batch_size", "shuffle", "accumulate", "clip_norm",
-               "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping", "checkpoint", "on_divergence",
-               "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
+    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "steps_per_epoch", "overfit", "batch_size", "shuffle", "accumulate",
+               "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping", "checkpoint",
+               "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
@@ -370,7 +383,7 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     BP_TRY(bp__average_read(&average, s->ctx, s->file, s->average));
     BP_TRY(get_number(s, given(train, "clip_norm"), "train.clip_norm", 0, false, &s->clip_norm));
     BP_TRY(get_number(s, given(train, "clip_value"), "train.clip_value", 0, false, &s->clip_value));
-    BP_TRY(read_stopping(s, given(train, "early_stopping")));
+    BP_TRY(read_stopping(s, s->overfit ? NULL : given(train, "early_stopping")));
     BP_TRY(read_checkpoint(s, given(train, "checkpoint")));
     s->outlier_z = 8;
     const bp__tree *z = train ? bp__tree_get(train, "outlier_z") : NULL;

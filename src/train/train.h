@@ -34,10 +34,13 @@ typedef struct bp__settings {
     const bp__tree *model, *init, *loss, *optimizer, *schedule; /* NULL: not given */
     const bp__tree *schedules, *regularize, *average;           /* of other numbers; penalties; of the weights; or NULL */
     bool has_epochs, has_steps, has_time, has_batch, has_stopping, has_threads, has_seed, has_weights;
-    int64_t epochs, steps; /* -1: not bounded */
-    double max_time;       /* seconds; < 0: not bounded */
-    int64_t batch_size;    /* of a shard; 0: full */
-    int64_t accumulate;    /* shards of a step */
+    int64_t epochs, steps;   /* -1: not bounded */
+    double max_time;         /* seconds; < 0: not bounded */
+    int64_t steps_per_epoch; /* 0: a pass over the rows */
+    int64_t overfit;         /* rows to learn by heart; 0: a training as usual */
+    int64_t batch_size;      /* of a shard; 0: full */
+    bool batch_auto;         /* batch_size is yet to be found */
+    int64_t accumulate;      /* shards of a step */
     bool shuffle;
     double clip_norm, clip_value, clip_adaptive; /* < 0: none */
     int clip_per;                                /* BP__CLIP_MODEL … */
@@ -128,6 +131,8 @@ bp_status bp__decide(bp__decided **out, const bp_config *cfg, const bp_model *fr
 void bp__decided_free(bp__decided *d);
 void bp__decided_set_length(bp__decided *d, int64_t n_steps); /* what follows the run's length: schedules, averages */
 bool bp__decided_moves_momentum(const bp__decided *d);
+bp_status bp__probe_batch(bp__decided *d, char why[400]); /* finds s.batch_size by trial; `resolved` has all but `train` */
+bp_status bp__trial(bp_trial *out, const bp__decided *d, bp__net *net); /* changes the net */
 bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, bool training);
 
 /* ---- Model and run ---- */
@@ -174,7 +179,11 @@ struct bp_run {
     char divergence[400]; /* stopped_by divergence: what happened */
     bp__scores validation, test;
     bool has_validation, has_test, by_average; /* by_average: the weights are an average */
-    bp__buffer events;                         /* lines of decisions.jsonl */
+    bp__buffer events;    /* lines of decisions.jsonl */
+    bp__buffer notes;     /* sentences about the whole run, a line each */
+    bp__buffer input;     /* what standard input gave, until the folder holds it */
+    char *input_path;     /* where the folder holds it; or NULL */
+    double constant_loss; /* see review.c */
     char start_time[32];
 };
 /* Trains run->model->net; what happened is in the run. */
@@ -188,6 +197,10 @@ bp_status bp__event_end(bp_run *run, bp__tree *t, bp_status status);
 bp_status bp__tell_decisions(bp_run *run, const bp__tree *t, const char *path); /* a line for every value that was inferred */
 bp_status bp__record_make(bp_run *run);
 bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s);
+/* What the two curves say when a run is over: overfitting, nothing learnt; into the notes and decisions.jsonl. */
+bp_status bp__review(bp_run *run);
+bp_status bp__review_record(bp_run *run); /* the same as members of the record */
+bool bp__overfit_done(const bp_run *run); /* train.overfit: does the last evaluation know its rows by heart? */
 
 /* BP_CONFIG where the configuration differs from that of the run it goes on with in what may not differ. */
 bp_status bp__resume_check(const bp_config *cfg);
@@ -195,7 +208,7 @@ bp_status bp__resume_from(const bp_config *cfg, char **from); /* the model the r
 
 /* Run directory. */
 bp_status bp__folder_open(bp__folder **out, bp_run *run, const bp_config *cfg);
-bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights);  /* config, metrics, decisions, record; and the model */
-bp_status bp__folder_metrics(const bp__folder *f, const bp_run *run); /* metrics.csv and decisions.jsonl alone */
+bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights); /* config, metrics, decisions, record; and the model */
+bp_status bp__folder_metrics(bp__folder *f, const bp_run *run);      /* metrics.csv, decisions.jsonl and TensorBoard's alone */
 void bp__folder_close(bp__folder *f, bp_context *ctx);
 #endif
