@@ -80,6 +80,23 @@ static void steps(void **unused) {
     expect("adagrad lr=0.5 eps=0", -1, (const double[]){w2, v1 - 0.5 * 3 * v1 / sqrt(9 + 9 * v1 * v1)});
 }
 
+static void rate_of_the_state(void **unused) {
+    (void)unused;
+    descent t = begin();
+    double rate = 0, w[2];
+    OK(t.ctx, bp_optimizer(t.g, "sgd lr=0.1", BP_NONE, &t.w, &t.d, 1));
+    compile(&t);
+    OK(t.ctx, bp_state_get(t.state, "optimizer/lr", &rate, sizeof rate));
+    assert_true(rate == 0.1);
+    OK(t.ctx, bp_session_run(t.session)); /* 2 · 0.7 */
+    rate = 0.2;
+    OK(t.ctx, bp_state_set(t.state, "optimizer/lr", &rate, sizeof rate));
+    OK(t.ctx, bp_session_run(t.session)); /* 1.4 · 0.4 */
+    OK(t.ctx, bp_state_get(t.state, "w", w, sizeof w));
+    assert_true(fabs(w[0] - 0.56) < 1e-14 && fabs(w[1] + 0.28) < 1e-14);
+    end(&t);
+}
+
 static void refuse(const char *text, bp_status status, const char *words) {
     descent t = begin();
     assert_int_equal(bp_optimizer(t.g, text, BP_NONE, &t.w, &t.d, 1), status);
@@ -105,6 +122,6 @@ static void errors(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(steps), cmocka_unit_test(errors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(steps), cmocka_unit_test(rate_of_the_state), cmocka_unit_test(errors)};
     return cmocka_run_group_tests_name("optimizer_text", tests, NULL, NULL) != 0;
 }
