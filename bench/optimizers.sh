@@ -32,6 +32,6 @@ for name in $(awk '$1 == "ours" && !seen[$2]++ {print $2}' "$log"); do
     torch=$(median torch "$name" 3)
     optax=$(median optax "$name" 3)
     ratio=$(echo "$update $touched" | awk '{printf "%.2f", $1 / $2}')
-    printf '| %s | %s | %.1f | %.1f | %s | %s | %s |\n' "$name" "$(median ours "$name" 5)" "$update" "$touched" "$ratio" \
+    printf '| %s | %s | %.1f | %.1f | %s | %s | %s |\n' "$name" "$(median ours "$name" 5 | awk '{print $1 < 1e-4 ? 0 : $1}')" "$update" "$touched" "$ratio" \
         "$(echo "$torch" | awk -v p="$path" '{if ($1 != "") printf "%.1f (%s)", $1, p}')" "$(echo "$optax" | awk '{if ($1 != "") printf "%.1f", $1}')"
 done
