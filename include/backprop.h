@@ -376,6 +376,11 @@ BP_API bp_value bp_number(bp_graph *g, bp_dtype dtype, double v);               
 BP_API void bp_graph_set_dtype(bp_graph *g, bp_dtype dtype); /* of parameters made from now on: BP_F32 (default) or BP_F64 */
 /* After a run that commits, `variable` holds `value`. All reads in a step see the old state. Once per variable. */
 BP_API void bp_assign(bp_value variable, bp_value value);
+/* The update of an optimiser as part of the graph: its state as variables "optimizer/NAME/…", and the assignments of params [n],
+   which a commit then makes. `text` is as in a configuration or on the command line: "adam", "sgd lr=0.1 momentum=0.9",
+   "{adam: {lr: 0.01}}" (docs/optimizers.md). grads[i] belongs to params[i]. lr: an f64 scalar, for a rate that is fed
+   in; BP_NONE: the variable "optimizer/lr", which starts as the rate of the text. Once in a graph. BP_CONFIG for a text that is no optimiser; otherwise the graph's building status. */
+BP_API bp_status bp_optimizer(bp_graph *g, const char *text, bp_value lr, const bp_value *params, const bp_value *grads, int n);
 
 /* The chain rule: builds the gradient in the same graph. bp_gradient: of a scalar (or of the sum of a tensor) `y` for `x`; zeros
    where y does not depend on x. Any order. */

@@ -1,0 +1,144 @@
+/* One update of 16.8 million weights (a matrix of 4096 by 4096, f32) by every optimiser, and one pass over the memory that it
+   touches: weights and state read and written, gradients read. bench_optimizers [NAME …] prints a line per optimiser: name,
+   median milliseconds of an update, of the pass, and bytes of state for each weight. muon, which multiplies matrices, runs only
+   where it is named. Run beside optimizers.py (bench/optimizers.sh). */
+#include <backprop.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TRY(ctx, e)                                                     \
+    do {                                                                \
+        if ((e) != BP_OK) {                                             \
+            fprintf(stderr, "optimizers: %s\n", bp_context_error(ctx)); \
+            exit(1);                                                    \
+        }                                                               \
+    } while (0)
+
+enum { SIDE = 4096, WEIGHTS = SIDE * SIDE, BLOCK = 128, TURNS = 5 };
+
+/* Time of the processor: one thread works, so on an idle machine it is the time on the wall, and on a shared one much steadier.
+ */
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static float *numbers(size_t n) {
+    float *x = aligned_alloc(64, (n * sizeof(float) + 63) / 64 * 64);
+    if (!x) exit(1);
+    for (size_t i = 0; i < n; i++) x[i] = (float)((i * 7919) % 1000 + 1) / 1000 - 0.5f;
+    return x;
+}
+
+static void touch_block(float *restrict x, const float *restrict gradient) { /* a fixed length: compilers make vectors of it */
+    for (int i = 0; i < BLOCK; i++) x[i] += gradient[i] * 1e-3f;
+}
+
+/* Reads `gradient`, reads and writes every array of `kept`, block by block as an update does; small blocks keep all of these
+   streams going at once, which is fastest. Their lengths differ. */
+static void pass(float **kept, const size_t *length, int n, const float *gradient) {
+    for (size_t at = 0; at < WEIGHTS; at += BLOCK)
+        for (int k = 0; k < n; k++) {
+            if (at + BLOCK <= length[k])
+                touch_block(kept[k] + at, gradient + at);
+            else
+                for (size_t i = at; i < length[k]; i++) kept[k][i] += gradient[i] * 1e-3f;
+        }
+}
+
+/* Of all that the optimiser keeps. */
+static double state_bytes(bp_context *ctx, const bp_state *s) {
+    double bytes = 0;
+    for (int k = 0; k < bp_state_count(s); k++) {
+        const char *name = bp_state_name(s, k);
+        bp_dtype dtype;
+        bp_dims dims;
+        double n = 1;
+        if (strncmp(name, "optimizer/", 10) != 0) continue;
+        TRY(ctx, bp_state_describe(s, name, &dtype, &dims));
+        for (int64_t i = 0; i < dims.n; i++) n *= (double)dims.dim[i];
+        bytes += n * (double)bp_dtype_size(dtype);
+    }
+    return bytes;
+}
+
+typedef struct memory {
+    float *kept[16]; /* the weights, and the state in pieces of their length */
+    size_t length[16];
+    int n;
+} memory;
+
+static void memory_take(memory *m, double bytes) {
+    m->n = 0;
+    for (double rest = WEIGHTS + bytes / sizeof(float); rest >= 1 && m->n < 16; rest -= WEIGHTS) {
+        m->length[m->n] = rest < WEIGHTS ? (size_t)rest : WEIGHTS;
+        m->kept[m->n] = numbers(m->length[m->n]);
+        m->n++;
+    }
+}
+
+static double median(double *times) {
+    qsort(times, TURNS, sizeof *times, ascending);
+    return times[TURNS / 2];
+}
+
+static void run(const char *name, const float *gradient) {
+    bp_context *ctx;
+    bp_graph *g;
+    bp_program *p;
+    bp_state *s;
+    bp_session *session;
+    if (bp_context_new(&ctx, NULL) != BP_OK) exit(1);
+    TRY(ctx, bp_graph_new(&g, ctx));
+    bp_dims dims = bp_shape(2, SIDE, SIDE);
+    bp_value w = bp_parameter(g, "0.weight", dims, bp_filled(0.5)), d = bp_input(g, "d", BP_F32, dims);
+    /* sophia asks for second derivatives: it gets the gradient of Σ d·w²/2, whose curvature is d. */
+    if (strcmp(name, "sophia") == 0) d = bp_mul(d, w);
+    TRY(ctx, bp_optimizer(g, name, BP_NONE, &w, &d, 1));
+    bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
+    TRY(ctx, bp_program_new(&p, g, NULL, 0, &options));
+    TRY(ctx, bp_state_new(&s, g));
+    TRY(ctx, bp_session_new(&session, p, s));
+    TRY(ctx, bp_session_set(session, "d", gradient, NULL));
+    double update[TURNS], touch[TURNS], bytes = state_bytes(ctx, s);
+    memory m;
+    memory_take(&m, bytes);
+    for (int r = -1; r < TURNS; r++) { /* the first turn warms up */
+        double start = now();
+        TRY(ctx, bp_session_run(session));
+        double between = now();
+        pass(m.kept, m.length, m.n, gradient);
+        if (r < 0) continue;
+        update[r] = between - start;
+        touch[r] = now() - between;
+    }
+    for (int k = 0; k < m.n; k++) free(m.kept[k]);
+    bp_session_free(session);
+    bp_program_free(p);
+    bp_state_free(s);
+    bp_graph_free(g);
+    bp_context_free(ctx);
+    printf("%s %.3f %.3f %.4g\n", name, median(update), median(touch), bytes / WEIGHTS);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    float *gradient = numbers(WEIGHTS);
+    const char *name;
+    for (int k = 0; (name = bp_kind("optimizer", k, NULL)) != NULL; k++) {
+        int named = argc == 1 && strcmp(name, "muon") != 0;
+        for (int a = 1; a < argc; a++) named |= strcmp(argv[a], name) == 0;
+        if (named) run(name, gradient);
+    }
+    free(gradient);
+    return 0;
+}
