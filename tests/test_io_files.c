@@ -113,7 +113,7 @@ static void test_writing(void **state) {
     assert_content(in_dir("a"), "two");
     assert_int_equal(bp__file_append(ctx, in_dir("a"), "!\n", 2), BP_OK);
     assert_content(in_dir("a"), "two!\n");
-    bp__bytes parts[3] = {{"x", 1}, {"", 0}, {"yz", 2}};
+    bp__bytes parts[3] = {{"x", 1, NULL}, {"", 0, NULL}, {"yz", 2, NULL}};
     assert_int_equal(bp__file_write_parts(ctx, in_dir("p"), parts, 3), BP_OK);
     assert_content(in_dir("p"), "xyz");
     assert_int_equal(bp__file_write_atomic(ctx, "/dev/null", "x", 1), BP_OK);
@@ -250,14 +250,14 @@ static const uint16_t bf16[2] = {0x3F80, 0xC0A0};
 
 static int make_tensors(bp__st_tensor *t) {
     int n = 0;
-    t[n++] = (bp__st_tensor){"2.u", BP__ST_U8, 1, {3}, u8, 3};
-    t[n++] = (bp__st_tensor){"0.weight", BP__ST_F32, 2, {1, 3}, f32, 12};
-    t[n++] = (bp__st_tensor){"10.x", BP__ST_F64, 1, {2}, f64, 16};
-    t[n++] = (bp__st_tensor){"1.num_batches_tracked", BP__ST_I64, 0, {0}, i64, 8};
-    t[n++] = (bp__st_tensor){"e", BP__ST_F32, 3, {4, 0, 2}, NULL, 0};
-    t[n++] = (bp__st_tensor){"i", BP__ST_I32, 1, {2}, i32, 8};
-    t[n++] = (bp__st_tensor){"h", BP__ST_F16, 1, {6}, f16, 12};
-    t[n++] = (bp__st_tensor){"b\xC3\xA9\"", BP__ST_BF16, 2, {2, 1}, bf16, 4};
+    t[n++] = (bp__st_tensor){"2.u", BP__ST_U8, 1, {3}, u8, 3, NULL};
+    t[n++] = (bp__st_tensor){"0.weight", BP__ST_F32, 2, {1, 3}, f32, 12, NULL};
+    t[n++] = (bp__st_tensor){"10.x", BP__ST_F64, 1, {2}, f64, 16, NULL};
+    t[n++] = (bp__st_tensor){"1.num_batches_tracked", BP__ST_I64, 0, {0}, i64, 8, NULL};
+    t[n++] = (bp__st_tensor){"e", BP__ST_F32, 3, {4, 0, 2}, NULL, 0, NULL};
+    t[n++] = (bp__st_tensor){"i", BP__ST_I32, 1, {2}, i32, 8, NULL};
+    t[n++] = (bp__st_tensor){"h", BP__ST_F16, 1, {6}, f16, 12, NULL};
+    t[n++] = (bp__st_tensor){"b\xC3\xA9\"", BP__ST_BF16, 2, {2, 1}, bf16, 4, NULL};
     return n;
 }
 

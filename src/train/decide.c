@@ -513,7 +513,7 @@ void bp__decided_free(bp__decided *d) {
 }
 
 bool bp__decided_moves_momentum(const bp__decided *d) {
-    double cycled = bp__schedule_momentum(d->rate, 0);
+    double cycled = d->rate ? bp__schedule_momentum(d->rate, 0) : (double)NAN; /* a trial comes before the rate is decided */
     return d->moving[BP__MOVE_MOMENTUM] || cycled == cycled;
 }
 
