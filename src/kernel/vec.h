@@ -21,7 +21,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#if defined BP__VEC_AVX2 || defined BP__VEC_AVX512
+#if defined BP__VEC_AVX512 && defined BP__AVX512_HEADER
+#include BP__AVX512_HEADER /* tests bring the intrinsics in software */
+#elif defined BP__VEC_AVX2 || defined BP__VEC_AVX512
 #include <immintrin.h>
 #elif defined BP__VEC_SCALAR && defined __SSE2__
 #include <emmintrin.h> /* for one_min and one_max */
