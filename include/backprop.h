@@ -231,8 +231,8 @@ typedef struct bp_data { /* a table, an array or builtin:NAME; start from {.size
    the context's log as warnings; `strict`: they are an error instead. Owns *out (bp_free). */
 BP_API bp_status bp_model_predict_file(bp_model *model, const bp_data *data, const char *format, int strict, char **out,
                                        size_t *n);
-/* The metrics that the model was trained with, on other data; the report's text also has a line per class (up to 20). json carries
-   classes and confusion matrix either way. Both may be NULL. */
+/* The metrics that the model was trained with, on other data; the report's text also has a line per class (up to 20). json
+   carries classes and confusion matrix either way. Both may be NULL. */
 BP_API bp_status bp_model_evaluate(bp_model *model, const bp_data *data, char **text, char **json);
 BP_API bp_status bp_model_report(bp_model *model, const bp_data *data, char **text, char **json);
 /* Layers, shapes, parameters, FLOPs and the plan: of a run directory, a model file or a configuration file; of a configuration.
@@ -379,7 +379,8 @@ BP_API void bp_assign(bp_value variable, bp_value value);
 /* The update of an optimiser as part of the graph: its state as variables "optimizer/NAME/…", and the assignments of params [n],
    which a commit then makes. `text` is as in a configuration or on the command line: "adam", "sgd lr=0.1 momentum=0.9",
    "{adam: {lr: 0.01}}" (docs/optimizers.md). grads[i] belongs to params[i]. lr: an f64 scalar, for a rate that is fed
-   in; BP_NONE: the variable "optimizer/lr", which starts as the rate of the text. Once in a graph. BP_CONFIG for a text that is no optimiser; otherwise the graph's building status. */
+   in; BP_NONE: the variable "optimizer/lr", which starts as the rate of the text. Once in a graph. BP_CONFIG for a text that is
+   no optimiser; otherwise the graph's building status. */
 BP_API bp_status bp_optimizer(bp_graph *g, const char *text, bp_value lr, const bp_value *params, const bp_value *grads, int n);
 
 /* The chain rule: builds the gradient in the same graph. bp_gradient: of a scalar (or of the sum of a tensor) `y` for `x`; zeros

@@ -360,9 +360,9 @@ static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
 }
 
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
-    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "steps_per_epoch", "overfit", "batch_size", "shuffle", "accumulate",
-               "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping", "checkpoint",
-               "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
+    CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "steps_per_epoch", "overfit", "batch_size", "shuffle",
+               "accumulate", "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping",
+               "checkpoint", "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));

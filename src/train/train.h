@@ -179,11 +179,11 @@ struct bp_run {
     char divergence[400]; /* stopped_by divergence: what happened */
     bp__scores validation, test;
     bool has_validation, has_test, by_average; /* by_average: the weights are an average */
-    bp__buffer events;    /* lines of decisions.jsonl */
-    bp__buffer notes;     /* sentences about the whole run, a line each */
-    bp__buffer input;     /* what standard input gave, until the folder holds it */
-    char *input_path;     /* where the folder holds it; or NULL */
-    double constant_loss; /* see review.c */
+    bp__buffer events;                         /* lines of decisions.jsonl */
+    bp__buffer notes;                          /* sentences about the whole run, a line each */
+    bp__buffer input;                          /* what standard input gave, until the folder holds it */
+    char *input_path;                          /* where the folder holds it; or NULL */
+    double constant_loss;                      /* see review.c */
     char start_time[32];
 };
 /* Trains run->model->net; what happened is in the run. */
