@@ -4,6 +4,8 @@
 #include "op/build.h"
 #include "optim/optim.h"
 
+#include <string.h>
+
 typedef struct bp__update { /* of one group of parameters */
     bp_graph *g;
     const bp__choice *choice;
@@ -26,6 +28,11 @@ typedef struct bp__update { /* of one group of parameters */
 typedef void bp__optimizer_fn(bp__update *u);
 
 static inline const bp__option *bp__of(const bp__update *u, const char *key) { return bp__choice_option(u->choice, key); }
+static inline bool bp__has(const bp__update *u, const char *key) {
+    for (int i = 0; i < u->choice->kind->n_keys; i++)
+        if (strcmp(u->choice->kind->keys[i].name, key) == 0) return true;
+    return false;
+}
 static inline double bp__num(const bp__update *u, const char *key) { return bp__of(u, key)->number; }
 static inline bool bp__yes(const bp__update *u, const char *key) { return bp__of(u, key)->boolean; }
 static inline bp_value bp__f64(const bp__update *u, double v) { return bp_number(u->g, BP_F64, v); }

@@ -72,7 +72,7 @@ double bp__elements(bp_value p) {
 bp_value bp__gradient_of(bp__update *u, int i, double decay) {
     bp_value g = u->grads[i];
     if (bp__yes(u, "maximize")) g = bp_neg(g);
-    bool moved = u->decay.graph && decay == bp__num(u, "weight_decay");
+    bool moved = u->decay.graph && bp__has(u, "weight_decay") && decay == bp__num(u, "weight_decay");
     return moved ? bp_add(g, bp__decay_of(u, u->params[i])) : decay != 0 ? bp_add(g, bp__mul_k(u->params[i], decay)) : g;
 }
 
