@@ -40,7 +40,8 @@ if(BP_CMOCKA_FOUND)
     set_tests_properties(must_fail PROPERTIES WILL_FAIL TRUE)
   endif()
   # The AVX-512 kernels with emulated intrinsics: the same tests once more, linked with a list of instruction sets that has them.
-  if(avx512 IN_LIST bp_isas)
+  # clang compares subnormal numbers in the emulation as they are, where the processor takes them for zero: gcc only.
+  if(avx512 IN_LIST bp_isas AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
     add_library(isa_avx512_emulated OBJECT ${PROJECT_SOURCE_DIR}/tests/isa_avx512_emulated.c)
     target_include_directories(isa_avx512_emulated PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_compile_options(isa_avx512_emulated PRIVATE ${bp_isa_flags_avx2} $<$<CONFIG:Release>:-O2>)

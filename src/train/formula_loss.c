@@ -22,7 +22,7 @@ bp_status bp__formula_check(bp_context *ctx, const char *file, int line, const c
     if (status == BP_OK || status == BP_MEMORY) return status;
     bp_context_clear_error(ctx);
     if (status != BP_INVALID && status != BP_NOT_FOUND) return BP_OK;
-    return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "loss", .file = file, .line = line}, "loss.formula: %s", sentence);
+    return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "loss", .file = file, .line = line}, "formula: %s", sentence);
 }
 
 void bp__formula_loss(const char *formula, bp_value p, bp_value y, bp_value weight, bp_value *rows, bp_value *mean) {

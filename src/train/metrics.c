@@ -22,6 +22,7 @@ typedef struct row {
     {.numbers = (function_), .how = (how_), .higher_better = (higher_), .standard = (standard_)},
 static const row rows[] = {
 #include "train/metrics.def"
+    {.how = 0}, /* formula */
 };
 #undef CLASS_METRIC
 #undef NUMBER_METRIC
@@ -34,9 +35,20 @@ static const row rows[] = {
      .n_keys = (int)BP__COUNT(((const bp__key[]){{0}, __VA_ARGS__})) - 1},
 #define CLASS_METRIC KIND
 #define NUMBER_METRIC KIND
+static const bp__key formula_keys[] = {
+    {.name = "text", .type = BP__KEY_TEXT, .required = true},
+    {.name = "name", .type = BP__KEY_TEXT, .standard_text = "formula"},
+    BP__K_BOOL("higher_better", 0),
+};
 static const bp__kind kinds[] = {
 #include "train/metrics.def"
+    {.name = "formula",
+     .main = "text",
+     .help = "\"mean(abs(y - p))\": of the truth y and the prediction p of all rows (docs/formulas.md)",
+     .keys = formula_keys,
+     .n_keys = (int)BP__COUNT(formula_keys)},
 };
+enum { FORMULA = (int)BP__COUNT(kinds) - 1 };
 #undef CLASS_METRIC
 #undef NUMBER_METRIC
 
@@ -45,9 +57,12 @@ const char *bp__metric_name(int kind, const char **help) {
     if (help) *help = kinds[kind].help;
     return kinds[kind].name;
 }
-bool bp__metric_higher_better(const bp__metric *m) { return rows[m->kind].higher_better; }
+bool bp__metric_higher_better(const bp__metric *m) { return m->kind == FORMULA ? m->value[0] != 0 : rows[m->kind].higher_better; }
 
-static bp__task task_of(int kind) { return rows[kind].classes ? BP__CLASSIFICATION : BP__REGRESSION; }
+/* AUTO: of both. */
+static bp__task task_of(int kind) {
+    return kind == FORMULA ? BP__TASK_AUTO : rows[kind].classes ? BP__CLASSIFICATION : BP__REGRESSION;
+}
 
 /* ---- Which are wanted ---- */
 
@@ -55,6 +70,17 @@ static int find(const bp__metrics *m, const char *name) {
     for (int i = 0; i < m->n; i++)
         if (strcmp(m->at[i].name, name) == 0) return i;
     return -1;
+}
+
+static bp_status read_formula(bp__metric *out, const bp__choice_reader *r, const bp__tree *t, const bp__choice *c) {
+    const char *text = bp__choice_option(c, "text")->text, *name = bp__choice_option(c, "name")->text;
+    out->value[0] = bp__choice_option(c, "higher_better")->boolean;
+    if (strlen(text) >= sizeof out->text || strlen(name) >= sizeof out->name || !name[0])
+        return bp__choice_fail(r, t, "a formula has at most %d characters, its name from 1 to %d", BP__METRIC_TEXT - 1,
+                               (int)sizeof out->name - 1);
+    snprintf(out->text, sizeof out->text, "%s", text);
+    snprintf(out->name, sizeof out->name, "%s", name);
+    return bp__formula_check(r->ctx, r->file, c->line, text);
 }
 
 /* A name or {name: parameters}, once. */
@@ -65,7 +91,8 @@ static bp_status add(bp__metrics *m, bp_context *ctx, const char *file, const ch
     BP_TRY(bp__choice_read(&r, t, &c));
     bp__metric one = {.kind = c.index};
     size_t used = (size_t)snprintf(one.name, sizeof one.name, "%s", c.kind->name);
-    for (int i = 0; i < c.kind->n_keys; i++) {
+    if (c.index == FORMULA) BP_TRY(read_formula(&one, &r, t, &c));
+    for (int i = 0; i < c.kind->n_keys && c.index != FORMULA; i++) {
         const bp__key *key = &c.kind->keys[i];
         const bp__option *o = bp__choice_option(&c, key->name);
         char text[40] = "";
@@ -111,7 +138,7 @@ bp_status bp__metrics_want(bp__metrics *m, bp_context *ctx, const char *file, co
 bp_status bp__metrics_fit(bp__metrics *m, bp_context *ctx, const char *file, bp__task task) {
     int n = 0;
     for (int i = 0; i < m->n; i++) {
-        bool fits = task_of(m->at[i].kind) == task;
+        bool fits = m->at[i].kind == FORMULA || task_of(m->at[i].kind) == task;
         if (!fits && (m->given || !rows[m->at[i].kind].standard))
             return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "metric_of_other_task", .file = file},
                                "the metric %s is one of %s, and the task is %s", m->at[i].name,
@@ -222,7 +249,10 @@ static bp_status of_numbers(double *out, const bp__metrics *m, const bp__scored_
 bp_status bp__metrics_compute(double *out, const bp__metrics *m, const bp__scored_rows *r) {
     for (int i = 0; i < m->n; i++) out[i] = (double)NAN;
     if (r->n == 0 || m->n == 0) return BP_OK;
-    return r->label ? of_classes(out, m, r) : of_numbers(out, m, r);
+    BP_TRY(r->label ? of_classes(out, m, r) : of_numbers(out, m, r));
+    for (int i = 0; i < m->n; i++)
+        if (m->at[i].kind == FORMULA) BP_TRY(bp__formula_metric(&out[i], m->at[i].text, r));
+    return BP_OK;
 }
 
 /* ---- Scores of a set ---- */

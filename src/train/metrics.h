@@ -6,14 +6,15 @@
 #include "core/choice.h"
 #include "data/data.h"
 
-enum { BP__MAX_METRICS = 64, BP__METRIC_KEYS = 2 };
+enum { BP__MAX_METRICS = 64, BP__METRIC_KEYS = 2, BP__METRIC_TEXT = 200 };
 
 /* A row of metrics.def with its parameters. */
 typedef struct bp__metric {
     int kind;
     bool by_weight; /* rows count by their weights (data's, not those of classes) */
     double value[BP__METRIC_KEYS];
-    char name[48]; /* the row's, then each parameter that is not the default: "f_beta_2", "accuracy_row_weights" */
+    char text[BP__METRIC_TEXT]; /* of a formula; "": a row of the table */
+    char name[48];              /* the row's, then each parameter that is not the default: "f_beta_2", "accuracy_row_weights" */
 } bp__metric;
 typedef struct bp__metrics {
     bp__metric at[BP__MAX_METRICS];
@@ -90,5 +91,6 @@ typedef struct bp__scored_rows {
     const double *y;
     const double *weight; /* for metrics that count rows by it, which are not defined without: NULL */
 } bp__scored_rows;
+bp_status bp__formula_metric(double *out, const char *text, const bp__scored_rows *r); /* formula_metric.c */
 bp_status bp__metrics_compute(double *out, const bp__metrics *m, const bp__scored_rows *r);
 #endif
