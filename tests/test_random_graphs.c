@@ -12,6 +12,11 @@
 #include "support/random_graph_draw.h"
 
 enum { ROUNDS = 3, MAX_CONFIGS = 16 };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* ten times as slow */
+enum { GRAPHS = 300 };
+#else
+enum { GRAPHS = 2000 };
+#endif
 
 typedef struct outcome { /* everything a run gave, one piece behind the other */
     char *bytes;
@@ -327,7 +332,7 @@ static int64_t setting(const char *name, int64_t otherwise) {
 
 static void same_bits(void **state) {
     (void)state;
-    int64_t n = setting("BP_GRAPHS", 300), first = setting("BP_SEED", 1), wrong = 0, n_drawn = 0;
+    int64_t n = setting("BP_GRAPHS", GRAPHS), first = setting("BP_SEED", 1), wrong = 0, n_drawn = 0;
     for (int64_t i = 0; i < n && wrong < 5; i++) {
         wrong += !check_seed((uint64_t)(first + i));
         if (n > 5000 && (i + 1) % 5000 == 0) {
