@@ -394,6 +394,14 @@ BP_API void bp_jvp(bp_value *d, const bp_value *values, int n, const bp_value *w
 /* d[j] = Σ_k ∂²y/∂wrt[j]∂wrt[k] · tangents[k]: the Hessian of y (or of the sum of a tensor) times a vector, without the Hessian.
  */
 BP_API void bp_hvp(bp_value *d, bp_value y, const bp_value *wrt, const bp_value *tangents, int m);
+/* y as it would be with to[i] in the place of from[i], which it depends on: the loss at other weights. The operations in between
+   are built once more; random numbers (masks of dropout) are the same in both. Types and shapes of from[i] and to[i] are equal.
+ */
+BP_API bp_value bp_substitute(bp_value y, const bp_value *from, const bp_value *to, int n);
+/* Sharpness-aware minimisation (Foret et al., 2021): grads[j], the gradients of the scalar `loss` for params[j], become those at
+   the worst point within rho: params + rho·grads / |grads|; adaptive (Kwon et al., 2021): the step is scaled by params². Ready
+   for bp_optimizer; a step costs two forward and two backward passes. */
+BP_API void bp_sharpen(bp_value *grads, bp_value loss, const bp_value *params, int n, double rho, int adaptive);
 
 /* A formula as text: "mean(w * huber(y - p, 0))". names [n] are what it may call values [n], which belong to g. Numbers,
    + - * / ^, comparisons, and, or, not, and every operation of stage 3 by its name: inputs and required attributes in order,

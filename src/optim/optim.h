@@ -21,6 +21,9 @@ typedef struct bp__moving {
 } bp__moving;
 bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__moving *moving, const bp_value *params,
                                   const bp_value *grads, int n);
+/* sam_rho: the gradients of `loss` become those of the worst point near (bp_sharpen); nothing where it is 0. Before anything is
+   clipped, and before bp__optimizer_build. */
+bp_status bp__optimizer_sharpen(bp_graph *g, const bp__tree *tree, bp_value loss, const bp_value *params, bp_value *grads, int n);
 /* A number of the section: "lr", "momentum" (or the first beta), "weight_decay"; 0 where it has none. */
 double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *key);
 /* What to evaluate, save and serve in place of the parameters after training, for optimisers that keep an average

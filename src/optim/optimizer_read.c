@@ -6,10 +6,11 @@
 #include <string.h>
 
 /* Behind every optimiser's own keys. */
-#define FOR_ALL                                                                                        \
-    BP__K_BOOL("maximize", 0), BP__K_BOOL("centralize", 0), BP__K_NUMBER("noise_eta", 0, 0, HUGE_VAL), \
-        BP__K_NUMBER("noise_gamma", 0.55, 0, HUGE_VAL), BP__K_INT("lookahead_k", 0, 0, 1e9),           \
-        BP__K_NUMBER("lookahead_alpha", 0.5, 0, 1), BP__K_NUMBER("layer_decay", 1, 0, 1), BP__K_TREE("groups")
+#define FOR_ALL                                                                                                             \
+    BP__K_BOOL("maximize", 0), BP__K_BOOL("centralize", 0), BP__K_NUMBER("noise_eta", 0, 0, HUGE_VAL),                      \
+        BP__K_NUMBER("noise_gamma", 0.55, 0, HUGE_VAL), BP__K_INT("lookahead_k", 0, 0, 1e9),                                \
+        BP__K_NUMBER("lookahead_alpha", 0.5, 0, 1), BP__K_NUMBER("sam_rho", 0, 0, HUGE_VAL), BP__K_BOOL("sam_adaptive", 0), \
+        BP__K_NUMBER("layer_decay", 1, 0, 1), BP__K_TREE("groups")
 
 #define OPTIMIZER(name, build, help, ...) static const bp__key keys_##name[] = {__VA_ARGS__, FOR_ALL};
 #include "optim/optimizers.def"
@@ -72,7 +73,7 @@ static bp_status merge(const bp__choice_reader *r, const bp__choice *base, const
         if (strcmp(c->key, "groups") != 0) BP_TRY(put_copy(ctx, inner, c->key[0] ? c->key : base->kind->main, c));
     for (const bp__tree *c = item->child; c; c = c->next) {
         if (strcmp(c->key, "match") == 0 || strcmp(c->key, "freeze") == 0) continue;
-        if (strcmp(c->key, "groups") == 0 || strcmp(c->key, "layer_decay") == 0)
+        if (strcmp(c->key, "groups") == 0 || strcmp(c->key, "layer_decay") == 0 || strcmp(c->key, "sam_adaptive") == 0)
             return bp__choice_fail(r, c, "`%s` belongs to the optimizer, not into a group", c->key);
         BP_TRY(put_copy(ctx, inner, c->key, c));
     }

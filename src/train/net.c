@@ -188,7 +188,7 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
         p->total = bp_add(p->mean, penalty);
     }
     bp_gradients(grads, &p->total, NULL, 1, lists, (int)m);
-    bp_status status = bp_graph_status(net->g);
+    bp_status status = bp__optimizer_sharpen(net->g, spec->optimizer, p->total, lists, grads, (int)m);
     p->grads = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
     if (!p->grads && status == BP_OK) status = bp__out_of_memory(net->ctx, 0);
     if (p->grads) memcpy(p->grads, grads, sizeof(bp_value) * (size_t)m);

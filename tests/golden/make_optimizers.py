@@ -284,6 +284,27 @@ def lookahead(o):
 optax_case("adam", lookahead, {"lr": 0.05, "lookahead_k": 3, "lookahead_alpha": 0.6})
 optax_case("adam", lambda o: optax.chain(optax.centralize(), optax.adam(o["lr"])), {"lr": 0.05, "centralize": True})
 
+# optax's sam in its opaque mode: the inner step is the whole way to the worst point.
+def sam_case(name, make, options):
+    def run(o):
+        tx = optax.contrib.sam(make(o), optax.chain(optax.contrib.normalize(), optax.sgd(o["sam_rho"])), sync_period=2, opaque_mode=True)
+        p = {n: jnp.asarray(P[n]) for n in SHAPES}
+        state, rows = tx.init(p), []
+        for t in range(STEPS):
+            def at(q, _):
+                return {n: jnp.asarray(C[n]) * (q[n] - A[n]) + E[t][n] for n in SHAPES}
+
+            updates, state = tx.update(at(p, 0), state, p, grad_fn=at)
+            p = optax.apply_updates(p, updates)
+            rows.append(flat(p))
+        return rows
+
+    case(OPTAX, name, options, run)
+
+
+sam_case("sgd", lambda o: optax.sgd(o["lr"], o["momentum"]), {"lr": 0.05, "momentum": 0.8, "sam_rho": 0.3})
+sam_case("adam", lambda o: optax.adam(o["lr"]), {"lr": 0.05, "sam_rho": 0.1})
+
 # ---- The papers' formulas ---------------------------------------------------------------------------------------------------
 
 
@@ -374,6 +395,22 @@ def quickprop(o, s, p, g, t):
 
 for options in ({}, {"lr": 0.05, "mu": 1.2, "weight_decay": 0.2, "maximize": True}):
     by_hand("Fahlman 1988", "quickprop", options, {"lr": 1e-2, "mu": 1.75, "weight_decay": 1e-4}, quickprop)
+
+
+def asam(o):
+    p, rows, sign = {n: P[n].copy() for n in SHAPES}, [], -1 if o.get("maximize") else 1
+    for t in range(STEPS):
+        g = gradients(p, t)
+        w2 = {n: p[n] ** 2 if o["sam_adaptive"] else np.ones_like(p[n]) for n in SHAPES}
+        norm = np.sqrt(sum(float((w2[n] * g[n] ** 2).sum()) for n in SHAPES)) + 1e-12
+        g = gradients({n: p[n] + sign * o["sam_rho"] * w2[n] * g[n] / norm for n in SHAPES}, t)
+        p = {n: p[n] - sign * o["lr"] * g[n] for n in SHAPES}
+        rows.append(flat(p))
+    return rows
+
+
+for options in ({"lr": 0.05, "sam_rho": 0.7, "sam_adaptive": True}, {"lr": 0.02, "sam_rho": 0.3, "sam_adaptive": True, "maximize": True}):
+    case("Kwon et al. 2021", "sgd", options, asam)
 
 # ---- The file ---------------------------------------------------------------------------------------------------------------
 
