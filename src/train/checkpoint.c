@@ -353,8 +353,8 @@ static bp_status restore(bp__loop *l, const bp__st_file *f, const bp__tree *t, c
     l->in_epoch = in_epoch && in_epoch->boolean;
     BP_TRY(read_state(l, f, l->net->state->block, ""));
     BP_TRY(read_epochs(l, bp__tree_get(t, "epochs")));
-    int64_t n_train = l->d->data->train.n_rows;
-    if (l->position < 0 || l->position > n_train || l->pass < 0 || l->done < 0) return damaged(l, f->path, "position");
+    /* A position behind the pass's last row (train.sampling was changed) begins the next pass. */
+    if (l->position < 0 || l->pass < 0 || l->done < 0) return damaged(l, f->path, "position");
     if (run->best >= run->n_epochs || l->step < 0 || l->epoch < 0 || l->health.n_window < 0)
         return damaged(l, f->path, "counters");
     if (run->best >= 0 && !l->best_state && !(l->best_state = bp__alloc(run->ctx, l->net->state->bytes + 1)))

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/rng.h"
 #include "graph/plan.h"
 #include "train/loop.h"
 
@@ -224,36 +223,32 @@ static bp_status end_epoch(bp__loop *l) {
     return BP_OK;
 }
 
-/* The order of a pass's rows depends on the seed and the pass's number alone. An epoch is one pass, unless steps_per_epoch
+/* The rows of a pass and their order depend on the seed and the pass's number alone. An epoch is one pass, unless steps_per_epoch
    evaluates after other numbers of steps: then passes go on where epochs end. */
-static void order_rows(bp__loop *l) {
+static bp_status order_rows(bp__loop *l) {
     const bp__decided *d = l->d;
-    int64_t n = d->data->train.n_rows;
+    int64_t n = d->pass_rows;
     if (l->pass == 0 || l->position >= n) {
         l->pass++;
         l->position = 0;
     }
-    if (l->ordered == l->pass) return;
+    if (l->ordered == l->pass) return BP_OK;
     l->ordered = l->pass;
-    if (d->s.shuffle && d->step_rows < n) { /* one step of everything needs no order */
-        bp__stream stream = {.seed = d->s.seed, .stream = bp__stream_id("order"), .step = (uint32_t)l->pass};
-        bp__permutation(l->order, stream, n);
-        for (int64_t i = 0; i < n; i++) l->order[i] = d->data->train.rows[l->order[i]];
-    } else
-        memcpy(l->order, d->data->train.rows, sizeof(int64_t) * (size_t)n);
+    bool shuffle = d->s.shuffle && d->step_rows < n; /* one step of everything needs no order */
+    return bp__order_rows(l->order, d->data, d->s.sampling, shuffle, d->s.seed, l->pass);
 }
 
 /* Also where there is no room for the rows of one more step: a run that goes on with another batch size is within another epoch.
  */
 static bool epoch_over(const bp__loop *l) {
-    int64_t n = l->d->data->train.n_rows, rows = BP__MIN(l->d->step_rows, l->position < n ? n - l->position : n);
+    int64_t n = l->d->pass_rows, rows = BP__MIN(l->d->step_rows, l->position < n ? n - l->position : n);
     if (l->n_seen + rows > l->cap_seen) return true;
     return l->d->s.steps_per_epoch ? l->done >= l->d->steps_per_epoch : l->done > 0 && l->position >= n;
 }
 
 static bp_status one_epoch(bp__loop *l) {
     const bp__decided *d = l->d;
-    int64_t n = d->data->train.n_rows;
+    int64_t n = d->pass_rows;
     if (!l->in_epoch) { /* else a checkpoint goes on within it */
         l->epoch++;
         l->done = l->n_seen = 0;
@@ -261,7 +256,7 @@ static bp_status one_epoch(bp__loop *l) {
         l->in_epoch = true;
     }
     while (!epoch_over(l) && !l->stop) {
-        order_rows(l);
+        BP_TRY(order_rows(l));
         BP_TRY(bp__loop_step(l, BP__MIN(d->step_rows, n - l->position)));
         l->done++;
         after_step(l);
@@ -280,7 +275,7 @@ static bp_status one_epoch(bp__loop *l) {
 
 static bp_status allocate(bp__loop *l) {
     bp_context *ctx = l->run->ctx;
-    int64_t n = l->d->data->train.n_rows, k = bp__net_columns(l->net), per_pass = (n + l->d->step_rows - 1) / l->d->step_rows;
+    int64_t n = l->d->pass_rows, k = bp__net_columns(l->net), per_pass = (n + l->d->step_rows - 1) / l->d->step_rows;
     int64_t passes = l->d->steps_per_epoch / per_pass + 2; /* that an epoch can touch */
     if (l->d->steps_per_epoch <= per_pass) passes = 1;     /* never more rows than one pass has */
     if (n > (int64_t)(PTRDIFF_MAX / 16) / passes / k)

@@ -39,7 +39,7 @@ typedef struct bp__loop {
     bp__net *net;
     const bp_callbacks *cb;
     bp__staging staging;
-    int64_t *order;           /* [train rows] rows of this pass over the data */
+    int64_t *order;           /* [rows of a pass] of this pass over the data */
     int64_t position;         /* rows of the pass that are done */
     int64_t pass, ordered;    /* the pass begun last, from 1; the one that `order` holds */
     int64_t done;             /* steps of the epoch that are done */

@@ -36,7 +36,8 @@ static bp_status put_data(bp_run *run) {
     BP_TRY(bp__put(ctx, data, "rows", rows, NULL));
     BP_TRY(bp__put_int(ctx, rows, "train", d->train.n_rows));
     if (d->validation.n_rows) BP_TRY(bp__put_int(ctx, rows, "validation", d->validation.n_rows));
-    return d->test.n_rows ? bp__put_int(ctx, rows, "test", d->test.n_rows) : BP_OK;
+    if (d->test.n_rows) BP_TRY(bp__put_int(ctx, rows, "test", d->test.n_rows));
+    return run->d->s.sampling ? bp__put_int(ctx, data, "rows_per_pass", run->d->pass_rows) : BP_OK;
 }
 
 static bp_status put_head(bp_run *run) {
