@@ -26,6 +26,7 @@ bp_status bp__loop_keep_good(bp__loop *l) {
     if (!l->good_state && !(l->good_state = bp__alloc(ctx, l->net->state->bytes + 1)))
         return bp__out_of_memory(ctx, l->net->state->bytes);
     memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
+    l->good = l->run->n_epochs - 1;
     return BP_OK;
 }
 
@@ -67,7 +68,7 @@ static bp_progress progress(const bp__loop *l, const bp__epoch *e) {
     p.samples_per_second = trained > 0 ? (double)l->run->n_samples / trained : 0;
     if (d->n_steps > 0 && l->step > 0) p.eta = seconds * (double)(d->n_steps - l->step) / (double)l->step;
     if (!e) return p;
-    p.loss = e->train.loss;
+    p.loss = e->train.n ? e->train.loss : (double)NAN;
     p.train_metric = bp__scores_get(&e->train, p.metric);
     p.has_validation = validates(l);
     p.validation_loss = e->validation.loss;
@@ -175,6 +176,7 @@ static bp_status check_epoch(bp__loop *l, const bp__epoch *e, bool *good) {
     bool judged = e->validation.n > e->validation.n_unknown;
     bool blind = judged && (!isfinite(e->validation.loss) || bp__health_far(&l->health, e->validation.loss));
     *good = !exploded && !nothing && !blind;
+    if (*good && l->health.n_bad + l->health.n_far == 0) l->health.trouble = (bp__trouble){0}; /* it has passed */
     if (*good) { return trained && l->health.n_bad == 0 && l->health.n_far == 0 ? bp__loop_keep_good(l) : BP_OK; }
     char why[200];
     if (nothing)
@@ -342,7 +344,10 @@ static bp_status go(bp__loop *l) {
         BP_TRY(bp__net_use_average(l->net));
         l->run->by_average = true;
     }
-    if (!l->interrupted || l->run->best < 0) l->run->best = l->run->n_epochs - 1;
+    if (l->diverged || l->health.last_rollback == l->step)
+        l->run->best = l->good;
+    else if (!l->interrupted || l->run->best < 0)
+        l->run->best = l->run->n_epochs - 1;
     return BP_OK;
 }
 
@@ -364,7 +369,7 @@ bp_status bp__loop_run(bp_run *run, const bp_callbacks *callbacks) {
     bp__loop l = {.run = run, .d = run->d, .net = run->model->net, .cb = callbacks, .started = bp__now()};
     l.last_checkpoint = l.last_saved = l.started;
     l.staging.ctx = run->ctx;
-    run->best = -1;
+    run->best = l.good = -1;
     bp_status status = go(&l);
     if (status == BP_OK) status = final_scores(&l);
     run->before_seconds = l.before;

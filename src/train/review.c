@@ -122,6 +122,13 @@ bp_status bp__review(bp_run *run) {
     overfitting o;
     run->constant_loss = (double)NAN;
     if (run->d->s.overfit || strcmp(run->status, "finished") != 0) return BP_OK; /* meant to; or not over */
+    if (run->n_skipped > 0) {
+        bp__buffer_printf(&run->notes, "%lld of %lld steps were skipped", (long long)run->n_skipped, (long long)run->steps);
+        if (run->n_rollbacks > 0)
+            bp__buffer_printf(&run->notes, " and the learning rate was lowered %lld time%s", (long long)run->n_rollbacks,
+                              run->n_rollbacks == 1 ? "" : "s");
+        bp__buffer_text(&run->notes, ": decisions.jsonl names their rows and what went wrong\n");
+    }
     run->constant_loss = constant_loss(run);
     if (overfits(run, &o)) {
         advise(run, advice, sizeof advice);

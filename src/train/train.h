@@ -177,7 +177,6 @@ struct bp_run {
     bp__epoch *epochs;
     int64_t n_epochs, cap_epochs, steps, best; /* best: index in epochs, -1 none */
     int64_t n_skipped, n_rollbacks, n_samples;
-    char blame[160];                               /* where the first value of a streak of skipped steps was not finite */
     double seconds, before_seconds, train_seconds; /* before: in earlier processes, where it was resumed */
     const char *stopped_by, *status;
     char divergence[400]; /* stopped_by divergence: what happened */
