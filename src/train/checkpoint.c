@@ -115,8 +115,9 @@ static bp_status put_epochs(bp__loop *l, bp__tree *t) {
 
 static bp_status put_trouble(bp_context *ctx, bp__tree *t, const bp__trouble *first) {
     if (first->n_rows == 0) return BP_OK;
-    bp__tree *map = bp__tree_new(ctx, BP__MAP), *rows = bp__tree_new(ctx, BP__LIST);
+    bp__tree *map = bp__tree_new(ctx, BP__MAP);
     BP_TRY(bp__put(ctx, t, "trouble", map, NULL));
+    bp__tree *rows = bp__tree_new(ctx, BP__LIST);
     BP_TRY(bp__put(ctx, map, "rows", rows, NULL));
     for (int64_t i = 0; i < BP__MIN(first->n_rows, BP__TOLD_ROWS); i++)
         BP_TRY(bp__tree_append(ctx, rows, bp__tree_int(ctx, first->rows[i])));
