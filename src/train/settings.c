@@ -348,6 +348,16 @@ static bp_status read_class_weight(bp__settings *s, const bp__tree *t) {
     return BP_OK;
 }
 
+static bp_status read_sampling(bp__settings *s, const bp__tree *t) {
+    const char *words[BP__N_SAMPLINGS];
+    for (int i = 0; i < BP__N_SAMPLINGS; i++) words[i] = bp__sampling_name((bp__sampling)i);
+    int64_t word;
+    BP_TRY(get_word(s, t, "train.sampling", words, BP__N_SAMPLINGS, &word));
+    s->sampling_at = t;
+    s->sampling = word > 0 ? (bp__sampling)word : BP__SAMPLING_NONE;
+    return BP_OK;
+}
+
 static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
     s->checkpoint_steps = 0;
     s->checkpoint_seconds = 60;
@@ -361,11 +371,12 @@ static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
 
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
     CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "steps_per_epoch", "overfit", "batch_size", "shuffle",
-               "accumulate", "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping",
+               "sampling", "accumulate", "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping",
                "checkpoint", "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
+    BP_TRY(read_sampling(s, given(train, "sampling")));
     s->accumulate = 1;
     BP_TRY(get_int(s, given(train, "accumulate"), "train.accumulate", 1, INT32_MAX, &s->accumulate));
     if (s->accumulate > 1 && s->batch_size == 0)
@@ -403,7 +414,11 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     BP_TRY(get_int(s, given(train, "threads"), "train.threads", 0, 1024, &threads));
     s->threads = (int)threads;
     BP_TRY(get_text(s, given(train, "weight_column"), "train.weight_column", &s->data.weight_column));
-    return read_class_weight(s, given(train, "class_weight"));
+    BP_TRY(read_class_weight(s, given(train, "class_weight")));
+    if (s->sampling && s->class_weight && s->class_weight->kind == BP__TEXT)
+        return bp__config_fail(s, s->sampling_at,
+                               "train.sampling and train.class_weight: balanced both make classes count equally: leave one out");
+    return BP_OK;
 }
 
 const char *const bp__moving_names[BP__N_MOVING] = {"momentum", "weight_decay", "dropout"};
