@@ -10,8 +10,9 @@
 
 #include "support/random_graph_c.h"
 #include "support/random_graph_draw.h"
+#include "support/random_graph_slope.h"
 
-enum { ROUNDS = 3, MAX_CONFIGS = 16 };
+enum { ROUNDS = MAX_ROUNDS, MAX_CONFIGS = 16 };
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* ten times as slow */
 enum { GRAPHS = 300 };
 #else
@@ -34,6 +35,7 @@ typedef struct config {
 static config configs[MAX_CONFIGS]; /* [0]: the oracle */
 static int n_configs;
 static int64_t n_numbers, n_finite, n_large, n_programs, n_updates, n_with_gradients, n_second, n_empty;
+static int64_t n_slopes[VERDICTS], n_tried[VERDICTS]; /* graphs by what came of their gradients; gradients */
 static bool drawn[BP__OP_ID_COUNT];
 
 static void keep(outcome *o, const void *data, size_t n, bp_dtype dtype) {
@@ -74,33 +76,6 @@ static void note(places *p, const outcome *o, int round, int output, const char 
     place *at = &p->at[p->n++];
     *at = (place){.start = o->n, .round = round, .output = output, .dtype = dtype};
     snprintf(at->name, sizeof at->name, "%s", name);
-}
-
-typedef struct running {
-    bp_graph *g;
-    bp_program *program;
-    bp_state *state;
-    bp_session *session;
-    void *data[MAX_STEPS];
-} running;
-
-static bp_status feed(const recipe *r, running *run, bp_dtype type, int round, int64_t batch) {
-    for (int i = 0; i < r->n_steps; i++) {
-        const step *s = &r->steps[i];
-        if (s->kind != INPUT) continue;
-        bp_dims d = s->dims;
-        int64_t symbols[2] = {batch, 1};
-        for (int64_t k = 0; k < d.n; k++) d.dim[k] = bp__dim_eval(r->g->dims, d.dim[k], symbols);
-        int64_t n = elements(r->g, &s->dims, batch);
-        free(run->data[i]);
-        run->data[i] = malloc((size_t)n * 8 + 1);
-        if (!run->data[i]) abort();
-        fill_leaf(r, i, round, type, n, run->data[i]);
-        char name[32];
-        snprintf(name, sizeof name, "x%d", i);
-        BP_TRY(bp_session_set(run->session, name, run->data[i], &d));
-    }
-    return BP_OK;
 }
 
 static bp_status read_all(const recipe *r, running *run, int round, outcome *o, places *where) {
@@ -160,11 +135,7 @@ static void execute(const recipe *r, const config *c, bp_dtype type, outcome *o,
     if (where) where->n = 0;
     bp_context_clear_error(c->ctx);
     if (run_rounds(r, &run, c->ctx, type, o, where) != BP_OK) snprintf(o->error, sizeof o->error, "%s", bp_context_error(c->ctx));
-    bp_session_free(run.session);
-    bp_program_free(run.program);
-    bp_state_free(run.state);
-    bp_graph_free(run.g);
-    for (int i = 0; i < r->n_steps; i++) free(run.data[i]);
+    close_running(r, &run);
     n_programs++;
 }
 
@@ -283,6 +254,20 @@ static bool is_of_gradients(const recipe *r, const step *s) {
     return false;
 }
 
+/* The gradients of the graph against differences. */
+static bool agrees_with_differences(const recipe *r) {
+    static slope q;
+    const config *c = &configs[1 + r->seed % (uint64_t)(n_configs - 1)];
+    measured m;
+    verdict found = check_slopes(r, c->ctx, &q, &m, n_tried);
+    n_slopes[found]++;
+    if (found == NOT_BUILT && getenv("BP_VERBOSE")) printf("seed %llu: %s\n", (unsigned long long)r->seed, m.message);
+    if (found != WRONG) return true;
+    shrink_slope(&q, c->ctx);
+    report_slope(&q, c->ctx, c->isa, c->threads, c->no_passes);
+    return false;
+}
+
 /* Draws the graph of a seed and compares; prints and returns false when something differs. */
 static bool check_seed(uint64_t seed) {
     static recipe r;
@@ -321,6 +306,7 @@ static bool check_seed(uint64_t seed) {
             print_program(&r, &configs[c], (bp_dtype)type);
         }
     }
+    right = right && agrees_with_differences(&r);
     bp_graph_free(r.g);
     return right;
 }
@@ -346,6 +332,11 @@ static void same_bits(void **state) {
            (long long)first, (long long)(first + n - 1), (long long)n, (long long)n_large, (long long)n_empty,
            (long long)n_with_gradients, (long long)n_second, (long long)n_updates, (long long)n_programs, (long long)n_drawn,
            (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)));
+    printf("derivatives against differences, graphs:");
+    for (int k = 0; k < VERDICTS; k++) printf("%s %lld %s", k ? "," : "", (long long)n_slopes[k], verdict_names[k]);
+    printf(" (gradients tried:");
+    for (int k = 0; k < VERDICTS; k++) printf(" %lld", (long long)n_tried[k]);
+    printf(")\n");
     for (int k = 0; k < BP__OP_ID_COUNT && n >= 300; k++)
         if (!drawn[k]) printf("not drawn: %s\n", bp__op_at(k)->name);
     assert_int_equal(wrong, 0);
@@ -354,6 +345,7 @@ static void same_bits(void **state) {
         if (n >= 2000 && sampled_can(bp__op_at(k))) assert_true(drawn[k]);
     assert_true(n_drawn > BP__OP_ID_COUNT * 9 / 10);
     assert_true(n_finite > n_numbers * 6 / 10); /* where everything is NaN, everything is equal */
+    assert_true(n_slopes[AGREES] > n / 2);      /* what is not compared is not checked */
     assert_true(n_with_gradients > n / 2 && n_second > n / 8 && n_updates > n && n_empty > n / 50);
 }
 
