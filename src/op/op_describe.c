@@ -1,6 +1,7 @@
 /* An operation in words: formula, signature, shapes, gradient rule and an example, all from the table. The rule is what the chain
    rule builds for a sample; what an operation is made of is shown likewise. */
 #include "op/make.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,8 +34,18 @@ static void add_dims(bp__buffer *b, const bp_dims *d) {
 static void add_attr(bp__buffer *b, const bp__attr *a, const void *attrs) {
     const void *at = (const char *)attrs + a->offset;
     switch (a->type) {
-    case BP__ATTR_F64: add_number(b, *(const double *)at, false); break;
-    case BP__ATTR_I64: bp__buffer_printf(b, "%lld", (long long)*(const int64_t *)at); break;
+    case BP__ATTR_F64:
+        if (isnan(*(const double *)at))
+            bp__buffer_text(b, "left out");
+        else
+            add_number(b, *(const double *)at, false);
+        break;
+    case BP__ATTR_I64:
+        if (*(const int64_t *)at == BP_UNSET)
+            bp__buffer_text(b, "left out");
+        else
+            bp__buffer_printf(b, "%lld", (long long)*(const int64_t *)at);
+        break;
     case BP__ATTR_BOOL: bp__buffer_text(b, *(const int32_t *)at ? "1" : "0"); break;
     case BP__ATTR_DIMS: add_dims(b, at); break;
     case BP__ATTR_DTYPE: bp__buffer_text(b, bp_dtype_name((bp_dtype) * (const int32_t *)at)); break;
@@ -337,7 +348,7 @@ static void add_example(bp__buffer *b, const example *e) {
 static bp_status describe(bp__buffer *b, bp_context *ctx, const bp__op *op) {
     bp_graph *g = NULL;
     example e = {.op = op, .sample = choose(op)};
-    bp__buffer_printf(b, "%s\n%-12s%s\n%-12s", op->name, "formula", op->formula, "inputs");
+    bp__buffer_printf(b, "%s\n%-12s%s\n%-12s%s\n%-12s", op->name, "family", op->family, "formula", op->formula, "inputs");
     for (int32_t i = 0; i < (op->n_in < 0 ? 1 : op->n_in); i++)
         bp__buffer_printf(b, "%s%s%s", i ? ", " : "", plain(op->in_names[i]),
                           *op->in_names[i] == '?'   ? " (optional)"

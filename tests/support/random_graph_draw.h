@@ -155,7 +155,7 @@ static inline void draw_reduction(recipe *r) {
     case 0: apply1(r, ID(sum), ATTRS(sum, .axes = axes, .keepdim = keep), x); break;
     case 1: apply1(r, ID(mean), ATTRS(mean, .axes = axes, .keepdim = keep), x); break;
     case 2: apply1(r, ID(max), ATTRS(max, .axes = axes, .keepdim = keep), x); break;
-    case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axis = axis, .keepdim = keep), x); break;
+    case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axes = axes, .keepdim = keep), x); break;
     case 4: apply1(r, ID(argmax), ATTRS(argmax, .axis = axis, .keepdim = keep), x); break;
     case 5: apply1(r, ID(size), ATTRS(size, .axis = axis), x); break;
     case 6: apply1(r, ID(softmax), ATTRS(softmax, .axis = chance(r, 60) ? -1 : axis), x); break;

@@ -197,7 +197,7 @@ static inline verdict judge(const recipe *r, running *run, measured *m) {
         double size = fmax(m->scale, fabs(m->by_differences));
         double rounding = 0x1p-50 * terms / m->h;
         if (size <= 1e-7 || rounding >= 1e-3 * size) return VACUOUS; /* what numbers of size 1 leave, or L, when rounded */
-        if (!(m->error <= 1e-7 * size) || !(fabs(kink) <= 1e-5 * size + 8 * rounding)) continue;
+        if (!(m->error <= 1e-7 * size) || !(fabs(kink) <= 4e-7 * size + 8 * rounding)) continue;
         bool still = central[0] == 0 && central[1] == 0 && central[2] == 0;
         if (still && m->scale > 0 && (output_at(r, run, 0.125, 1) != at0 || output_at(r, run, -0.125, 1) != at0))
             return NOT_SMOOTH; /* a step of rounding, as of 1 - sigmoid(40), or of floor */
