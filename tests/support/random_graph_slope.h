@@ -195,7 +195,7 @@ static inline verdict judge(const recipe *r, running *run, measured *m) {
         m->by_differences = (4 * central[2] - central[1]) / 3;
         m->error = fabs(m->by_differences - rough);
         double size = fmax(m->scale, fabs(m->by_differences));
-        if (size > 1e9 * (1 + terms)) return NOT_SMOOTH; /* as 1 / what rounding left of 1 - sigmoid(40): no digits remain */
+        if (size > 1e9) return NOT_SMOOTH; /* from numbers of size 1: quotients of what rounding left, as of 1 - sigmoid(40) */
         double rounding = 0x1p-50 * terms / m->h;
         if (size <= 1e-7 || rounding >= 1e-3 * size) return VACUOUS; /* what numbers of size 1 leave, or L, when rounded */
         if (!(m->error <= 1e-7 * size) || !(fabs(kink) <= 4e-7 * size + 8 * rounding)) continue;
