@@ -319,11 +319,14 @@ static void add_c_value(bp__buffer *b, const bp__attr *a, const void *attrs) {
 
 static void add_example(bp__buffer *b, const example *e) {
     const bp__op *op = e->op;
-    const void *attrs = e->attrs; /* settings of a sample that has some */
-    bool options = false, set = false;
-    for (int32_t s = 0; s < op->n_samples && bp__attrs_equal(op, attrs, op->attr_defaults); s++)
+    const void *attrs = e->attrs; /* those of the shapes above; where nothing is required, of a sample that sets something */
+    bool options = false, required = false, set = false;
+    for (int32_t i = 0; i < op->n_attrs; i++) {
+        options |= !op->attrs[i].required;
+        required |= op->attrs[i].required;
+    }
+    for (int32_t s = 0; s < op->n_samples && !required && bp__attrs_equal(op, attrs, op->attr_defaults); s++)
         if (op->samples[s].attrs) attrs = op->samples[s].attrs;
-    for (int32_t i = 0; i < op->n_attrs; i++) options |= !op->attrs[i].required;
     for (int32_t i = 0; i < op->n_attrs; i++) {
         const bp__attr *a = &op->attrs[i];
         const bp_dims *d = (const bp_dims *)(const void *)((const char *)attrs + a->offset);
