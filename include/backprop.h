@@ -275,6 +275,7 @@ BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **t
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
+BP_API const char *bp_operation_family(int index); /* "element-wise", "reductions", …; NULL after the last */
 /* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds,
    an example in C. *text is yours (bp_free). BP_NOT_FOUND. */
 BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char **text);
@@ -566,6 +567,16 @@ BP_API bp_value bp_concat(const bp_value *x, int n_x, int64_t axis);
 /* masked_fill: y = mask ? value : x */
 BP_API bp_value bp_masked_fill(bp_value x, bp_value mask, double value);
 
+/* nan_to_num: y = x with `nan` for NaN, `posinf` for infinity and `neginf` for -infinity (left out: the largest finite numbers) */
+typedef struct bp_nan_to_num_options {
+    size_t size;
+    double nan; /* 0.0 */
+    double posinf; /* NaN: left out */
+    double neginf; /* NaN: left out */
+} bp_nan_to_num_options;
+BP_API bp_nan_to_num_options bp_nan_to_num_defaults(void);
+BP_API bp_value bp_nan_to_num(bp_value x, const bp_nan_to_num_options *options);
+
 /* glu: a sigmoid(b), a and b the halves of x along `axis` */
 typedef struct bp_glu_options {
     size_t size;
@@ -633,8 +644,8 @@ BP_API bp_value bp_pad(bp_value x, bp_dims padding, const bp_pad_options *option
 /* flip: y = x in reverse order along `axes` */
 BP_API bp_value bp_flip(bp_value x, bp_dims axes);
 
-/* roll: y[(i + shift) mod n] = x[i] along `axis` of size n */
-BP_API bp_value bp_roll(bp_value x, int64_t shift, int64_t axis);
+/* roll: y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts` */
+BP_API bp_value bp_roll(bp_value x, bp_dims shifts, bp_dims axes);
 
 /* repeat: y = x put side by side repeats[i] times along axis i */
 BP_API bp_value bp_repeat(bp_value x, bp_dims repeats);
@@ -932,13 +943,14 @@ typedef struct bp_argmin_options {
 BP_API bp_argmin_options bp_argmin_defaults(void);
 BP_API bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options);
 
-/* logsumexp: y = log(sum(exp(x))) along `axis` */
+/* logsumexp: y = log(sum(exp(x))) over `axes` */
 typedef struct bp_logsumexp_options {
     size_t size;
+    bp_dims axes; /* n = -1: all */
     int keepdim; /* 0 */
 } bp_logsumexp_options;
 BP_API bp_logsumexp_options bp_logsumexp_defaults(void);
-BP_API bp_value bp_logsumexp(bp_value x, int64_t axis, const bp_logsumexp_options *options);
+BP_API bp_value bp_logsumexp(bp_value x, const bp_logsumexp_options *options);
 
 /* softmax: y = exp(x) / sum(exp(x)) along `axis` */
 BP_API bp_value bp_softmax(bp_value x, int64_t axis);
@@ -1525,9 +1537,6 @@ typedef struct bp_clamp_options {
 } bp_clamp_options;
 BP_API bp_clamp_options bp_clamp_defaults(void);
 BP_API bp_value bp_clamp(bp_value a, const bp_clamp_options *options);
-
-/* nan_to_num: NaN becomes 0, infinities the largest finite numbers */
-BP_API bp_value bp_nan_to_num(bp_value a);
 
 /* exp: e^a */
 BP_API bp_value bp_exp(bp_value a);

@@ -1,4 +1,5 @@
 /* The table of operations: complete, without doubles, and the generated text is what the generator writes today. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,7 +91,7 @@ static size_t size_of(bp__attr_type type) {
 static void change(const bp__attr *a, void *attrs) {
     void *p = (char *)attrs + a->offset;
     switch (a->type) {
-    case BP__ATTR_F64: *(double *)p += 0.5; break;
+    case BP__ATTR_F64: *(double *)p = isnan(*(double *)p) ? 1 : *(double *)p + 0.5; break;
     case BP__ATTR_I64: *(int64_t *)p += 1; break;
     case BP__ATTR_BOOL: *(int32_t *)p = !*(int32_t *)p; break;
     case BP__ATTR_DTYPE: *(int32_t *)p += 1; break;

@@ -155,7 +155,7 @@ static inline void draw_reduction(recipe *r) {
     case 0: apply1(r, ID(sum), ATTRS(sum, .axes = axes, .keepdim = keep), x); break;
     case 1: apply1(r, ID(mean), ATTRS(mean, .axes = axes, .keepdim = keep), x); break;
     case 2: apply1(r, ID(max), ATTRS(max, .axes = axes, .keepdim = keep), x); break;
-    case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axis = axis, .keepdim = keep), x); break;
+    case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axes = axes, .keepdim = keep), x); break;
     case 4: apply1(r, ID(argmax), ATTRS(argmax, .axis = axis, .keepdim = keep), x); break;
     case 5: apply1(r, ID(size), ATTRS(size, .axis = axis), x); break;
     case 6: apply1(r, ID(softmax), ATTRS(softmax, .axis = chance(r, 60) ? -1 : axis), x); break;
@@ -450,9 +450,10 @@ static inline void draw_loss(recipe *r) {
     if (which == 1) apply2(r, ID(l1), ATTRS(l1, .reduction = reduction), x, t);
     if (which == 2) apply2(r, ID(huber), ATTRS(huber, .reduction = reduction, .delta = chance(r, 50) ? 1 : 0.4), x, t);
     if (which == 3) {
-        int pos = chance(r, 40) ? number(r, BP_F32, 2.5) : -1;
-        apply(r, bp__op_id(ID(bce_with_logits)), ATTRS(bce_with_logits, .reduction = reduction),
-              (const int[]){x, apply1(r, ID(sigmoid), NULL, t), -1, pos}, 4);
+        int pos = chance(r, 40) ? number(r, BP_F32, 2.5) : -1, target = apply1(r, ID(sigmoid), NULL, t);
+        if (target >= 0)
+            apply(r, bp__op_id(ID(bce_with_logits)), ATTRS(bce_with_logits, .reduction = reduction),
+                  (const int[]){x, target, -1, pos}, 4);
     }
 }
 
