@@ -135,7 +135,8 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
                           "`batch_norm` learns from the first look only. Clipping, accumulation, averages, max_norm, groups and "
                           "what\nevery other optimiser has do not go with them. `dtype: float64` lets them come closer to the "
                           "minimum. The paths of lbfgs and cg are\nwithin 1e-9 of references, over the steps of "
-                          "tests/golden/make_lbfgs.py and make_solvers.py.\n\n"
+                          "tests/golden/make_lbfgs.py and make_solvers.py; gauss_newton and "
+                          "levenberg_marquardt find\nwhat SciPy finds, within 1e-8.\n\n"
                           "| name | keys and defaults | state |\n|---|---|---|\n");
     for (size_t k = 0; k < sizeof table_rows / sizeof *table_rows; k++) {
         const bp__solver *solver = bp__optimizer_solver((int)k);

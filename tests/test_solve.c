@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "io/safetensors.h"
+#include "io/yaml.h"
 #include "train/train.h"
 
 enum { N = 21, STEPS = 6, ROWS = 12 };
 
 static char folder[] = "/tmp/bp-solve-XXXXXX";
 static char csv[100];
+static const char beginning[] = "tests/golden/solvers_start.safetensors", near[] = "tests/golden/solvers_near.safetensors";
 
 static bp_context *context(int threads) {
     bp_context *ctx = NULL;
@@ -39,8 +41,8 @@ static void golden(const char *name, double *out, int64_t n) {
     bp_context_free(ctx);
 }
 
-/* The small network, trained for so many steps; w [N], the loss with penalties when it ends. */
-static double small(const char *optimizer, const char *more, int64_t steps, int threads, double *w) {
+/* The small network, trained from these weights for so many steps; w [N], the loss with penalties when it ends. */
+static double small(const char *start, const char *optimizer, const char *more, int64_t steps, int threads, double *w) {
     char text[900];
     snprintf(text, sizeof text,
              "{data: {path: '%s', target: target, normalize: none, normalize_target: none, split: {validation: 0, test: 0}}, "
@@ -51,7 +53,7 @@ static double small(const char *optimizer, const char *more, int64_t steps, int 
     bp_config *cfg = NULL;
     bp_run *run = NULL;
     assert_int_equal(bp_config_parse(&cfg, ctx, text), BP_OK);
-    bp_run_options o = {.size = sizeof o, .from = "tests/golden/solvers_start.safetensors"};
+    bp_run_options o = {.size = sizeof o, .from = start};
     assert_int_equal(bp_config_set_run(cfg, &o), BP_OK);
     if (bp_train(&run, cfg, NULL) != BP_OK) fail_msg("%s: %s", text, bp_context_error(ctx));
     static const char *const names[] = {"0.weight", "0.bias", "2.weight", "2.bias"};
@@ -72,7 +74,7 @@ static void follow(const char *name, const char *optimizer, const char *more) {
     double path[STEPS * N], w[N];
     golden(name, path, STEPS * N);
     for (int step = 1; step <= STEPS; step++) {
-        small(optimizer, more, step, 1, w);
+        small(beginning, optimizer, more, step, 1, w);
         for (int i = 0; i < N; i++) {
             double want = path[(step - 1) * N + i];
             if (!(fabs(w[i] - want) <= 1e-9 * fmax(1, fabs(want))))
@@ -97,18 +99,76 @@ static void lowest_losses(void **state) {
     golden("minimum/cg", &want, 1);
     static const char *const optimizers[] = {"{cg: {max_iter: 300, tolerance_grad: 1.0e-10, tolerance_change: 0}}",
                                              "{lbfgs: {max_iter: 300, tolerance_grad: 1.0e-10, tolerance_change: 0, "
-                                             "line_search: strong_wolfe}}"};
+                                             "line_search: strong_wolfe}}",
+                                             "{gauss_newton: {max_iter: 200, tolerance_grad: 1.0e-10, tolerance_change: 0}}",
+                                             "{levenberg_marquardt: {max_iter: 60, tolerance_grad: 1.0e-10, "
+                                             "tolerance_change: 0}}"};
     for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
-        double got = small(optimizers[i], "", 6, 1, w);
+        double got = small(i < 2 ? beginning : near, optimizers[i], i < 2 ? "" : ", batch_size: 5", 6, 1, w);
         if (!(fabs(got - want) <= 1e-9)) fail_msg("%s: %.17g, SciPy's %.17g", optimizers[i], got, want);
     }
+}
+
+/* a·exp(-b·x) + c through ten points, mean squares. */
+static double points[10][2];
+static void derivatives(const double *w, double x, double j[3]) {
+    j[0] = exp(-w[1] * x);
+    j[1] = -w[0] * x * j[0];
+    j[2] = 1;
+}
+static bp_status curve(void *user, const double *w, double *loss, double *g) {
+    (void)user;
+    *loss = g[0] = g[1] = g[2] = 0;
+    for (int i = 0; i < 10; i++) {
+        double j[3];
+        derivatives(w, points[i][0], j);
+        double r = w[0] * j[0] + w[2] - points[i][1];
+        *loss += r * r / 10;
+        for (int k = 0; k < 3; k++) g[k] += 2 * r * j[k] / 10;
+    }
+    return BP_OK;
+}
+static bp_status curve_product(void *user, const double *w, const double *v, double *out) {
+    (void)user;
+    out[0] = out[1] = out[2] = 0;
+    for (int i = 0; i < 10; i++) {
+        double j[3];
+        derivatives(w, points[i][0], j);
+        double jv = j[0] * v[0] + j[1] * v[1] + j[2] * v[2];
+        for (int k = 0; k < 3; k++) out[k] += 2 * j[k] * jv / 10;
+    }
+    return BP_OK;
+}
+
+static void curve_fits(void **state) {
+    (void)state;
+    static const char *const texts[] = {"{levenberg_marquardt: {max_iter: 100, tolerance_grad: 1.0e-13, tolerance_change: 0}}",
+                                        "{gauss_newton: {max_iter: 100, tolerance_grad: 1.0e-13, tolerance_change: 0}}"};
+    double want[3];
+    golden("curve", points[0], 20);
+    golden("curve_fit", want, 3);
+    bp_context *ctx = context(1);
+    for (int i = 0; i < 2; i++) {
+        bp__tree *tree = NULL;
+        assert_int_equal(bp__yaml_parse_value(ctx, texts[i], strlen(texts[i]), "t", &tree), BP_OK);
+        bp__choice choice;
+        const bp__solver *solver = bp__solver_read(ctx, tree, &choice);
+        assert_non_null(solver);
+        bp__objective f = {.evaluate = curve, .product = curve_product, .n = 3};
+        double w[3] = {1, 1, 0}, kept[1] = {0}, loss;
+        assert_int_equal(solver->step(ctx, &f, &choice, 1, kept, w, &loss), BP_OK);
+        for (int k = 0; k < 3; k++)
+            if (!(fabs(w[k] - want[k]) <= 1e-8)) fail_msg("%s: %.17g, SciPy's %.17g", texts[i], w[k], want[k]);
+        bp__tree_free(ctx, tree);
+    }
+    bp_context_free(ctx);
 }
 
 static void same_bits(void **state) {
     (void)state;
     double a[N], b[N];
-    small("{lbfgs: {line_search: strong_wolfe}}", ", batch_size: 5", 3, 1, a);
-    small("{lbfgs: {line_search: strong_wolfe}}", ", batch_size: 5", 3, 2, b);
+    small(beginning, "{lbfgs: {line_search: strong_wolfe}}", ", batch_size: 5", 3, 1, a);
+    small(beginning, "{lbfgs: {line_search: strong_wolfe}}", ", batch_size: 5", 3, 2, b);
     assert_memory_equal(a, b, sizeof a);
 }
 
@@ -133,6 +193,7 @@ static void refusals(void **state) {
     refused("optimizer: lbfgs, train: {average: ema}", "train.average does not go with");
     refused("optimizer: lbfgs, regularize: [{match: '*', max_norm: 1}]", "max_norm does not go with");
     refused("optimizer: {lbfgs: {history_size: 0}}", "`history_size` must be");
+    refused("optimizer: levenberg_marquardt, model: [{linear: 2000}, tanh, linear]", "is for at most 2000 parameters");
     refused("optimizer: {lbfgs: {weight_decay: 0.1}}", "weight_decay");
     refused("optimizer: lbfgs, schedules: {momentum: {linear: {}}}, train: {epochs: 2}", "has no momentum that a schedule");
     bp_context *ctx = context(1);
@@ -191,7 +252,7 @@ static int remove_rows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(step_by_step), cmocka_unit_test(lowest_losses),
-                                       cmocka_unit_test(same_bits), cmocka_unit_test(refusals),
-                                       cmocka_unit_test(running_statistics)};
+                                       cmocka_unit_test(curve_fits),   cmocka_unit_test(same_bits),
+                                       cmocka_unit_test(refusals),     cmocka_unit_test(running_statistics)};
     return cmocka_run_group_tests(tests, write_rows, remove_rows);
 }

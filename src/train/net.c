@@ -13,8 +13,8 @@ typedef struct parts {
     bp_value x, target, weight, lr; /* inputs */
     bp_value y, rows, mean;         /* of the training path */
     bp_value eval_y, eval_p, eval_rows, eval_mean;
-    bp_value norm, ok, loss64, total, total64; /* total: the loss with penalties, what is differentiated */
-    bp_value *averaged;                        /* [n_averaged] in the order of `trainable` */
+    bp_value norm, ok, loss64, total, total64, penalty; /* total: the loss with penalties, what is differentiated */
+    bp_value *averaged;                                 /* [n_averaged] in the order of `trainable` */
     int n_averaged;
     bp_value *grads;               /* [n_grads] of a step made of shards: what the shard program gives; pool of the net */
     bp_value *updated, *per_shard; /* variables that the update, and a shard, assign */
@@ -131,7 +131,7 @@ static bp_status build_update(bp__net *net, const bp__net_spec *spec, const bp_v
     bp_graph *g = net->g;
     p->norm = bp_number(g, BP_F64, 0);
     p->ok = BP_NONE;
-    if (net->solver) return bp__net_add_solver(net, spec);
+    if (net->solver) return bp__net_add_solver(net, spec, p->y, p->mean, p->penalty);
     if (m > 0) {
         BP_TRY(clip(net, spec, parameters, grads, m, p));
         bool clipped = spec->clip_norm > 0 || spec->clip_value > 0 || spec->clip_adaptive > 0;
@@ -191,6 +191,7 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
         if (sharded(net, spec)) penalty = bp_mul(penalty, bp_cast(bp_input(net->g, "share", BP_F64, bp_shape(0)), spec->dtype));
         p->total = bp_add(p->mean, penalty);
     }
+    p->penalty = penalty;
     p->total64 = bp_cast(p->total, BP_F64);
     bp_gradients(grads, &p->total, NULL, 1, lists, (int)m);
     bp_status status = bp_graph_status(net->g);
@@ -251,6 +252,11 @@ static bp_status compile_training(bp__net *net, const parts *p) {
     if (!net->solver) {
         BP_TRY(bp_program_new(&net->update, net->g, &p->norm, 1, &o));
         BP_TRY(bp_session_new(&net->update_session, net->update, net->state));
+    }
+    if (net->products) {
+        bp_program_options plain = {.size = sizeof plain, .ok = BP_NONE};
+        BP_TRY(bp_program_new(&net->product, net->g, net->products, net->n_gradients, &plain));
+        BP_TRY(bp_session_new(&net->product_session, net->product, net->state));
     }
     net->before = bp__alloc(net->ctx, net->state->bytes + 1);
     bp_value *all = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(p->n_grads + 3));
@@ -347,6 +353,9 @@ void bp__net_free(bp__net *net) {
     bp_session_free(net->update_session);
     bp_session_free(net->plain_session);
     bp_session_free(net->average_session);
+    bp_session_free(net->product_session);
+    bp_program_free(net->product);
+    bp__free(net->ctx, net->products);
     bp_program_free(net->average);
     bp__free(net->ctx, net->trained);
     bp_session_free(net->eval_session);
@@ -422,6 +431,16 @@ bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, con
     for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_output(s, k + 2, &net->gradients[k], NULL, NULL));
     net->plain_loss += scalar_output(s, 1);
     return bp__shards_add(net->shards, net->gradients, scalar_output(s, net->solver ? net->n_gradients + 2 : 1));
+}
+
+bp_status bp__net_product_shard(bp__net *net, const bp__batch *b, int64_t first_row) {
+    bp_session *s = net->product_session;
+    net->share = (double)b->n / net->now.rows;
+    BP_TRY(feed(net, s, b));
+    BP_TRY(feed_step(net, s, first_row));
+    BP_TRY(bp_session_run(s));
+    for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_output(s, k, &net->gradients[k], NULL, NULL));
+    return bp__shards_add(net->shards, net->gradients, 0);
 }
 
 bp_status bp__net_end(bp__net *net, bp__step *out) {

@@ -111,7 +111,10 @@ typedef struct bp__net {
     /* An optimiser that takes several looks at all rows (solve.c): no update is in the graph, train gives a shard's gradients. */
     const bp__solver *solver; /* or NULL */
     bp__choice choice;        /* its options */
-    double plain_loss;        /* of the look, without penalties */
+    bp_value *products;       /* the Gauss-Newton matrix times "direction/NAME", where the solver asks for it; owned */
+    bp_program *product;
+    bp_session *product_session;
+    double plain_loss; /* of the look, without penalties */
     int64_t step;
     /* What is evaluated and kept in place of the trained weights, where there is an average: made by a program of its own. */
     bp_program *average;
@@ -136,7 +139,9 @@ bp_status bp__net_use_average(bp__net *net);
 void bp__net_use_trained(bp__net *net);
 /* ---- Solvers: solve.c ---- */
 
-bp_status bp__net_add_solver(bp__net *net, const bp__net_spec *spec); /* its state, into the graph; refuses what does not fit */
+/* Its state, and products with the Gauss-Newton matrix of the outputs y, into the graph; refuses what does not fit. */
+bp_status bp__net_add_solver(bp__net *net, const bp__net_spec *spec, bp_value y, bp_value mean, bp_value penalty);
+bp_status bp__net_product_shard(bp__net *net, const bp__batch *b, int64_t first_row); /* in place of bp__net_shard */
 /* A look's sums as one step: net->step_loss is the loss with penalties, net->gradients are its gradients. */
 bp_status bp__net_looked(bp__net *net, bp__step *out);
 int64_t bp__net_trained(const bp__net *net); /* numbers that are trained */

@@ -28,6 +28,14 @@ wait $pid 2>/dev/null
     [ "$(sha killed)" = "$(sha whole)" ] || fail 'a run that was killed has other weights'
 }
 
+run 0 train builtin:iris --model 'linear 6, tanh, linear' --optimizer levenberg_marquardt --set train.steps=6 --out lm -q
+run 0 train builtin:iris --model 'linear 6, tanh, linear' --optimizer levenberg_marquardt --set train.steps=2 --out lm2 -q
+run 0 train --resume lm2 --set train.steps=6 -q
+[ "$(sha lm)" = "$(sha lm2)" ] || fail 'levenberg_marquardt goes on with another damping'
+run 0 train builtin:iris --optimizer gauss_newton --epochs 4 --json -q
+tr -d ' \n' <out >record
+awk -v a="$(number test)" 'BEGIN { exit !(a >= 0.9) }' || fail "gauss_newton: test accuracy $(number test)"
+
 # A rate that leaves the numbers behind: the step is skipped at once, the rate comes down, and the weights stay finite
 printf 'a,y\n1,2\n2,3.9\n3,6.1\n4,8\n5,9.8\n6,12.1\n' >line.csv
 run 0 train line.csv --target y --task regression --model 'linear' --optimizer 'lbfgs lr=1e38' --epochs 3 --out far \

@@ -3,8 +3,8 @@ fits of a curve, by PyTorch 2.13 and SciPy.
 
 The network: 12 rows `data` [12, 4] (the last column is the target), the weights that it starts from (solvers_start), loss mean
 squared error plus 0.01 times the sum of the squared weights. path/NAME [6, 21]: all numbers after each step, by
-torch.optim.LBFGS; cg is Polak-Ribiere's method with PyTorch's line search (torch.optim.lbfgs._strong_wolfe, c2 0.4). minimum/NAME: the
-lowest loss, by scipy.optimize.minimize(method="CG"), from the same start.
+torch.optim.LBFGS; cg is Polak-Ribiere's method with PyTorch's line search (torch.optim.lbfgs._strong_wolfe, c2 0.4). minimum/cg: the
+lowest loss, by scipy.optimize.minimize(method="CG") from the same start; solvers_near are numbers around that minimum (the network has several).
 
 The curve: y = a·exp(-b·x) + c through 10 points `curve` [10, 2] from (1, 1, 0); `curve_fit`: what
 scipy.optimize.least_squares(method="lm") finds."""
@@ -87,12 +87,17 @@ def numpy_loss(w):
 
 
 found = scipy.optimize.minimize(numpy_loss, flat_start.numpy(), jac=True, method="CG", options=dict(gtol=1e-10, maxiter=100000))
+near, at = {}, 0
+for k, v in start.items():
+    near[k] = torch.from_numpy(found.x[at:at + v.numel()]).reshape(v.shape) + 0.1 * torch.randn(v.shape)
+    at += v.numel()
 points = torch.linspace(0, 4, 10)
 curve = torch.stack([points, 2.5 * torch.exp(-1.3 * points) + 0.5 + 0.05 * torch.randn(10)], 1)
 t, v = curve.numpy().T
 fit = scipy.optimize.least_squares(lambda q: q[0] * np.exp(-q[1] * t) + q[2] - v, [1, 1, 0], method="lm", ftol=1e-15, xtol=1e-15,
                                    gtol=1e-15)
 save_file({k: v.contiguous() for k, v in start.items()}, os.path.join(here, "solvers_start.safetensors"))
+save_file({k: v.contiguous() for k, v in near.items()}, os.path.join(here, "solvers_near.safetensors"))
 save_file({
     "data": torch.cat([x, y], 1).contiguous(),
     "path/lbfgs": lbfgs(lr=0.1, max_iter=3, history_size=4),
