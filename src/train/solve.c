@@ -164,9 +164,9 @@ static bp_status look(void *user, const double *w, double *loss, double *gradien
 static bp_status product(void *user, const double *w, const double *v, double *out) {
     solving *s = user;
     bp__net *net = s->net;
-    double *at = s->last + 2 * bp__net_trained(net);
-    memcpy(at, w, sizeof(double) * (size_t)bp__net_trained(net));
-    BP_TRY(exchange(s, at, true));
+    double *point = s->last + 2 * bp__net_trained(net);
+    memcpy(point, w, sizeof(double) * (size_t)bp__net_trained(net));
+    BP_TRY(exchange(s, point, true));
     for (int64_t i = 0; i < bp__nn_n_parameters(net->nn); i++) {
         const bp__nn_parameter *q = bp__nn_parameter_at(net->nn, i);
         char name[600];
