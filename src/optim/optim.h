@@ -32,6 +32,11 @@ bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_va
 /* The optimisers there are; NULL after the last. */
 const char *bp__optimizer_kind(int index, const char **help);
 const bp__kind *bp__optimizer_row(int index);
+/* Rows of solvers.def are no updates in a graph; NULL for all others. */
+struct bp__solver;
+const struct bp__solver *bp__optimizer_solver(int index);
+/* Which solver a section that was checked chooses, with its options, which borrow from the tree; NULL: none. */
+const struct bp__solver *bp__solver_read(bp_context *ctx, const bp__tree *tree, bp__choice *choice);
 
 /* Clips grads[0 … n-1] in place: first all by their common norm, as clip_grad_norm_ does (each times
    min(1, clip_norm / (norm + 1e-6))), then every element to [-clip_value, clip_value]. Limits are f64 scalar values; BP_NONE:

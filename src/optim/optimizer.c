@@ -104,6 +104,12 @@ static void build_groups(const bp__optimizer_plan *plan, const bp__update *commo
 
 static bp_status build(const bp__optimizer_plan *plan, bp__update *u) {
     bp_context *ctx = plan->ctx;
+    const bp__choice *chosen = &plan->groups[0].choice;
+    if (bp__optimizer_solver(chosen->index))
+        return bp__fail_at(ctx, BP_UNSUPPORTED,
+                           (bp__where){.code = "solver", .hint = "train with it: `train DATA --optimizer lbfgs`, or bp_train"},
+                           "%s asks for the loss and its gradient several times a step, so it cannot be an update in a graph",
+                           chosen->kind->name);
     size_t n = (size_t)u->n + 1;
     places at = {.group = bp__zalloc(ctx, sizeof(int) * n), .layer = bp__zalloc(ctx, sizeof(int) * n)};
     at.params = bp__zalloc(ctx, sizeof(bp_value) * n);

@@ -1,5 +1,6 @@
 /* Reading an `optimizer:` section: the table of optimisers, the keys that all of them have, and groups of parameters. */
 #include "optim/optimizers.h"
+#include "optim/solver.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,13 +16,30 @@
 #define OPTIMIZER(name, build, help, ...) static const bp__key keys_##name[] = {__VA_ARGS__, FOR_ALL};
 #include "optim/optimizers.def"
 #undef OPTIMIZER
+#define SOLVER(name, solver, help, ...) static const bp__key keys_##name[] = {__VA_ARGS__};
+#include "optim/solvers.def"
+#undef SOLVER
 
 #define OPTIMIZER(name_, build_, help_, ...) \
     {.name = #name_, .main = "lr", .help = (help_), .keys = keys_##name_, .n_keys = (int)BP__COUNT(keys_##name_)},
 static const bp__kind kinds[] = {
 #include "optim/optimizers.def"
+#define SOLVER OPTIMIZER
+#include "optim/solvers.def"
 };
+#undef SOLVER
 #undef OPTIMIZER
+
+#define SOLVER(name, solver, help, ...) &solver,
+static const bp__solver *const solvers[] = {
+#include "optim/solvers.def"
+};
+#undef SOLVER
+enum { FIRST_SOLVER = BP__COUNT(kinds) - BP__COUNT(solvers) };
+
+const bp__solver *bp__optimizer_solver(int index) {
+    return index >= FIRST_SOLVER && index < BP__COUNT(kinds) ? solvers[index - FIRST_SOLVER] : NULL;
+}
 
 const bp__kind *bp__optimizer_row(int index) { return index >= 0 && index < BP__COUNT(kinds) ? &kinds[index] : NULL; }
 
@@ -98,6 +116,17 @@ static bp_status read_group(bp__choice_reader *r, const bp__choice *base, const 
     if (bp__choice_option(base, "lr")->number == 0 && bp__choice_option(&out->choice, "lr")->number != 0)
         return bp__choice_fail(r, item, "a rate of its own needs an optimizer `lr` above 0: schedules move both together");
     return BP_OK;
+}
+
+const bp__solver *bp__solver_read(bp_context *ctx, const bp__tree *tree, bp__choice *choice) {
+    bp__optimizer_plan plan;
+    const bp__solver *solver = NULL;
+    if (bp__optimizer_read(&plan, ctx, NULL, tree) == BP_OK) {
+        *choice = plan.groups[0].choice;
+        solver = bp__optimizer_solver(choice->index);
+    }
+    bp__optimizer_plan_free(&plan);
+    return solver;
 }
 
 bp_status bp__optimizer_read(bp__optimizer_plan *out, bp_context *ctx, const char *file, const bp__tree *tree) {

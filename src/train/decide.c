@@ -424,7 +424,7 @@ static bp_status set_rate(bp__decided *d) {
     const bp__settings *s = &d->s;
     int64_t n = d->pass_rows;
     d->batch = s->batch_size && s->batch_size < n ? s->batch_size : n;
-    d->step_rows = d->batch > n / s->accumulate ? n : d->batch * s->accumulate;
+    d->step_rows = s->solves || d->batch > n / s->accumulate ? n : d->batch * s->accumulate;
     d->steps_per_epoch = s->steps_per_epoch ? s->steps_per_epoch : (n + d->step_rows - 1) / d->step_rows;
     d->n_steps = s->epochs >= 0 ? s->epochs * d->steps_per_epoch : -1;
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;

@@ -99,8 +99,9 @@ bp_status bp__health_skipped(bp__loop *l, const int64_t *rows, int64_t n, const 
     BP_TRY(bp__event_end(l->run, t, status));
     remember(&l->health, rows, n, &blame);
     l->run->n_skipped++;
-    if (++l->health.n_bad < BAD_STEPS) return BP_OK;
-    snprintf(why, sizeof why, "%d steps in a row were skipped%s", BAD_STEPS,
+    int limit = l->net->solver ? 1 : BAD_STEPS; /* a solver's step would go the same way again */
+    if (++l->health.n_bad < limit) return BP_OK;
+    snprintf(why, sizeof why, limit == 1 ? "%d step was skipped%s" : "%d steps in a row were skipped%s", limit,
              finite ? ": the gradient's norm was far above the usual" : where);
     return bp__loop_diverged(l, why, rows, n);
 }

@@ -75,6 +75,10 @@ bp_status bp__loop_keep_good(bp__loop *l);     /* the state as it is now is good
 double bp__loop_rate(const bp__loop *l);       /* the learning rate of the step to come */
 /* Forward, backward and update for rows [position, position + n) of the epoch's order. */
 bp_status bp__loop_step(bp__loop *l, int64_t n);
+/* Forward and backward, shard by shard, within a step that has begun. p: where the rows' predictions go, or NULL. */
+bp_status bp__loop_shards(bp__loop *l, const int64_t *rows, int64_t n, double *p);
+/* One step of a solver: as many looks at all rows as it asks for. p: the predictions of the first. */
+bp_status bp__solve_step(bp__loop *l, const bp__numbers *numbers, const int64_t *rows, int64_t n, double *p, bp__step *out);
 /* After a step that was committed: learns from it. */
 bp_status bp__health_note(bp__loop *l, const int64_t *rows, int64_t n, const bp__step *out);
 /* Names a step that was not committed and its reason in decisions.jsonl; too many in a row are a divergence. */

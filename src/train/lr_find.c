@@ -142,6 +142,10 @@ static bp_status find(bp_lr_range *out, bp_config *cfg, double first, double las
     BP_TRY(bp__decide(&d, cfg, NULL));
     t.d = d;
     bp_status status = bp__decided_net(&t.net, d, d->s.dtype, true);
+    if (status == BP_OK && t.net->solver)
+        status = bp__fail_at(t.ctx, BP_CONFIG, (bp__where){.code = "solver", .file = d->s.file},
+                             "the optimizer %s finds the length of its steps itself: there is no rate to look for",
+                             t.net->choice.kind->name);
     if (status == BP_OK) status = allocate(&t);
     if (status == BP_OK) status = run(&t, out, first, last, steps, cb);
     if (status == BP_OK) status = suggest(cfg->ctx, out, steps);

@@ -435,6 +435,34 @@ static bp_status check_schedules(const bp__settings *s) {
     return BP_OK;
 }
 
+/* A solver takes the rows as they are, all in each step: what changes gradients or cuts steps would be ignored. */
+static bp_status check_solver(bp__settings *s, const bp__tree *train) {
+    enum { ROWS = 1024 };
+    bp__choice choice;
+    s->solves = bp__solver_read(s->ctx, s->optimizer, &choice) != NULL;
+    if (!s->solves) return BP_OK;
+    if (!s->has_batch) s->batch_size = ROWS;
+    const struct {
+        const char *key, *why;
+        bool used;
+    } other[] = {{"accumulate", "a step takes all rows anyway, batch_size of them at a time", s->accumulate > 1},
+                 {"batch_size", "`auto` looks for the rows of a step, and a step takes all", s->batch_auto},
+                 {"clip_norm", "clipped gradients are not those of the loss that it goes down", s->clip_norm > 0},
+                 {"clip_value", "clipped gradients are not those of the loss that it goes down", s->clip_value > 0},
+                 {"clip_adaptive", "clipped gradients are not those of the loss that it goes down", s->clip_adaptive > 0},
+                 {"average", "its steps do not jump about the minimum", s->average != NULL}};
+    for (int i = 0; i < BP__COUNT(other); i++)
+        if (other[i].used)
+            return bp__config_fail(s, given(train, other[i].key), "train.%s does not go with the optimizer %s: %s", other[i].key,
+                                   choice.kind->name, other[i].why);
+    for (const bp__tree *t = s->regularize ? s->regularize->child : NULL; t; t = t->next)
+        if (given(t, "max_norm"))
+            return bp__config_fail(s, given(t, "max_norm"),
+                                   "regularize: max_norm does not go with the optimizer %s, which knows no bounds: take l2",
+                                   choice.kind->name);
+    return BP_OK;
+}
+
 static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optional) {
     *s = (bp__settings){.ctx = cfg->ctx, .file = cfg->file, .data_optional = data_optional};
     s->data = (bp__data_options){.validation_fraction = 0.15, .test_fraction = 0.15, .stratify = true};
@@ -467,6 +495,7 @@ static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optio
     }
     BP_TRY(bp__optimizer_check(s->ctx, s->file, s->optimizer, &s->lr));
     BP_TRY(bp__regularize_check(s->ctx, s->file, s->regularize));
+    BP_TRY(check_solver(s, given(t, "train")));
     BP_TRY(check_schedules(s));
     bp__schedule *schedule = NULL;
     BP_TRY(bp__schedule_new(&schedule, s->ctx, s->file, s->schedule, s->lr));

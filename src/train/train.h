@@ -64,6 +64,7 @@ typedef struct bp__settings {
     bp__metrics metrics;          /* the watched one included */
     bool stop_higher_better;      /* of stop_metric */
     double lr;
+    bool solves; /* the optimizer takes all rows in each step */
 } bp__settings;
 /* Reads and checks everything that needs no data. BP_CONFIG. */
 bp_status bp__settings_read(bp__settings *out, const bp_config *cfg);
