@@ -2,7 +2,7 @@
    them. Everything that computes is built on these operations, and each of them gives the same bits in the plain version and
    on every instruction set (the bits inside a NaN excepted).
 
-   Use. One translation unit per instruction set defines BP__VEC_SCALAR, BP__VEC_AVX2 or BP__VEC_AVX512, then
+   Use. One translation unit per instruction set defines BP__VEC_SCALAR, BP__VEC_AVX2, BP__VEC_AVX512 or BP__VEC_NEON, then
        #define BP__T 4          (float; 8: double)
        #include "kernel/vec.h"
        … code in terms of T, V, M, W, L16 and v_…, l_… …
@@ -26,10 +26,12 @@
 #include BP__AVX512_HEADER /* tests bring the intrinsics in software */
 #elif defined BP__VEC_AVX2 || defined BP__VEC_AVX512
 #include <immintrin.h>
+#elif defined BP__VEC_NEON || (defined BP__VEC_SCALAR && defined __aarch64__)
+#include <arm_neon.h>
 #elif defined BP__VEC_SCALAR && defined __SSE2__
-#include <emmintrin.h> /* for one_min and one_max */
+#include <emmintrin.h> /* for one_min and one_max, as above */
 #elif !defined BP__VEC_SCALAR
-#error "define BP__VEC_SCALAR, BP__VEC_AVX2 or BP__VEC_AVX512 before including vec.h"
+#error "define BP__VEC_SCALAR, BP__VEC_AVX2, BP__VEC_AVX512 or BP__VEC_NEON before including vec.h"
 #endif
 
 #define BP__JOIN2(a, b) a##b
@@ -139,13 +141,20 @@ typedef double T;
 #endif
 
 /* The smaller and the larger of two numbers, NaN from a aside. Which instruction a compiler takes for a < b ? a : b decides
-   whether a subnormal is flushed on the way, so on x86 the instruction is named: the one that the vectors have too. */
+   whether a subnormal is flushed on the way, so the instruction is named: the one that the vectors have too. On ARM it takes
+   the smaller (larger) of two zeros, where the second is wanted. */
 #if defined __SSE2__ && BP__T == 4
 BP__INLINE T BP__TN(one_min)(T a, T b) { return a != a ? a : _mm_cvtss_f32(_mm_min_ss(_mm_set_ss(a), _mm_set_ss(b))); }
 BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : _mm_cvtss_f32(_mm_max_ss(_mm_set_ss(a), _mm_set_ss(b))); }
 #elif defined __SSE2__
 BP__INLINE T BP__TN(one_min)(T a, T b) { return a != a ? a : _mm_cvtsd_f64(_mm_min_sd(_mm_set_sd(a), _mm_set_sd(b))); }
 BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : _mm_cvtsd_f64(_mm_max_sd(_mm_set_sd(a), _mm_set_sd(b))); }
+#elif defined __aarch64__ && BP__T == 4
+BP__INLINE T BP__TN(one_min)(T a, T b) { return vget_lane_f32(vmin_f32(vdup_n_f32(a == b ? b : a), vdup_n_f32(b)), 0); }
+BP__INLINE T BP__TN(one_max)(T a, T b) { return vget_lane_f32(vmax_f32(vdup_n_f32(a == b ? b : a), vdup_n_f32(b)), 0); }
+#elif defined __aarch64__
+BP__INLINE T BP__TN(one_min)(T a, T b) { return vget_lane_f64(vmin_f64(vdup_n_f64(a == b ? b : a), vdup_n_f64(b)), 0); }
+BP__INLINE T BP__TN(one_max)(T a, T b) { return vget_lane_f64(vmax_f64(vdup_n_f64(a == b ? b : a), vdup_n_f64(b)), 0); }
 #else
 BP__INLINE T BP__TN(one_min)(T a, T b) { return a != a ? a : a < b ? a : b; }
 BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : a > b ? a : b; }
@@ -155,8 +164,10 @@ BP__INLINE T BP__TN(one_max)(T a, T b) { return a != a ? a : a > b ? a : b; }
 #include "kernel/vec_scalar.h"
 #elif defined BP__VEC_AVX2
 #include "kernel/vec_avx2.h"
-#else
+#elif defined BP__VEC_AVX512
 #include "kernel/vec_avx512.h"
+#else
+#include "kernel/vec_neon.h"
 #endif
 
 /* ---- The same on all: built from the above ------------------------------------------------------------------------------- */
