@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "op/op.h"
@@ -205,7 +206,12 @@ static void generated_text_is_fresh(void **state) {
         skip();
     }
     strcat(command, " --check");
-    assert_int_equal(system(command), 0);
+    int result = system(command);
+    if (WIFEXITED(result) && WEXITSTATUS(result) == 126) {
+        printf("SKIPPED: %s is for another processor\n", command);
+        skip();
+    }
+    assert_int_equal(result, 0);
 }
 
 int main(int argc, char **argv) {

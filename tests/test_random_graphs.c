@@ -240,6 +240,12 @@ static void count_finite(const outcome *o, const places *where) {
     }
 }
 
+/* FNV-1a of all that the graphs gave: what two processors have to print alike. */
+static uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+static void add_to_checksum(const outcome *o) {
+    for (size_t i = 0; i < o->n; i++) checksum = (checksum ^ (unsigned char)o->bytes[i]) * UINT64_C(0x100000001b3);
+}
+
 /* Does a gradient depend on another one? Followed through what leads to it. */
 static bool is_of_gradients(const recipe *r, const step *s) {
     bool leads[MAX_VALUES] = {false};
@@ -303,6 +309,10 @@ static bool check_seed(uint64_t seed) {
     for (int type = BP_F32; type <= BP_F64 && right; type++) {
         execute(&r, &configs[0], (bp_dtype)type, &expected, &where);
         count_finite(&expected, &where);
+        add_to_checksum(&expected);
+        if (getenv("BP_PRINT_CHECKSUMS"))
+            printf("seed %llu, %s: %016llx\n", (unsigned long long)seed, bp_dtype_name((bp_dtype)type),
+                   (unsigned long long)checksum);
         for (int c = 1; c < n_configs && right; c++) {
             execute(&r, &configs[c], (bp_dtype)type, &got, NULL);
             right = equal(&expected, &got);
@@ -334,10 +344,10 @@ static void same_bits(void **state) {
     }
     for (int k = 0; k < BP__OP_ID_COUNT; k++) n_drawn += drawn[k];
     printf("seeds %lld to %lld: %lld graphs (%lld large, %lld with empty values), %lld gradients (%lld of gradients), %lld "
-           "assignments, %lld programs; %lld of %d operations; %.1f %% of the numbers finite\n",
+           "assignments, %lld programs; %lld of %d operations; %.1f %% of the numbers finite; checksum %016llx\n",
            (long long)first, (long long)(first + n - 1), (long long)n, (long long)n_large, (long long)n_empty,
            (long long)n_with_gradients, (long long)n_second, (long long)n_updates, (long long)n_programs, (long long)n_drawn,
-           (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)));
+           (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)), (unsigned long long)checksum);
     for (int order = 1; order <= 2; order++) {
         printf("%s derivatives against differences:", order == 1 ? "first" : "second");
         for (int k = 0; k < VERDICTS; k++) printf("%s %lld %s", k ? "," : "", (long long)n_slopes[order][k], verdict_names[k]);

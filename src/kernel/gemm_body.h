@@ -12,6 +12,10 @@ enum { BP__MR = 4, BP__NV = 4 };
 enum { BP__MR = 6, BP__NV = 2 };
 #define BP__GEMM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define BP__GEMM_VECTORS(X, r) X(r, 0) X(r, 1)
+#elif defined BP__VEC_NEON
+enum { BP__MR = 6, BP__NV = 4 };
+#define BP__GEMM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define BP__GEMM_VECTORS(X, r) X(r, 0) X(r, 1) X(r, 2) X(r, 3)
 #else
 enum { BP__MR = 14, BP__NV = 2 };
 #define BP__GEMM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)

@@ -88,8 +88,10 @@ static inline void draw_elementwise(recipe *r) {
         int64_t which = below(r, 10);
         if (which < 6) in[0] = partner(r, &dims, BP_U8);
         if (which == 6) in[0] = partner(r, &dims, BP_F64);
-        if (which == 7)
-            in[0] = apply2(r, ID(mul), NULL, partner(r, &dims, BP_F64), number(r, BP_F64, 1e-60)); /* 0 in single precision */
+        if (which == 7) { /* two statements: compilers differ in which argument they evaluate first */
+            int x = partner(r, &dims, BP_F64);
+            in[0] = apply2(r, ID(mul), NULL, x, number(r, BP_F64, 1e-60)); /* 0 in single precision */
+        }
         if (which == 8) in[0] = partner(r, &dims, BP_I64);
     }
     for (int k = where; k < op->n_in && !(home->low == -2 && home->high == 2); k++)
