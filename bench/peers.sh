@@ -1,7 +1,7 @@
 # Sourced by the scripts of this folder: where the peers are, the processor's name, medians.
 cd "$(dirname "$0")/.."
 built=${BENCH:-build/release/bench}
-[ -x "$built/bench_steps" ] || { echo "$0: $built/bench_steps is not built; run make bench-build" >&2; exit 1; }
+[ -x "$built/bench_steps" ] || { echo "$0: $built/bench_steps is not built; run make bench" >&2; exit 1; }
 
 # An interpreter with the peers: $PYTHON, or an environment of our own that is made at the first need (about 1 GB).
 peers_python() {
