@@ -102,6 +102,11 @@ static void reflect(double tau, const double *v, int64_t stride, int64_t rows, i
         for (int64_t j = 0; j < columns; j++) b[i * pitch + j] -= v[i * stride] * w[j];
 }
 
+static void identity(int64_t m, int64_t n, double *a) {
+    memset(a, 0, sizeof *a * (size_t)(m * n));
+    for (int64_t i = 0; i < m && i < n; i++) a[i * n + i] = 1;
+}
+
 void bp__dense_qr(int64_t m, int64_t n, double *a, double *q, double *work) {
     int64_t k = m < n ? m : n;
     double *tau = work, *w = work + k;
@@ -111,7 +116,7 @@ void bp__dense_qr(int64_t m, int64_t n, double *a, double *q, double *work) {
         reflect(tau[j], x, n, m - j, n - j - 1, x + 1, n, w);
         x[0] = image;
     }
-    for (int64_t i = 0; i < m * k; i++) q[i] = i / k == i % k;
+    identity(m, k, q);
     for (int64_t j = k - 1; j >= 0; j--) reflect(tau[j], a + j * n + j, n, m - j, k - j, q + j * k + j, k, w);
     for (int64_t i = 1; i < m; i++) memset(a + i * n, 0, sizeof *a * (size_t)(i < n ? i : n));
 }
@@ -139,7 +144,7 @@ static void tridiagonal(int64_t n, double *a, double *z, double *d, double *e, d
             for (int64_t k = 0; k < m; k++) b[i * n + k] -= v[i] * p[k] + p[i] * v[k];
     }
     for (int64_t i = 0; i < n; i++) d[i] = a[i * n + i];
-    for (int64_t i = 0; i < n * n; i++) z[i] = i / n == i % n;
+    identity(n, n, z);
     double *w = tau + n;
     for (int64_t j = n - 2; j >= 0; j--) {
         int64_t m = n - j - 1;

@@ -7,8 +7,8 @@
    and in every precondition_frequency-th update Q = qr(GG·Q), its columns (and v's numbers) sorted by diag(Qt·GG·Q), the largest
    first. The first update moves nothing: Q starts as the eigenvectors of the first GG. Axes longer than max_precond_dim have no
    basis, vectors only with precondition_1d. The mean m is kept in the parameter's own basis, so that it need not be carried from
-   one basis to the next. Costs for a matrix [n, n]: ten products of n by n a step and 4·n·n numbers; qr and eigenvectors are
-   computed in the updates that take them. */
+   one basis to the next. A matrix [r, c] needs 2·r·c + 2·(r·r + c·c) numbers and a step 4·r·c·(r + c) + r·r·r + c·c·c
+   multiplications; qr and eigenvectors are computed in the updates that take them alone. */
 #include "optim/optimizers.h"
 
 #include <stdio.h>
