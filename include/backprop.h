@@ -753,6 +753,12 @@ BP_API bp_value bp_slogdet(bp_value a);
 /* logdet: log(det(a)); NaN where the determinant is negative */
 BP_API bp_value bp_logdet(bp_value a);
 
+/* eigh: w ascending, v with v diag(w) v^T = (a + a^T) / 2. Also makes v: the same value with member output = 1 */
+BP_API bp_value bp_eigh(bp_value a);
+
+/* qr: a = q r, q^T q = identity, r upper triangular; reduced. Also makes r: the same value with member output = 1 */
+BP_API bp_value bp_qr(bp_value a);
+
 /* conv2d: y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x; bias is optional */
 typedef struct bp_conv2d_options {
     size_t size;

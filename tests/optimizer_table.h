@@ -159,7 +159,8 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
         "| `lookahead_k`, `lookahead_alpha` | 0, 0.5 | every k updates the weights go back to slow weights that have moved alpha "
         "of "
         "the way (Zhang et al. 2019); one more number for each weight |\n"
-        "| `sam_rho`, `sam_adaptive` | 0, false | takes the gradients of the worst point within rho, each direction scaled by the "
+        "| `sam_rho`, `sam_adaptive` | 0, false | takes the gradients of the worst point within rho, each direction scaled by "
+        "the "
         "weight itself where adaptive (Foret et al. 2021, Kwon et al. 2021); two forward and backward passes a step, one more "
         "gradient in memory |\n"
         "| `layer_decay` | 1 | the rate of each layer is that of the layer behind it times this (Clark et al. 2020) |\n"
@@ -169,9 +170,7 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
         "are "
         "|\n\n"
         "What is taken over all parameters (the rate of `prodigy` and `dog`) is taken group by group. `schedule_free_*` hold the "
-        "point where\ngradients are taken; the average is what to evaluate. Not here are SAM, which needs the gradient at a "
-        "second "
-        "point in each step, and\nSOAP, which needs eigenvectors.\n\n## Formulas\n");
+        "point where\ngradients are taken; the average is what to evaluate.\n\n## Formulas\n");
     for (size_t k = 0; k < sizeof table_rows / sizeof *table_rows; k++) {
         char *text = formula_of(ctx, table_rows[k].function);
         bp__buffer_printf(&out, "\n### %s\n\n%s.\n\n```\n%s\n```\n", table_rows[k].name, bp__optimizer_row((int)k)->help,

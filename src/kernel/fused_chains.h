@@ -2387,9 +2387,234 @@ static const bp__ew_instr chain_instr_sophia_49[] = {
 #elif defined BP__CHAIN_ENTRIES
 {"sophia_49", 9, 8, 22, 3, 16, chain_constant_sophia_49, chain_out_sophia_49, chain_instr_sophia_49, chain_sophia_49_f32, chain_sophia_49_f64},
 #endif
-/* sgd_clipped_50 */
+/* soap_50 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.99999ap-5);
+    V r4 = v_set(0x0p+0);
+    V r5;
+    V r6;
+    r5 = BP__EW_FORMULA(lerp)(r0, r1, r3, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r2, r5, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
+    BP__TN(bp__chain_store)(out[1], r6, i, m);
+}
+static void BP__TN(chain_soap_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_50)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_50)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_50[] = {0x1.99999ap-5, 0x0p+0};
+static const uint16_t chain_out_soap_50[] = {5, 6};
+static const bp__ew_instr chain_instr_soap_50[] = {
+    {BP__EW_lerp, 5, {0, 1, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {2, 5, 4}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_50", 3, 2, 7, 2, 2, chain_constant_soap_50, chain_out_soap_50, chain_instr_soap_50, chain_soap_50_f32, chain_soap_50_f64},
+#endif
+/* soap_51 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2;
+    r2 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_soap_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_51)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_51)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_51[] = {2};
+static const bp__ew_instr chain_instr_soap_51[] = {
+    {BP__EW_mul, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_51", 2, 0, 3, 1, 1, NULL, chain_out_soap_51, chain_instr_soap_51, chain_soap_51_f32, chain_soap_51_f64},
+#endif
+/* soap_52 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x0p+0);
+    V r3;
+    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_soap_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_52)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_52)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_52[] = {0x0p+0};
+static const uint16_t chain_out_soap_52[] = {3};
+static const bp__ew_instr chain_instr_soap_52[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_52", 2, 1, 4, 1, 1, chain_constant_soap_52, chain_out_soap_52, chain_instr_soap_52, chain_soap_52_f32, chain_soap_52_f64},
+#endif
+/* soap_53 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.99999ap-5);
+    V r3;
+    r3 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_53)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_53)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_53[] = {0x1.99999ap-5};
+static const uint16_t chain_out_soap_53[] = {3};
+static const bp__ew_instr chain_instr_soap_53[] = {
+    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_53", 2, 1, 4, 1, 1, chain_constant_soap_53, chain_out_soap_53, chain_instr_soap_53, chain_soap_53_f32, chain_soap_53_f64},
+#endif
+/* soap_54 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.e66666p-1);
+    V r4 = v_set(0x1.99999ap-5);
+    V r5 = v_set(0x1.5798eep-27);
+    V r6;
+    V r7;
+    V r8;
+    r6 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r4, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r7, r1, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sqrt)(r7, r7, r7, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r6, r5, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(div)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r7, i, m);
+    BP__TN(bp__chain_store)(out[1], r6, i, m);
+}
+static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_54)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_54)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_54[] = {0x1.e66666p-1, 0x1.99999ap-5, 0x1.5798eep-27};
+static const uint16_t chain_out_soap_54[] = {7, 6};
+static const bp__ew_instr chain_instr_soap_54[] = {
+    {BP__EW_mul, 6, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {7, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 6, {7, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {6, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 6, {2, 8, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_54", 3, 3, 9, 2, 7, chain_constant_soap_54, chain_out_soap_54, chain_instr_soap_54, chain_soap_54_f32, chain_soap_54_f64},
+#endif
+/* soap_55 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5;
+    V r6;
+    r5 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r3, r4, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_55)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_55)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_55[] = {6};
+static const bp__ew_instr chain_instr_soap_55[] = {
+    {BP__EW_where, 5, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {3, 4, 5}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_55", 5, 0, 7, 1, 2, NULL, chain_out_soap_55, chain_instr_soap_55, chain_soap_55_f32, chain_soap_55_f64},
+#endif
+/* soap_56 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_56)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_56)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_56[] = {3};
+static const bp__ew_instr chain_instr_soap_56[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_56", 3, 0, 4, 1, 1, NULL, chain_out_soap_56, chain_instr_soap_56, chain_soap_56_f32, chain_soap_56_f64},
+#endif
+/* soap_57 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5;
+    V r6;
+    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sub)(r2, r5, r2, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r6, r3, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r4, r2, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_57)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_57)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_57[] = {6};
+static const bp__ew_instr chain_instr_soap_57[] = {
+    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 6, {2, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {6, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {4, 2, 5}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_57", 5, 0, 7, 1, 4, NULL, chain_out_soap_57, chain_instr_soap_57, chain_soap_57_f32, chain_soap_57_f64},
+#endif
+/* sgd_clipped_58 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2401,24 +2626,24 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_50)(void *const *out, const void *
     r4 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r4, i, m);
 }
-static void BP__TN(chain_sgd_clipped_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_50)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_50)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sgd_clipped_50[] = {4};
-static const bp__ew_instr chain_instr_sgd_clipped_50[] = {
+static const uint16_t chain_out_sgd_clipped_58[] = {4};
+static const bp__ew_instr chain_instr_sgd_clipped_58[] = {
     {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 4, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_50", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_50, chain_instr_sgd_clipped_50, chain_sgd_clipped_50_f32, chain_sgd_clipped_50_f64},
+{"sgd_clipped_58", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_58, chain_instr_sgd_clipped_58, chain_sgd_clipped_58_f32, chain_sgd_clipped_58_f64},
 #endif
-/* adam_clipped_51 */
+/* adam_clipped_59 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2451,15 +2676,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_51)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_clipped_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_51)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_51)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_59)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_59)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_51[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_51[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_adam_clipped_51[] = {
+static const double chain_constant_adam_clipped_59[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_59[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_adam_clipped_59[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
@@ -2474,11 +2699,11 @@ static const bp__ew_instr chain_instr_adam_clipped_51[] = {
     {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_51", 7, 4, 16, 3, 12, chain_constant_adam_clipped_51, chain_out_adam_clipped_51, chain_instr_adam_clipped_51, chain_adam_clipped_51_f32, chain_adam_clipped_51_f64},
+{"adam_clipped_59", 7, 4, 16, 3, 12, chain_constant_adam_clipped_59, chain_out_adam_clipped_59, chain_instr_adam_clipped_59, chain_adam_clipped_59_f32, chain_adam_clipped_59_f64},
 #endif
-/* adamw_clipped_52 */
+/* adamw_clipped_60 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_clipped_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamw_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2514,15 +2739,15 @@ BP__INLINE void BP__TN(chain_step_adamw_clipped_52)(void *const *out, const void
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r15, i, m);
 }
-static void BP__TN(chain_adamw_clipped_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_52)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_clipped_52)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_60)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamw_clipped_60)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_52[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_52[] = {13, 12, 15};
-static const bp__ew_instr chain_instr_adamw_clipped_52[] = {
+static const double chain_constant_adamw_clipped_60[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_60[] = {13, 12, 15};
+static const bp__ew_instr chain_instr_adamw_clipped_60[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -2538,11 +2763,11 @@ static const bp__ew_instr chain_instr_adamw_clipped_52[] = {
     {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_clipped_52", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_52, chain_out_adamw_clipped_52, chain_instr_adamw_clipped_52, chain_adamw_clipped_52_f32, chain_adamw_clipped_52_f64},
+{"adamw_clipped_60", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_60, chain_out_adamw_clipped_60, chain_instr_adamw_clipped_60, chain_adamw_clipped_60_f32, chain_adamw_clipped_60_f64},
 #endif
-/* rmsprop_clipped_53 */
+/* rmsprop_clipped_61 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2568,15 +2793,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_53)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[0], r10, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_53)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_53)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_61)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_61)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_53[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_53[] = {10, 8};
-static const bp__ew_instr chain_instr_rmsprop_clipped_53[] = {
+static const double chain_constant_rmsprop_clipped_61[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_61[] = {10, 8};
+static const bp__ew_instr chain_instr_rmsprop_clipped_61[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2589,11 +2814,11 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_53[] = {
     {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_53", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_53, chain_out_rmsprop_clipped_53, chain_instr_rmsprop_clipped_53, chain_rmsprop_clipped_53_f32, chain_rmsprop_clipped_53_f64},
+{"rmsprop_clipped_61", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_61, chain_out_rmsprop_clipped_61, chain_instr_rmsprop_clipped_61, chain_rmsprop_clipped_61_f32, chain_rmsprop_clipped_61_f64},
 #endif
-/* lion_clipped_54 */
+/* lion_clipped_62 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_clipped_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_lion_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2620,15 +2845,15 @@ BP__INLINE void BP__TN(chain_step_lion_clipped_54)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[0], r10, i, m);
     BP__TN(bp__chain_store)(out[1], r11, i, m);
 }
-static void BP__TN(chain_lion_clipped_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_lion_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_54)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lion_clipped_54)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_62)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_clipped_62)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_clipped_54[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_clipped_54[] = {10, 11};
-static const bp__ew_instr chain_instr_lion_clipped_54[] = {
+static const double chain_constant_lion_clipped_62[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_clipped_62[] = {10, 11};
+static const bp__ew_instr chain_instr_lion_clipped_62[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 10, {2, 9, 5}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2641,11 +2866,11 @@ static const bp__ew_instr chain_instr_lion_clipped_54[] = {
     {BP__EW_sub, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_clipped_54", 5, 4, 13, 2, 10, chain_constant_lion_clipped_54, chain_out_lion_clipped_54, chain_instr_lion_clipped_54, chain_lion_clipped_54_f32, chain_lion_clipped_54_f64},
+{"lion_clipped_62", 5, 4, 13, 2, 10, chain_constant_lion_clipped_62, chain_out_lion_clipped_62, chain_instr_lion_clipped_62, chain_lion_clipped_62_f32, chain_lion_clipped_62_f64},
 #endif
-/* sgd_55 */
+/* sgd_63 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2661,26 +2886,26 @@ BP__INLINE void BP__TN(chain_step_sgd_55)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_55)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_55)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_63)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_63)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_55[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_55[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_55[] = {
+static const double chain_constant_sgd_63[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_63[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_63[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_55", 4, 1, 8, 2, 4, chain_constant_sgd_55, chain_out_sgd_55, chain_instr_sgd_55, chain_sgd_55_f32, chain_sgd_55_f64},
+{"sgd_63", 4, 1, 8, 2, 4, chain_constant_sgd_63, chain_out_sgd_63, chain_instr_sgd_63, chain_sgd_63_f32, chain_sgd_63_f64},
 #endif
-/* sgd_clipped_56 */
+/* sgd_clipped_64 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2698,15 +2923,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_56)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_clipped_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_56)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_56)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_64)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_64)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_56[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_56[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_56[] = {
+static const double chain_constant_sgd_clipped_64[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_64[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_64[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2714,11 +2939,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_56[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_56", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_56, chain_out_sgd_clipped_56, chain_instr_sgd_clipped_56, chain_sgd_clipped_56_f32, chain_sgd_clipped_56_f64},
+{"sgd_clipped_64", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_64, chain_out_sgd_clipped_64, chain_instr_sgd_clipped_64, chain_sgd_clipped_64_f32, chain_sgd_clipped_64_f64},
 #endif
-/* sgd_57 */
+/* sgd_65 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2736,15 +2961,15 @@ BP__INLINE void BP__TN(chain_step_sgd_57)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_57)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_57)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_65)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_65)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_57[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_57[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_57[] = {
+static const double chain_constant_sgd_65[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_65[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_65[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
@@ -2753,11 +2978,11 @@ static const bp__ew_instr chain_instr_sgd_57[] = {
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_57", 4, 1, 8, 2, 6, chain_constant_sgd_57, chain_out_sgd_57, chain_instr_sgd_57, chain_sgd_57_f32, chain_sgd_57_f64},
+{"sgd_65", 4, 1, 8, 2, 6, chain_constant_sgd_65, chain_out_sgd_65, chain_instr_sgd_65, chain_sgd_65_f32, chain_sgd_65_f64},
 #endif
-/* sgd_clipped_58 */
+/* sgd_clipped_66 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2778,15 +3003,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_66)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_66)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_58[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_58[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_58[] = {
+static const double chain_constant_sgd_clipped_66[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_66[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_66[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2796,11 +3021,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_58[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_58", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_58, chain_out_sgd_clipped_58, chain_instr_sgd_clipped_58, chain_sgd_clipped_58_f32, chain_sgd_clipped_58_f64},
+{"sgd_clipped_66", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_66, chain_out_sgd_clipped_66, chain_instr_sgd_clipped_66, chain_sgd_clipped_66_f32, chain_sgd_clipped_66_f64},
 #endif
-/* sgd_59 */
+/* sgd_67 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2819,15 +3044,15 @@ BP__INLINE void BP__TN(chain_step_sgd_59)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r7, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_sgd_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_59)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_59)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_67)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_67)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_59[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_59[] = {7, 8};
-static const bp__ew_instr chain_instr_sgd_59[] = {
+static const double chain_constant_sgd_67[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_67[] = {7, 8};
+static const bp__ew_instr chain_instr_sgd_67[] = {
     {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2836,11 +3061,11 @@ static const bp__ew_instr chain_instr_sgd_59[] = {
     {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_59", 4, 2, 9, 2, 6, chain_constant_sgd_59, chain_out_sgd_59, chain_instr_sgd_59, chain_sgd_59_f32, chain_sgd_59_f64},
+{"sgd_67", 4, 2, 9, 2, 6, chain_constant_sgd_67, chain_out_sgd_67, chain_instr_sgd_67, chain_sgd_67_f32, chain_sgd_67_f64},
 #endif
-/* sgd_clipped_60 */
+/* sgd_clipped_68 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2862,15 +3087,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_60)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r9, i, m);
 }
-static void BP__TN(chain_sgd_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_60)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_60)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_68)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_68)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_60[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_clipped_60[] = {8, 9};
-static const bp__ew_instr chain_instr_sgd_clipped_60[] = {
+static const double chain_constant_sgd_clipped_68[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_clipped_68[] = {8, 9};
+static const bp__ew_instr chain_instr_sgd_clipped_68[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2880,11 +3105,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_60[] = {
     {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_60", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_60, chain_out_sgd_clipped_60, chain_instr_sgd_clipped_60, chain_sgd_clipped_60_f32, chain_sgd_clipped_60_f64},
+{"sgd_clipped_68", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_68, chain_out_sgd_clipped_68, chain_instr_sgd_clipped_68, chain_sgd_clipped_68_f32, chain_sgd_clipped_68_f64},
 #endif
-/* adam_61 */
+/* adam_69 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2918,15 +3143,15 @@ BP__INLINE void BP__TN(chain_step_adam_61)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_61)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_61)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_69)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_69)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_61[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_61[] = {11, 12, 13};
-static const bp__ew_instr chain_instr_adam_61[] = {
+static const double chain_constant_adam_69[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_69[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_adam_69[] = {
     {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
@@ -2942,11 +3167,11 @@ static const bp__ew_instr chain_instr_adam_61[] = {
     {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_61", 6, 5, 16, 3, 13, chain_constant_adam_61, chain_out_adam_61, chain_instr_adam_61, chain_adam_61_f32, chain_adam_61_f64},
+{"adam_69", 6, 5, 16, 3, 13, chain_constant_adam_69, chain_out_adam_69, chain_instr_adam_69, chain_adam_69_f32, chain_adam_69_f64},
 #endif
-/* adam_clipped_62 */
+/* adam_clipped_70 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2982,15 +3207,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_62)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[1], r14, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_62)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_62)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_70)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_70)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_62[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_62[] = {12, 14, 13};
-static const bp__ew_instr chain_instr_adam_clipped_62[] = {
+static const double chain_constant_adam_clipped_70[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_70[] = {12, 14, 13};
+static const bp__ew_instr chain_instr_adam_clipped_70[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
@@ -3007,11 +3232,11 @@ static const bp__ew_instr chain_instr_adam_clipped_62[] = {
     {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_62", 7, 5, 17, 3, 14, chain_constant_adam_clipped_62, chain_out_adam_clipped_62, chain_instr_adam_clipped_62, chain_adam_clipped_62_f32, chain_adam_clipped_62_f64},
+{"adam_clipped_70", 7, 5, 17, 3, 14, chain_constant_adam_clipped_70, chain_out_adam_clipped_70, chain_instr_adam_clipped_70, chain_adam_clipped_70_f32, chain_adam_clipped_70_f64},
 #endif
-/* adam_63 */
+/* adam_71 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3046,15 +3271,15 @@ BP__INLINE void BP__TN(chain_step_adam_63)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[2], r12, i, m);
     BP__TN(bp__chain_store)(out[3], r14, i, m);
 }
-static void BP__TN(chain_adam_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_63)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_63)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_71)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_71)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_63[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_63[] = {11, 13, 12, 14};
-static const bp__ew_instr chain_instr_adam_63[] = {
+static const double chain_constant_adam_71[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_71[] = {11, 13, 12, 14};
+static const bp__ew_instr chain_instr_adam_71[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3069,11 +3294,11 @@ static const bp__ew_instr chain_instr_adam_63[] = {
     {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_63", 7, 4, 17, 4, 12, chain_constant_adam_63, chain_out_adam_63, chain_instr_adam_63, chain_adam_63_f32, chain_adam_63_f64},
+{"adam_71", 7, 4, 17, 4, 12, chain_constant_adam_71, chain_out_adam_71, chain_instr_adam_71, chain_adam_71_f32, chain_adam_71_f64},
 #endif
-/* adam_clipped_64 */
+/* adam_clipped_72 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3110,15 +3335,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_64)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[2], r14, i, m);
     BP__TN(bp__chain_store)(out[3], r15, i, m);
 }
-static void BP__TN(chain_adam_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_64)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_64)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_72)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_72)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_64[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_64[] = {13, 12, 14, 15};
-static const bp__ew_instr chain_instr_adam_clipped_64[] = {
+static const double chain_constant_adam_clipped_72[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_72[] = {13, 12, 14, 15};
+static const bp__ew_instr chain_instr_adam_clipped_72[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3134,11 +3359,11 @@ static const bp__ew_instr chain_instr_adam_clipped_64[] = {
     {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_64", 8, 4, 18, 4, 13, chain_constant_adam_clipped_64, chain_out_adam_clipped_64, chain_instr_adam_clipped_64, chain_adam_clipped_64_f32, chain_adam_clipped_64_f64},
+{"adam_clipped_72", 8, 4, 18, 4, 13, chain_constant_adam_clipped_72, chain_out_adam_clipped_72, chain_instr_adam_clipped_72, chain_adam_clipped_72_f32, chain_adam_clipped_72_f64},
 #endif
-/* rmsprop_65 */
+/* rmsprop_73 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3167,15 +3392,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_65)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_rmsprop_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_65)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_65)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_73)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_73)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_65[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_65[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rmsprop_65[] = {
+static const double chain_constant_rmsprop_73[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_73[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rmsprop_73[] = {
     {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
@@ -3189,11 +3414,11 @@ static const bp__ew_instr chain_instr_rmsprop_65[] = {
     {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_65", 5, 4, 13, 3, 11, chain_constant_rmsprop_65, chain_out_rmsprop_65, chain_instr_rmsprop_65, chain_rmsprop_65_f32, chain_rmsprop_65_f64},
+{"rmsprop_73", 5, 4, 13, 3, 11, chain_constant_rmsprop_73, chain_out_rmsprop_73, chain_instr_rmsprop_73, chain_rmsprop_73_f32, chain_rmsprop_73_f64},
 #endif
-/* rmsprop_clipped_66 */
+/* rmsprop_clipped_74 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_74)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3225,15 +3450,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_66)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_74)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_66)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_66)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_74)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_74)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_66[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_66[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_rmsprop_clipped_66[] = {
+static const double chain_constant_rmsprop_clipped_74[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_74[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_rmsprop_clipped_74[] = {
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3248,5 +3473,5 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_66[] = {
     {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_66", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_66, chain_out_rmsprop_clipped_66, chain_instr_rmsprop_clipped_66, chain_rmsprop_clipped_66_f32, chain_rmsprop_clipped_66_f64},
+{"rmsprop_clipped_74", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_74, chain_out_rmsprop_clipped_74, chain_instr_rmsprop_clipped_74, chain_rmsprop_clipped_74_f32, chain_rmsprop_clipped_74_f64},
 #endif

@@ -263,6 +263,12 @@ const struct bp__slogdet_attrs bp__slogdet_default_attrs = {0};
 const char *const bp__logdet_in_names[] = {"a", NULL};
 const char *const bp__logdet_out_names[] = {"y", NULL};
 const struct bp__logdet_attrs bp__logdet_default_attrs = {0};
+const char *const bp__eigh_in_names[] = {"a", NULL};
+const char *const bp__eigh_out_names[] = {"w", "v", NULL};
+const struct bp__eigh_attrs bp__eigh_default_attrs = {0};
+const char *const bp__qr_in_names[] = {"a", NULL};
+const char *const bp__qr_out_names[] = {"q", "r", NULL};
+const struct bp__qr_attrs bp__qr_default_attrs = {0};
 const char *const bp__conv2d_in_names[] = {"x", "weight", "?bias", NULL};
 const char *const bp__conv2d_out_names[] = {"y", NULL};
 const struct bp__conv2d_attrs bp__conv2d_default_attrs = {.stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
@@ -1611,6 +1617,18 @@ bp_value bp_logdet(bp_value a) {
     struct bp__logdet_attrs attrs = bp__logdet_default_attrs;
     const bp_value in[] = {a};
     return bp__op_build(BP__OP_ID_logdet, &attrs, in, 1);
+}
+
+bp_value bp_eigh(bp_value a) {
+    struct bp__eigh_attrs attrs = bp__eigh_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_eigh, &attrs, in, 1);
+}
+
+bp_value bp_qr(bp_value a) {
+    struct bp__qr_attrs attrs = bp__qr_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_qr, &attrs, in, 1);
 }
 
 bp_conv2d_options bp_conv2d_defaults(void) {

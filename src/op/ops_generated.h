@@ -49,6 +49,8 @@ enum bp__op_id {
     BP__OP_ID_det,
     BP__OP_ID_slogdet,
     BP__OP_ID_logdet,
+    BP__OP_ID_eigh,
+    BP__OP_ID_qr,
     BP__OP_ID_conv2d,
     BP__OP_ID_conv2d_grad_input,
     BP__OP_ID_conv2d_grad_weight,
@@ -276,6 +278,8 @@ struct bp__inverse_attrs { int32_t none; };
 struct bp__det_attrs { int32_t none; };
 struct bp__slogdet_attrs { int32_t none; };
 struct bp__logdet_attrs { int32_t none; };
+struct bp__eigh_attrs { int32_t none; };
+struct bp__qr_attrs { int32_t none; };
 struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_input_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_weight_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
@@ -717,6 +721,16 @@ extern const struct bp__logdet_attrs bp__logdet_default_attrs;
 #define BP__SIGNATURE_logdet \
     .name = "logdet", .in_names = bp__logdet_in_names, .out_names = bp__logdet_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__logdet_attrs), .attr_defaults = &bp__logdet_default_attrs, .ew_op = -1
+extern const char *const bp__eigh_in_names[], *const bp__eigh_out_names[];
+extern const struct bp__eigh_attrs bp__eigh_default_attrs;
+#define BP__SIGNATURE_eigh \
+    .name = "eigh", .in_names = bp__eigh_in_names, .out_names = bp__eigh_out_names, .n_in = 1, .n_out = 2, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__eigh_attrs), .attr_defaults = &bp__eigh_default_attrs, .ew_op = -1
+extern const char *const bp__qr_in_names[], *const bp__qr_out_names[];
+extern const struct bp__qr_attrs bp__qr_default_attrs;
+#define BP__SIGNATURE_qr \
+    .name = "qr", .in_names = bp__qr_in_names, .out_names = bp__qr_out_names, .n_in = 1, .n_out = 2, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__qr_attrs), .attr_defaults = &bp__qr_default_attrs, .ew_op = -1
 extern const char *const bp__conv2d_in_names[], *const bp__conv2d_out_names[];
 extern const struct bp__conv2d_attrs bp__conv2d_default_attrs;
 extern const bp__attr bp__conv2d_attr_list[];

@@ -397,6 +397,80 @@ for options in ({}, {"lr": 0.05, "mu": 1.2, "weight_decay": 0.2, "maximize": Tru
     by_hand("Fahlman 1988", "quickprop", options, {"lr": 1e-2, "mu": 1.75, "weight_decay": 1e-4}, quickprop)
 
 
+def tridiagonal_eigh(a):
+    """Eigenvectors of a symmetric matrix that may have lost rank. Its null space has many bases, in which adam goes different ways;
+    here, as in the library, it is the one that Householder's reflections leave when all that is below 8 eps |a| counts as zero."""
+    n, small = len(a), 8 * np.finfo(float).eps * np.linalg.norm(a)
+    q, t = np.eye(n), a.copy()
+    for j in range(n - 1):
+        x = t[j + 1:, j].copy()
+        h = np.eye(n)
+        if np.linalg.norm(x[1:]) > small:
+            x[0] += np.copysign(np.linalg.norm(x), x[0])
+            h[j + 1:, j + 1:] -= 2 * np.outer(x, x) / (x @ x)
+        t, q = h @ t @ h, q @ h
+    cuts = [0, *(j + 1 for j in range(n - 1) if abs(t[j + 1, j]) <= small), n]
+    values = np.empty(n)
+    for first, end in zip(cuts, cuts[1:]):
+        values[first:end], v = np.linalg.eigh(t[first:end, first:end])
+        q[:, first:end] = q[:, first:end] @ v
+    return values, q[:, np.argsort(values)]
+
+
+def soap(o, s, p, g, t):
+    """In the order of the authors' program, whose mean lives in the bases and is carried from one to the next."""
+    axes = range(p.ndim) if p.ndim > 1 or o["precondition_1d"] else []
+    used = [k for k in axes if p.shape[k] <= o["max_precond_dim"]]
+    beta = o["shampoo_beta"] if o["shampoo_beta"] >= 0 else o["betas"][1]
+
+    def project(x, back=False):
+        for k in used:
+            q = s["q"][k] if back else s["q"][k].T
+            x = np.moveaxis(np.tensordot(q, x, (1, k)), 0, k)
+        return x
+
+    def update_gg():
+        for k in used:
+            rest = [j for j in range(p.ndim) if j != k]
+            s["gg"][k] = s["gg"][k] + (1 - beta) * (np.tensordot(g, g, (rest, rest)) - s["gg"][k])
+
+    if t == 1:
+        s.update(step=0, m=np.zeros_like(p), v=np.zeros_like(p), gg={k: np.zeros((p.shape[k],) * 2) for k in used})
+        update_gg()
+        s["q"] = {k: tridiagonal_eigh(s["gg"][k])[1][:, ::-1] for k in used}
+        return p
+    s["step"] += 1
+    (b1, b2), there = o["betas"], project(g)
+    s["m"] = b1 * s["m"] + (1 - b1) * there
+    s["v"] = b2 * s["v"] + (1 - b2) * there**2
+    rate = o["lr"]
+    if o["correct_bias"]:
+        rate = rate * np.sqrt(1 - b2 ** s["step"]) / (1 - b1 ** s["step"])
+    step = project(s["m"] / (np.sqrt(s["v"]) + o["eps"]), back=True)
+    if o["normalize_grads"]:
+        step = step / (1e-30 + np.sqrt(np.mean(step**2)))
+    p = p - rate * step
+    p = p - o["lr"] * o["weight_decay"] * p
+    s["m"] = project(s["m"], back=True)
+    update_gg()
+    if s["step"] % o["precondition_frequency"] == 0:
+        for k in used:
+            q, gg = s["q"][k], s["gg"][k]
+            order = np.argsort(-np.diag(q.T @ gg @ q))
+            s["v"] = np.take(s["v"], order, k)
+            s["q"][k] = np.linalg.qr(gg @ q[:, order])[0]
+    s["m"] = project(s["m"])
+    return p
+
+
+SOAP = {"lr": 3e-3, "betas": [0.95, 0.95], "shampoo_beta": -1, "eps": 1e-8, "weight_decay": 0.01, "precondition_frequency": 10, "max_precond_dim": 10000,
+        "precondition_1d": False, "normalize_grads": False, "correct_bias": True}
+for options in ({}, {"lr": 0.02, "betas": [0.8, 0.9], "shampoo_beta": 0.7, "eps": 0.02, "weight_decay": 0.3, "precondition_frequency": 3, "precondition_1d": True, "maximize": True},
+                {"lr": 0.02, "precondition_frequency": 3, "max_precond_dim": 4, "normalize_grads": True},
+                {"lr": 0.02, "precondition_frequency": 1, "correct_bias": False}):
+    by_hand("Vyas et al. 2024", "soap", options, SOAP, soap)
+
+
 def asam(o):
     p, rows, sign = {n: P[n].copy() for n in SHAPES}, [], -1 if o.get("maximize") else 1
     for t in range(STEPS):

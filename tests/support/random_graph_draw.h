@@ -304,8 +304,9 @@ static inline void draw_product(recipe *r) {
 
 /* Products of vectors and linear algebra: a sample of the table with leaves of its own. */
 static inline void draw_algebra(recipe *r) {
-    static const enum bp__op_id ids[] = {ID(bilinear), ID(dot),     ID(outer), ID(einsum),  ID(cholesky), ID(triangular_solve),
-                                         ID(solve),    ID(inverse), ID(det),   ID(slogdet), ID(logdet)};
+    static const enum bp__op_id ids[] = {ID(bilinear),         ID(dot),   ID(outer),   ID(einsum), ID(cholesky),
+                                         ID(triangular_solve), ID(solve), ID(inverse), ID(det),    ID(slogdet),
+                                         ID(logdet),           ID(eigh),  ID(qr)};
     enum bp__op_id id = ids[below(r, (int64_t)(sizeof ids / sizeof ids[0]))];
     const bp__op *op = bp__op_id(id);
     const bp__sample *s = &op->samples[below(r, op->n_samples)];
