@@ -63,7 +63,8 @@ mutation:
 	@$(compile) --target test_mutation
 	@$(BUILD)/tests/test_mutation
 
-# N random graphs from seed SEED on: the same bits with and without passes, on every instruction set and number of threads.
+# N random graphs from seed SEED on: the same bits with and without passes, on every instruction set and number of threads, and
+# gradients, first and second, that agree with differences.
 fuzz:
 	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
 	@$(compile) --target test_random_graphs

@@ -1,6 +1,7 @@
 /* One update of 16.8 million weights (a matrix of 4096 by 4096, f32) by every optimiser, and one pass over the memory that it
    touches: weights and state read and written, gradients read. bench_optimizers [NAME …] prints a line per optimiser: name,
-   median milliseconds of an update, of the pass, and bytes of state for each weight. muon, which multiplies matrices, runs only
+   median milliseconds of an update, of the pass, bytes of state for each weight, and bytes that the update's loops move for each
+   weight (a formula that needs a norm first reads some memory twice). muon, which multiplies matrices, runs only
    where it is named. Run beside optimizers.py (bench/optimizers.sh). */
 #include <backprop.h>
 
@@ -91,6 +92,18 @@ static double median(double *times) {
     return times[TURNS / 2];
 }
 
+/* What the loops of an update read and write, as its description says. */
+static double moved_bytes(bp_context *ctx, bp_session *session) {
+    char *text;
+    double bytes = 0;
+    TRY(ctx, bp_session_describe(session, &text));
+    const char *end = strstr(text, " bytes moved");
+    while (end && end > text && end[-1] >= '0' && end[-1] <= '9') end--;
+    if (end) bytes = strtod(end, NULL);
+    bp_free(ctx, text);
+    return bytes;
+}
+
 static void run(const char *name, const float *gradient) {
     bp_context *ctx;
     bp_graph *g;
@@ -121,13 +134,14 @@ static void run(const char *name, const float *gradient) {
         update[r] = between - start;
         touch[r] = now() - between;
     }
+    double moved = moved_bytes(ctx, session);
     for (int k = 0; k < m.n; k++) free(m.kept[k]);
     bp_session_free(session);
     bp_program_free(p);
     bp_state_free(s);
     bp_graph_free(g);
     bp_context_free(ctx);
-    printf("%s %.3f %.3f %.4g\n", name, median(update), median(touch), bytes / WEIGHTS);
+    printf("%s %.3f %.3f %.4g %.4g\n", name, median(update), median(touch), bytes / WEIGHTS, moved / WEIGHTS);
     fflush(stdout);
 }
 

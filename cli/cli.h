@@ -111,6 +111,8 @@ typedef struct progress {
     double validation_loss;
     bool has_validation;
     char run[1024];
+    double *history; /* [n_history][3] with -v: epoch, loss, validation loss; for the curves at the end */
+    int64_t n_history, cap_history;
 } progress;
 void cli_wipe(cli *c); /* the live line, if one stands there */
 bp_callbacks cli_callbacks(progress *p, cli *c);

@@ -21,6 +21,7 @@ static void hold_streams(void) {
     do fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO) close(fd);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error of its write, which is told */
     signal(SIGPIPE, SIG_DFL); /* a closed reader ends us quietly, also where our parent ignores the signal */
 }
 

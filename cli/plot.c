@@ -1,4 +1,4 @@
-/* One curve drawn: in the terminal with braille dots (UTF-8) or stars, and as SVG. */
+/* Curves drawn: in the terminal with braille dots (UTF-8) or stars, and as SVG. */
 #define _XOPEN_SOURCE 700 /* open_memstream */
 #define _DEFAULT_SOURCE   /* winsize */
 #include "plot.h"
@@ -59,43 +59,49 @@ static void scales_of(const plot *p, scale *x, scale *y, int x_ticks) {
 
 typedef struct screen {
     int columns, rows, across, down; /* a cell is across x down dots */
-    unsigned char dots[ROWS][MOST_COLUMNS];
+    FILE *to;
+    unsigned char dots[ROWS][MOST_COLUMNS], of[ROWS][MOST_COLUMNS]; /* of: the curves in a cell, bit by bit */
     char mark[ROWS][MOST_COLUMNS];
     bool utf8, color;
 } screen;
 
-static int columns_of_terminal(void) {
+static int columns_of_terminal(FILE *to) {
     const char *text = getenv("COLUMNS");
     struct winsize size;
     int n = text ? atoi(text) : 0;
-    if (n <= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) n = size.ws_col;
+    if (n <= 0 && ioctl(fileno(to), TIOCGWINSZ, &size) == 0) n = size.ws_col;
     if (n <= 0) n = 80;
     n -= LEFT + 2;
     return n < 20 ? 20 : n > MOST_COLUMNS ? MOST_COLUMNS : n;
 }
 
-static void dot(screen *s, double column, double row) { /* in dots, row 0 at the bottom */
+static void dot(screen *s, int of, double column, double row) { /* in dots, row 0 at the bottom */
     static const unsigned char braille[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     int x = (int)floor(column + 0.5), y = s->rows * s->down - 1 - (int)floor(row + 0.5);
     if (x < 0 || y < 0 || x >= s->columns * s->across || y >= s->rows * s->down) return;
     s->dots[y / s->down][x / s->across] |= s->utf8 ? braille[y % 4][x % 2] : 1;
+    s->of[y / s->down][x / s->across] |= (unsigned char)(1 << of);
 }
 
-static void curve(screen *s, const plot *p, const scale *x, const scale *y) {
-    double width = s->columns * s->across - 1, height = s->rows * s->down - 1, before_x = 0, before_y = 0;
+static void curve(screen *s, const plot *p, const scale *x, const scale *y, const double *values, int of) {
+    double width = s->columns * s->across - 1, height = s->rows * s->down - 1, before_x = 0, before_y = NAN;
     for (int64_t i = 0; i < p->n; i++) {
-        double cx = place(x, p->x[i]) * width, cy = place(y, p->y[i]) * height;
-        double dx = i ? cx - before_x : 0, dy = i ? cy - before_y : 0;
+        double cx = place(x, p->x[i]) * width, cy = place(y, values[i]) * height;
+        bool joined = !isnan(before_y) && !isnan(cy);
+        double dx = joined ? cx - before_x : 0, dy = joined ? cy - before_y : 0;
         int steps = (int)fmin(fmax(fabs(dx), fabs(dy)), 2000) + 1;
-        for (int k = 1; k <= steps; k++) dot(s, cx - dx + dx * k / steps, cy - dy + dy * k / steps);
+        for (int k = 1; k <= steps && !isnan(cy); k++) dot(s, of, cx - dx + dx * k / steps, cy - dy + dy * k / steps);
         before_x = cx;
         before_y = cy;
     }
 }
 
 static void paint(const screen *s, const char *color) {
-    if (s->color) fputs(color, stdout);
+    if (s->color) fputs(color, s->to);
 }
+
+static const char *const curve_color[] = {"\033[36m", "\033[35m"};
+static const char curve_sign[] = {'*', 'o'};
 
 static void cells(const screen *s, int row) {
     const char *now = "";
@@ -103,13 +109,14 @@ static void cells(const screen *s, int row) {
     while (last >= 0 && !s->dots[row][last] && !s->mark[row][last]) last--;
     for (int c = 0; c <= last; c++) {
         bool line = s->dots[row][c];
-        const char *wanted = line ? "\033[36m" : s->mark[row][c] ? "\033[33m" : "";
-        if (s->color && strcmp(wanted, now) != 0) printf("\033[0m%s", wanted);
+        int of = s->of[row][c] & 1 ? 0 : 1; /* the first one lies above */
+        const char *wanted = line ? curve_color[of] : s->mark[row][c] ? "\033[33m" : "";
+        if (s->color && strcmp(wanted, now) != 0) fprintf(s->to, "\033[0m%s", wanted);
         now = wanted;
         if (line && s->utf8) /* U+2800 and the dots */
-            printf("\xE2%c%c", 0xA0 + (s->dots[row][c] >> 6), 0x80 + (s->dots[row][c] & 0x3F));
+            fprintf(s->to, "\xE2%c%c", 0xA0 + (s->dots[row][c] >> 6), 0x80 + (s->dots[row][c] & 0x3F));
         else
-            putchar(line ? '*' : s->mark[row][c] ? s->mark[row][c] : ' ');
+            putc(line ? curve_sign[of] : s->mark[row][c] ? s->mark[row][c] : ' ', s->to);
     }
     if (*now) paint(s, "\033[0m");
 }
@@ -129,35 +136,49 @@ static void x_axis(const screen *s, const plot *p, const scale *x) {
         end = start + n;
     }
     paint(s, "\033[2m");
-    printf("%*s +%.*s\n%*s  %.*s\n", LEFT - 2, "", s->columns, ticks, LEFT - 2, "", end, labels);
+    fprintf(s->to, "%*s +%.*s\n%*s  %.*s\n", LEFT - 2, "", s->columns, ticks, LEFT - 2, "", end, labels);
     paint(s, "\033[0m");
-    printf("%*s  %s\n", LEFT - 2, "", p->x_label);
+    fprintf(s->to, "%*s  %s\n", LEFT - 2, "", p->x_label);
 }
 
-void cli_plot(const cli *c, const plot *p) {
+static void title(const screen *s, const plot *p) {
+    fprintf(s->to, "%*s  %s", LEFT - 2, "", p->title);
+    const char *const names[] = {p->y_name, p->other_name};
+    for (int k = 0; p->other && k < 2; k++) {
+        fputs("  ", s->to);
+        paint(s, curve_color[k]);
+        fprintf(s->to, "%s %s", s->utf8 ? "\xE2\x94\x81" : (const char[]){curve_sign[k], 0}, names[k]);
+        paint(s, "\033[0m");
+    }
+    putc('\n', s->to);
+}
+
+void cli_plot(const cli *c, FILE *to, const plot *p) {
     scale x, y;
-    screen s = {.columns = columns_of_terminal(), .rows = ROWS, .across = 1, .down = 1, .utf8 = cli_utf8()};
+    screen s = {.columns = columns_of_terminal(to), .rows = ROWS, .across = 1, .down = 1, .utf8 = cli_utf8(), .to = to};
     const char *force = getenv("FORCE_COLOR");
-    s.color = c->color && (isatty(STDOUT_FILENO) == 1 || (force && *force));
+    s.color = c->color && (isatty(fileno(to)) == 1 || (force && *force));
+    if (p->other && !s.color) s.utf8 = false; /* dots alone could not be told apart */
     if (s.utf8) s.across = 2, s.down = 4;
     scales_of(p, &x, &y, s.columns / 12);
-    curve(&s, p, &x, &y);
+    if (p->other) curve(&s, p, &x, &y, p->other, 1);
+    curve(&s, p, &x, &y, p->y, 0);
     for (int i = 0; i < p->n_marks; i++) {
         double at = place(&x, p->marks[i].x);
         if (!(at >= 0 && at <= 1)) continue;
         int column = (int)floor(at * (s.columns - 1) + 0.5);
         for (int r = 0; r < ROWS; r++) s.mark[r][column] = r == 0 ? p->marks[i].name[0] : ':';
     }
-    printf("%*s  %s\n", LEFT - 2, "", p->title);
+    title(&s, p);
     for (int r = 0; r < ROWS; r++) {
         char label[24] = "";
         for (int i = 0; i < y.n; i++)
             if ((int)floor((1 - place(&y, y.tick[i])) * (ROWS - 1) + 0.5) == r) snprintf(label, sizeof label, "%.4g", y.tick[i]);
         paint(&s, "\033[2m");
-        printf("%*s %c", LEFT - 2, label, *label ? '+' : '|');
+        fprintf(to, "%*s %c", LEFT - 2, label, *label ? '+' : '|');
         paint(&s, "\033[0m");
         cells(&s, r);
-        putchar('\n');
+        putc('\n', to);
     }
     x_axis(&s, p, &x);
 }

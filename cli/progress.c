@@ -1,5 +1,6 @@
 /* What people see of a training: one live line on a terminal, one plain line per epoch elsewhere, and a summary at the end. */
 #include "cli.h"
+#include "plot.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -138,8 +139,48 @@ static int on_batch(const bp_progress *b, void *user) {
     return 0;
 }
 
+/* Without memory there is no picture. */
+static void remember(progress *p, const bp_progress *b) {
+    if (p->n_history == p->cap_history) {
+        int64_t cap = p->cap_history ? 2 * p->cap_history : 64;
+        double *more = realloc(p->history, sizeof(double) * 3 * (size_t)cap);
+        if (!more) return;
+        p->history = more;
+        p->cap_history = cap;
+    }
+    double *now = p->history + 3 * p->n_history++;
+    now[0] = (double)b->epoch;
+    now[1] = b->loss;
+    now[2] = b->has_validation ? b->validation_loss : NAN;
+}
+
+/* Both losses over the epochs. */
+static void draw_history(const progress *p, double best) {
+    int64_t n = p->n_history;
+    double *x = malloc(sizeof(double) * 3 * (size_t)(n + 1)), *y = x + n, *other = y + n;
+    plot q = {.title = "loss", .x_label = "epoch", .x = x, .y = y, .n = n, .low = HUGE_VAL, .high = -HUGE_VAL};
+    for (int64_t i = 0; x && i < n; i++) {
+        x[i] = p->history[3 * i];
+        y[i] = p->history[3 * i + 1];
+        other[i] = p->history[3 * i + 2];
+        for (int k = 1; k < 3; k++) {
+            double v = p->history[3 * i + k];
+            if (isfinite(v)) q.low = fmin(q.low, v), q.high = fmax(q.high, v);
+        }
+    }
+    if (p->has_validation) {
+        q.other = other;
+        q.y_name = "training";
+        q.other_name = "validation";
+    }
+    if (best > 0) q.marks[q.n_marks++] = (struct plot_mark){.name = "best", .x = best};
+    if (x && q.low <= q.high) cli_plot(p->c, stderr, &q);
+    free(x);
+}
+
 static int on_epoch(const bp_progress *b, void *user) {
     progress *p = user;
+    if (p->c->verbose) remember(p, b);
     if (b->metric) snprintf(p->metric, sizeof p->metric, "%s", b->metric);
     p->last_epoch = b->epoch;
     p->has_validation = b->has_validation != 0;
@@ -214,6 +255,7 @@ static void append_result(char *line, const progress *p, const bp_run *run) {
 void cli_summary(progress *p, bp_run *run, bool stopped) {
     char line[LINE] = "", text[40];
     double x, epochs = 0;
+    if (p->n_history > 1) draw_history(p, number(p, run, "", "best_epoch", &x) ? x : 0);
     number(p, run, "", "epochs", &epochs);
     append(line, "%s after %.0f epoch%s", stopped ? "stopped" : "trained", epochs, epochs == 1 ? "" : "s");
     if (number(p, run, "", "seconds", &x)) {
@@ -247,6 +289,8 @@ static void print_record(cli *c, const char *json, bool failed) {
 
 int cli_train_end(progress *p, bp_status status, bp_run *run) {
     cli *c = p->c;
+    free(p->history);
+    p->history = NULL;
     if (!run) return cli_fail(c, status);
     bool failed = status != BP_OK && status != BP_STOPPED;
     int code = status == BP_STOPPED ? (cli_signal() ? 128 + cli_signal() : EXIT_LATER) : cli_exit_status(status);

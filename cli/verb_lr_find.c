@@ -58,7 +58,7 @@ static int show(cli *c, const bp_lr_range *r) {
     const char *to = cli_value(c, OPT_output);
     if (r->n > 0 && (to || !c->json)) {
         plot p = curve(r);
-        int code = to ? cli_plot_svg(c, &p, to) : (cli_plot(c, &p), EXIT_DONE);
+        int code = to ? cli_plot_svg(c, &p, to) : (cli_plot(c, stdout, &p), EXIT_DONE);
         if (code != EXIT_DONE) return code;
     }
     if (c->json) {

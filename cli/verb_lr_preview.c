@@ -16,7 +16,7 @@ static int show(cli *c, const double *lr, const double *ticks, int64_t n, const 
     snprintf(x_label, sizeof x_label, "%s (0 to %lld)", per, (long long)(n - 1));
     const char *to = cli_value(c, OPT_output);
     if (to) return cli_plot_svg(c, &p, to);
-    cli_plot(c, &p);
+    cli_plot(c, stdout, &p);
     return EXIT_DONE;
 }
 

@@ -19,6 +19,8 @@ static void print_json(int first, int last) {
         const char *name = bp_operation(i, &formula, &differentiable, &n_samples);
         fputs(i > first ? ",\n{\"name\":" : "{\"name\":", stdout);
         cli_json_text(stdout, name);
+        fputs(",\"family\":", stdout);
+        cli_json_text(stdout, bp_operation_family(i));
         fputs(",\"formula\":", stdout);
         cli_json_text(stdout, formula ? formula : "");
         printf(",\"differentiable\":%s,\"samples\":%d}", differentiable ? "true" : "false", n_samples);
@@ -30,8 +32,10 @@ static void print_list(int last) {
     for (int i = 0; i < last; i++) {
         const char *formula = NULL;
         int differentiable = 0;
-        const char *name = bp_operation(i, &formula, &differentiable, NULL);
-        printf("%-28s %s%s\n", name, formula ? formula : "", differentiable ? "" : "  (no gradient)");
+        int n_samples = 0;
+        const char *name = bp_operation(i, &formula, &differentiable, &n_samples);
+        printf("%-28s %-15s %2d samples  %s%s\n", name, bp_operation_family(i), n_samples, formula ? formula : "",
+               differentiable ? "" : "  (no gradient)");
     }
 }
 

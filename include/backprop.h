@@ -275,6 +275,7 @@ BP_API bp_status bp_data_describe(bp_context *ctx, const bp_data *data, char **t
 BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
+BP_API const char *bp_operation_family(int index); /* "element-wise", "reductions", …; NULL after the last */
 /* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds,
    an example in C. *text is yours (bp_free). BP_NOT_FOUND. */
 BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char **text);
@@ -394,6 +395,14 @@ BP_API void bp_jvp(bp_value *d, const bp_value *values, int n, const bp_value *w
 /* d[j] = Σ_k ∂²y/∂wrt[j]∂wrt[k] · tangents[k]: the Hessian of y (or of the sum of a tensor) times a vector, without the Hessian.
  */
 BP_API void bp_hvp(bp_value *d, bp_value y, const bp_value *wrt, const bp_value *tangents, int m);
+/* y as it would be with to[i] in the place of from[i], which it depends on: the loss at other weights. The operations in between
+   are built once more; random numbers (masks of dropout) are the same in both. Types and shapes of from[i] and to[i] are equal.
+ */
+BP_API bp_value bp_substitute(bp_value y, const bp_value *from, const bp_value *to, int n);
+/* Sharpness-aware minimisation (Foret et al., 2021): grads[j], the gradients of the scalar `loss` for params[j], become those at
+   the worst point within rho: params + rho·grads / |grads|; adaptive (Kwon et al., 2021): the step is scaled by params². Ready
+   for bp_optimizer; a step costs two forward and two backward passes. */
+BP_API void bp_sharpen(bp_value *grads, bp_value loss, const bp_value *params, int n, double rho, int adaptive);
 
 /* A formula as text: "mean(w * huber(y - p, 0))". names [n] are what it may call values [n], which belong to g. Numbers,
    + - * / ^, comparisons, and, or, not, and every operation of stage 3 by its name: inputs and required attributes in order,
@@ -558,6 +567,16 @@ BP_API bp_value bp_concat(const bp_value *x, int n_x, int64_t axis);
 /* masked_fill: y = mask ? value : x */
 BP_API bp_value bp_masked_fill(bp_value x, bp_value mask, double value);
 
+/* nan_to_num: y = x with `nan` for NaN, `posinf` for infinity and `neginf` for -infinity (left out: the largest finite numbers) */
+typedef struct bp_nan_to_num_options {
+    size_t size;
+    double nan; /* 0.0 */
+    double posinf; /* NaN: left out */
+    double neginf; /* NaN: left out */
+} bp_nan_to_num_options;
+BP_API bp_nan_to_num_options bp_nan_to_num_defaults(void);
+BP_API bp_value bp_nan_to_num(bp_value x, const bp_nan_to_num_options *options);
+
 /* glu: a sigmoid(b), a and b the halves of x along `axis` */
 typedef struct bp_glu_options {
     size_t size;
@@ -625,8 +644,8 @@ BP_API bp_value bp_pad(bp_value x, bp_dims padding, const bp_pad_options *option
 /* flip: y = x in reverse order along `axes` */
 BP_API bp_value bp_flip(bp_value x, bp_dims axes);
 
-/* roll: y[(i + shift) mod n] = x[i] along `axis` of size n */
-BP_API bp_value bp_roll(bp_value x, int64_t shift, int64_t axis);
+/* roll: y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts` */
+BP_API bp_value bp_roll(bp_value x, bp_dims shifts, bp_dims axes);
 
 /* repeat: y = x put side by side repeats[i] times along axis i */
 BP_API bp_value bp_repeat(bp_value x, bp_dims repeats);
@@ -733,6 +752,12 @@ BP_API bp_value bp_slogdet(bp_value a);
 
 /* logdet: log(det(a)); NaN where the determinant is negative */
 BP_API bp_value bp_logdet(bp_value a);
+
+/* eigh: w ascending, v with v diag(w) v^T = (a + a^T) / 2. Also makes v: the same value with member output = 1 */
+BP_API bp_value bp_eigh(bp_value a);
+
+/* qr: a = q r, q^T q = identity, r upper triangular; reduced. Also makes r: the same value with member output = 1 */
+BP_API bp_value bp_qr(bp_value a);
 
 /* conv2d: y[n, o] = bias[o] + sum over kernel and channels of weight[o] * x[n], zeros around x; bias is optional */
 typedef struct bp_conv2d_options {
@@ -924,13 +949,14 @@ typedef struct bp_argmin_options {
 BP_API bp_argmin_options bp_argmin_defaults(void);
 BP_API bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options);
 
-/* logsumexp: y = log(sum(exp(x))) along `axis` */
+/* logsumexp: y = log(sum(exp(x))) over `axes` */
 typedef struct bp_logsumexp_options {
     size_t size;
+    bp_dims axes; /* n = -1: all */
     int keepdim; /* 0 */
 } bp_logsumexp_options;
 BP_API bp_logsumexp_options bp_logsumexp_defaults(void);
-BP_API bp_value bp_logsumexp(bp_value x, int64_t axis, const bp_logsumexp_options *options);
+BP_API bp_value bp_logsumexp(bp_value x, const bp_logsumexp_options *options);
 
 /* softmax: y = exp(x) / sum(exp(x)) along `axis` */
 BP_API bp_value bp_softmax(bp_value x, int64_t axis);
@@ -1517,9 +1543,6 @@ typedef struct bp_clamp_options {
 } bp_clamp_options;
 BP_API bp_clamp_options bp_clamp_defaults(void);
 BP_API bp_value bp_clamp(bp_value a, const bp_clamp_options *options);
-
-/* nan_to_num: NaN becomes 0, infinities the largest finite numbers */
-BP_API bp_value bp_nan_to_num(bp_value a);
 
 /* exp: e^a */
 BP_API bp_value bp_exp(bp_value a);

@@ -47,7 +47,7 @@ typedef struct trainer {
     bp_context *ctx;
     bp_dtype dtype;
     bp_graph *g;
-    bp_value params[N_PARAMS], grads[N_PARAMS], lr;
+    bp_value params[N_PARAMS], grads[N_PARAMS], lr, loss; /* loss: whose gradients these are */
     bp_program *program;
     bp_state *state;
     bp_session *session;
@@ -70,6 +70,9 @@ static inline void build_problem(trainer *t, bp_context *ctx, bp_dtype dtype, bo
         t->params[i] = p;
         t->grads[i] = bp_add(bp_mul(c, bp_sub(p, a)), noise);
         if (masked) t->grads[i] = bp_mul(t->grads[i], on);
+        bp_value part = bp_mul(bp__mul_k(bp_add(t->grads[i], noise), 0.5), bp_sub(p, a)); /* c·(p - a)²/2 + e·(p - a) */
+        part = bp__sum_all(part);
+        t->loss = i ? bp_add(t->loss, part) : part;
     }
     OK(ctx, bp_graph_status(t->g));
 }
@@ -125,6 +128,7 @@ static inline void run_tree(bp_context *ctx, const bp__tree *tree, how h, double
     double lr = 0;
     OK(ctx, bp__optimizer_check(ctx, "c.yaml", tree, &lr));
     build_problem(&t, ctx, h.single ? BP_F32 : BP_F64, h.masked);
+    OK(ctx, bp__optimizer_sharpen(t.g, tree, t.loss, t.params, t.grads, N_PARAMS));
     OK(ctx, bp__optimizer_build(t.g, tree, t.lr, t.params, t.grads, N_PARAMS));
     start(&t);
     for (int k = 0; k < STEPS; k++) step(&t, k, h.rising ? lr * (k + 1) / STEPS : lr, out[k]);

@@ -5,20 +5,24 @@
 #include <dirent.h>
 
 #include "io/files.h"
+#include "optim/solver.h"
 #include "optimizer_help.h"
 
 static const struct {
-    const char *name, *function;
+    const char *name, *function; /* what the row's file defines behind its first comment */
+    bool solver;
 } table_rows[] = {
-#define OPTIMIZER(name_, build_, help_, ...) {#name_, #build_},
+#define OPTIMIZER(name_, build_, help_, ...) {#name_, "\nvoid " #build_ "(", false},
 #include "optim/optimizers.def"
 #undef OPTIMIZER
+#define SOLVER(name_, solver_, help_, ...) {#name_, "\nconst bp__solver " #solver_ " =", true},
+#include "optim/solvers.def"
+#undef SOLVER
 };
 
-/* The first comment of the file in src/optim that has the function; owns. */
+/* The first comment of the file in src/optim that has this text; owns. */
 static inline char *formula_of(bp_context *ctx, const char *function) {
-    char needle[80], path[300], *found = NULL;
-    snprintf(needle, sizeof needle, "\nvoid %s(", function);
+    char path[300], *found = NULL;
     DIR *folder = opendir("src/optim");
     assert_non_null(folder);
     for (struct dirent *e; !found && (e = readdir(folder));) {
@@ -27,13 +31,13 @@ static inline char *formula_of(bp_context *ctx, const char *function) {
         if (n < 2 || strcmp(e->d_name + n - 2, ".c") != 0) continue;
         snprintf(path, sizeof path, "src/optim/%.200s", e->d_name);
         OK(ctx, bp__file_read_all(ctx, path, 1 << 20, &text, &size));
-        if (strstr(text, needle))
+        if (strstr(text, function))
             found = text;
         else
             bp_free(ctx, text);
     }
     closedir(folder);
-    if (!found || strncmp(found, "/* ", 3) != 0) fail_msg("no file in src/optim has %s and a comment at its head", function);
+    if (!found || strncmp(found, "/* ", 3) != 0) fail_msg("no file in src/optim has `%s` and a comment at its head", function);
     *strstr(found, "*/") = '\0';
     return found;
 }
@@ -49,6 +53,15 @@ static inline void put_default(bp__buffer *out, const bp__key *key) {
     case BP__KEY_PAIR: bp__buffer_printf(out, "[%s, %s]", a, b); break;
     case BP__KEY_TRIPLE: bp__buffer_printf(out, "[%s, %s, %s]", a, b, c); break;
     default: bp__buffer_printf(out, "%s", a); break;
+    }
+}
+
+/* | name | its own keys */
+static inline void put_keys(bp__buffer *out, const bp__kind *row) {
+    bp__buffer_printf(out, "| `%s` | ", row->name);
+    for (int i = 0; i < row->n_keys && strcmp(row->keys[i].name, "maximize") != 0; i++) {
+        bp__buffer_printf(out, "%s`%s` ", i ? ", " : "", row->keys[i].name);
+        put_default(out, &row->keys[i]);
     }
 }
 
@@ -110,17 +123,34 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
         "| name | keys and defaults | state | reference | deviation |\n|---|---|---|---|---|\n");
     for (size_t k = 0; k < sizeof table_rows / sizeof *table_rows; k++) {
         const bp__kind *row = bp__optimizer_row((int)k);
-        bp__buffer_printf(&out, "| `%s` | ", row->name);
-        for (int i = 0; i < row->n_keys && strcmp(row->keys[i].name, "maximize") != 0; i++) {
-            bp__buffer_printf(&out, "%s`%s` ", i ? ", " : "", row->keys[i].name);
-            put_default(&out, &row->keys[i]);
-        }
+        if (table_rows[k].solver) continue;
+        put_keys(&out, row);
         bp__buffer_text(&out, " | ");
         put_measured(&out, ctx, file, row->name, deviation, is_of);
     }
+    bp__buffer_text(&out, "\n## Solvers: optimisers of all rows at once\n\n"
+                          "A step takes all training rows, `train.batch_size` (1024) of them at a time, and looks at loss and "
+                          "gradient as often as it needs;\nan epoch is one step, as one call of PyTorch's `step(closure)` is. "
+                          "Penalties belong to the loss that goes down. Within a step dropout\ndrops the same units, and "
+                          "`batch_norm` learns from the first look only. Clipping, accumulation, averages, max_norm, groups and "
+                          "what\nevery other optimiser has do not go with them. `dtype: float64` lets them come closer to the "
+                          "minimum. The paths of lbfgs and cg are\nwithin 1e-9 of references, over the steps of "
+                          "tests/golden/make_lbfgs.py and make_solvers.py; gauss_newton and "
+                          "levenberg_marquardt find\nwhat SciPy finds, within 1e-8.\n\n"
+                          "| name | keys and defaults | state |\n|---|---|---|\n");
+    for (size_t k = 0; k < sizeof table_rows / sizeof *table_rows; k++) {
+        const bp__solver *solver = bp__optimizer_solver((int)k);
+        if (!solver) continue;
+        bp__choice choice;
+        bp__tree *tree = yaml(ctx, table_rows[k].name);
+        assert_ptr_equal(bp__solver_read(ctx, tree, &choice), solver);
+        put_keys(&out, bp__optimizer_row((int)k));
+        bp__buffer_printf(&out, " | %.3g |\n", (double)solver->size(&choice, 512 * 256) / (512 * 256));
+        bp__tree_free(ctx, tree);
+    }
     bp__buffer_text(
         &out,
-        "\n## Every optimiser also has\n\n"
+        "\n## Every optimiser but these also has\n\n"
         "| key | default | what |\n|---|---|---|\n"
         "| `maximize` | false | climbs |\n"
         "| `centralize` | false | takes from each gradient its mean over all axes but the first (Yong et al. 2020) |\n"
@@ -129,6 +159,10 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
         "| `lookahead_k`, `lookahead_alpha` | 0, 0.5 | every k updates the weights go back to slow weights that have moved alpha "
         "of "
         "the way (Zhang et al. 2019); one more number for each weight |\n"
+        "| `sam_rho`, `sam_adaptive` | 0, false | takes the gradients of the worst point within rho, each direction scaled by "
+        "the "
+        "weight itself where adaptive (Foret et al. 2021, Kwon et al. 2021); two forward and backward passes a step, one more "
+        "gradient in memory |\n"
         "| `layer_decay` | 1 | the rate of each layer is that of the layer behind it times this (Clark et al. 2020) |\n"
         "| `groups` | | options for some parameters: `[{match: \"*.bias\", weight_decay: 0}]`; `match` is a shell pattern for "
         "names, "
@@ -136,9 +170,7 @@ static inline char *optimizer_table(bp_context *ctx, const bp__st_file *file, de
         "are "
         "|\n\n"
         "What is taken over all parameters (the rate of `prodigy` and `dog`) is taken group by group. `schedule_free_*` hold the "
-        "point where\ngradients are taken; the average is what to evaluate. Not here are SAM, which needs the gradient at a "
-        "second "
-        "point in each step, and\nSOAP, which needs eigenvectors.\n\n## Formulas\n");
+        "point where\ngradients are taken; the average is what to evaluate.\n\n## Formulas\n");
     for (size_t k = 0; k < sizeof table_rows / sizeof *table_rows; k++) {
         char *text = formula_of(ctx, table_rows[k].function);
         bp__buffer_printf(&out, "\n### %s\n\n%s.\n\n```\n%s\n```\n", table_rows[k].name, bp__optimizer_row((int)k)->help,

@@ -195,6 +195,48 @@ static void pitches(void **state) {
     }
 }
 
+/* Few columns and many rows: computed as the transposed product, unless A is too large to be turned. */
+static void thin(void **state) {
+    (void)state;
+    seed = 15;
+    for (int i = 0; i < 90; i++) {
+        problem q = {
+            .m = 1 + below(i % 9 ? 200 : 700), .n = 1 + i % 22, .k = 1 + below(i % 9 ? 100 : 500), .n_b = 1, .activation = -1};
+        if (i == 27) q.m = 700, q.k = 500; /* 1.4 MB */
+        q.a = i % 2 ? ROWS : COLUMNS, q.b = i % 3 ? ROWS : COLUMNS, q.c = ROWS;
+        if (i % 4 == 0)
+            random_epilogue(&q);
+        else
+            q.bias = i % 4 == 1, q.residual = i % 4 == 2, q.activation = i % 8 < 4 ? BP__EW_relu : -1;
+        compare(i % 5 ? BP_F32 : BP_F64, &q);
+    }
+}
+
+/* Few rows: tiles side by side, several segments of k, epilogues, unfinished chains in a buffer and in C. */
+static void few_rows(void **state) {
+    (void)state;
+    seed = 17;
+    for (int i = 0; i < 60; i++) {
+        problem q = {.m = 1 + i % 4, .n = 1 + below(150), .k = 1 + below(i % 3 ? 90 : 1500), .n_b = 1};
+        q.a = (int)below(3), q.b = (int)below(4), q.c = (int)below(4);
+        if (i % 10 == 0) q.n = 48, q.c = PANELS, q.b = PANELS; /* half a panel of pads */
+        random_epilogue(&q);
+        compare(i % 3 ? BP_F32 : BP_F64, &q);
+    }
+}
+
+/* Epilogues of every combination, over whole vectors and tails, C and the mask in rows and in panels. */
+static void epilogues(void **state) {
+    (void)state;
+    seed = 16;
+    for (int i = 0; i < 96; i++) {
+        problem q = {.m = 13, .n = i & 1 ? 64 : 44, .k = 9, .n_b = 1, .b = PANELS, .c = i & 2 ? PANELS : ROWS};
+        q.bias = i & 4, q.mask = i & 8, q.activation = i & 16 ? BP__EW_relu : -1;
+        if (i >= 64) q.residual = i & 32, q.accumulate = !q.residual;
+        compare(i % 5 ? BP_F32 : BP_F64, &q);
+    }
+}
+
 /* The tree of leaves. */
 static void long_sums(void **state) {
     (void)state;
@@ -223,7 +265,8 @@ static int stop(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(blocks), cmocka_unit_test(pitches),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),   cmocka_unit_test(blocks),   cmocka_unit_test(pitches),
+                                       cmocka_unit_test(thin),     cmocka_unit_test(few_rows), cmocka_unit_test(epilogues),
                                        cmocka_unit_test(long_sums)};
     return cmocka_run_group_tests(tests, start, stop);
 }

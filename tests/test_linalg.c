@@ -123,8 +123,123 @@ static void batches_are_symbols(void **state) {
     end(&b);
 }
 
+/* Numbers in [-1, 1), some way apart from each other. */
+static double scattered(int64_t k) { return (double)((k * 7919 + 13) % 1009) / 504.5 - 1; }
+
+/* a v = v diag(w), v's columns orthonormal, w ascending, the largest element of each column positive; for sizes where everything
+   is met: many QL steps, equal values, rank 1 and 0. */
+enum { MOST = 40 };
+static void check_eigh(int64_t n, const double *a) {
+    static double w[MOST], v[MOST * MOST];
+    bp_dims d = bp_shape(2, n, n);
+    double norm = 0;
+    bench b = begin();
+    bp_value y = bp_eigh(bp_input(b.g, "x", BP_F64, d)), second = y;
+    second.output = 1;
+    run(y, a, &d, w, n);
+    run(second, a, &d, v, n * n);
+    for (int64_t i = 0; i < n * n; i++) norm += a[i] * a[i];
+    norm = sqrt(norm);
+    for (int64_t j = 0; j < n; j++) {
+        double largest = 0;
+        assert_true(j == 0 || w[j] >= w[j - 1]);
+        for (int64_t i = 0; i < n; i++) {
+            double image = 0, product = 0;
+            for (int64_t k = 0; k < n; k++) {
+                image += a[i * n + k] * v[k * n + j];
+                product += v[k * n + i] * v[k * n + j];
+            }
+            assert_true(fabs(image - w[j] * v[i * n + j]) <= 1e-13 * norm);
+            assert_true(fabs(product - (i == j)) <= 1e-13);
+            if (fabs(v[i * n + j]) > fabs(largest)) largest = v[i * n + j];
+        }
+        assert_true(largest > 0);
+    }
+    end(&b);
+}
+
+static void eigenvectors(void **state) {
+    (void)state;
+    static double a[MOST * MOST];
+    for (int64_t n = 1; n <= MOST; n += n < 6 ? 1 : 17)
+        for (int kind = 0; kind < 5; kind++) {
+            for (int64_t i = 0; i < n; i++)
+                for (int64_t j = 0; j < n; j++) {
+                    double graded = scattered(i * j + i + j) * (i + j < 20 ? 1 : 1e-9); /* tiny numbers beside large ones */
+                    double swap = i + j == n - 1;                                       /* values 1 and -1 alone */
+                    double kinds[] = {scattered(i * j + i + j), graded, swap, scattered(i) * scattered(j), 0};
+                    a[i * n + j] = kinds[kind];
+                }
+            check_eigh(n, a);
+        }
+}
+
+/* Of a matrix that lost rank the null space has a basis that rounding does not move (but for the order of its vectors). */
+static void null_space_is_steady(void **state) {
+    (void)state;
+    enum { N = 6 };
+    double a[N * N], v[2][N * N];
+    bp_dims d = bp_shape(2, N, N);
+    bench b = begin();
+    bp_value y = bp_eigh(bp_input(b.g, "x", BP_F64, d));
+    y.output = 1;
+    for (int t = 0; t < 2; t++) {
+        for (int i = 0; i < N; i++)
+            for (int j = 0; j < N; j++)
+                a[i * N + j] =
+                    (scattered(i) * scattered(j) + scattered(i + 50) * scattered(j + 50)) * (1 + 1e-16 * t * scattered(i * j));
+        run(y, a, &d, v[t], N * N);
+    }
+    for (int i = 0; i < N * N; i++) { /* of two vectors, one of each: they are the same, or have nothing in common */
+        double product = 0;
+        for (int k = 0; k < N; k++) product += v[0][k * N + i / N] * v[1][k * N + i % N];
+        assert_true(fabs(product) < 1e-13 || fabs(product - 1) < 1e-13);
+    }
+    end(&b);
+}
+
+static void eigh_and_qr_have_no_answer(void **state) {
+    (void)state;
+    const double with_nan[] = {1, (double)NAN, 2, 1}, infinite[] = {(double)INFINITY, 0, 0, 1};
+    double out[4];
+    bp_dims d = bp_shape(2, 2, 2);
+    bench b = begin();
+    bp_value x = bp_input(b.g, "x", BP_F64, d), r = bp_qr(x);
+    r.output = 1;
+    run(bp_eigh(x), with_nan, &d, out, 2);
+    assert_true(isnan(out[0]) && isnan(out[1]));
+    run(bp_eigh(x), infinite, &d, out, 2);
+    assert_true(isnan(out[0]) && isnan(out[1]));
+    run(r, with_nan, &d, out, 4);
+    assert_true(isnan(out[1]) && isnan(out[3]));
+    assert_true(bp_is_bad(bp_qr(bp_input(b.g, "z", BP_F64, bp_shape(2, BP_BATCH, 2)))));
+    assert_string_equal(bp_context_error(b.ctx), "qr: a must be matrices whose sizes are numbers, not [batch, 2]");
+    end(&b);
+}
+
+/* What is triangular stays as it is, signs too: q is the identity. */
+static void qr_of_a_triangle(void **state) {
+    (void)state;
+    const double a[] = {-2, 1, 3, 0, 5, -1, 0, 0, 0}, identity[] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+    double out[9];
+    bp_dims d = bp_shape(2, 3, 3);
+    bench b = begin();
+    bp_value q = bp_qr(bp_input(b.g, "x", BP_F64, d)), r = q;
+    r.output = 1;
+    run(q, a, &d, out, 9);
+    assert_memory_equal(out, identity, sizeof out);
+    run(r, a, &d, out, 9);
+    assert_memory_equal(out, a, sizeof out);
+    end(&b);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(equations_point_at_the_character), cmocka_unit_test(without_an_answer),
-                                       cmocka_unit_test(batches_are_symbols)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(equations_point_at_the_character),
+                                       cmocka_unit_test(without_an_answer),
+                                       cmocka_unit_test(batches_are_symbols),
+                                       cmocka_unit_test(eigenvectors),
+                                       cmocka_unit_test(null_space_is_steady),
+                                       cmocka_unit_test(eigh_and_qr_have_no_answer),
+                                       cmocka_unit_test(qr_of_a_triangle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,8 @@ static const struct {
     {"det", "the size of a matrix is a number"},
     {"slogdet", "the size of a matrix is a number"},
     {"logdet", "the size of a matrix is a number"},
+    {"eigh", "the size of a matrix is a number"},
+    {"qr", "the size of a matrix is a number"},
     {"diag", "the diagonal of a matrix with two different symbols has no known length"},
 };
 

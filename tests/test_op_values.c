@@ -242,7 +242,8 @@ static void infinities(void **unused) {
     bench b;
     start(&b);
     bp_value v = feed(&b, "x", BP_F64, bp_shape(2, 2, 2), x, bp_shape(2, 2, 2));
-    run(&b, bp_logsumexp(v, 1, NULL), y);
+    bp_logsumexp_options rows = {sizeof rows, bp_shape(1, 1), 0};
+    run(&b, bp_logsumexp(v, &rows), y);
     assert_true(y[0] == -inf && y[1] == 0);
     bp_value w = feed(&b, "w", BP_F64, bp_shape(1, 4), (const double[]){1, 3, 3, 2}, bp_shape(1, 4));
     run(&b, bp_gradient(bp_max(w, NULL), w), d);

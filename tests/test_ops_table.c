@@ -1,4 +1,5 @@
 /* The table of operations: complete, without doubles, and the generated text is what the generator writes today. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "op/op.h"
@@ -90,7 +92,7 @@ static size_t size_of(bp__attr_type type) {
 static void change(const bp__attr *a, void *attrs) {
     void *p = (char *)attrs + a->offset;
     switch (a->type) {
-    case BP__ATTR_F64: *(double *)p += 0.5; break;
+    case BP__ATTR_F64: *(double *)p = isnan(*(double *)p) ? 1 : *(double *)p + 0.5; break;
     case BP__ATTR_I64: *(int64_t *)p += 1; break;
     case BP__ATTR_BOOL: *(int32_t *)p = !*(int32_t *)p; break;
     case BP__ATTR_DTYPE: *(int32_t *)p += 1; break;
@@ -204,7 +206,12 @@ static void generated_text_is_fresh(void **state) {
         skip();
     }
     strcat(command, " --check");
-    assert_int_equal(system(command), 0);
+    int result = system(command);
+    if (WIFEXITED(result) && WEXITSTATUS(result) == 126) {
+        printf("SKIPPED: %s is for another processor\n", command);
+        skip();
+    }
+    assert_int_equal(result, 0);
 }
 
 int main(int argc, char **argv) {

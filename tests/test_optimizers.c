@@ -73,7 +73,7 @@ static void trajectories(void **unused) {
         print_error("%s: %.3g\n", file->tensors[i].name, d);
         n_bad++;
     }
-    for (int k = 0; bp__optimizer_kind(k, NULL); k++) {
+    for (int k = 0; bp__optimizer_kind(k, NULL) && !bp__optimizer_solver(k); k++) {
         bool found = false;
         for (int64_t i = 0; i < file->n_tensors; i++) {
             const char *choice = choice_of(&file->tensors[i]);
@@ -198,7 +198,7 @@ static void networks(void **unused) {
     (void)unused;
     static float a[N_NET], b[N_NET];
     bp_context *fused = new_context(true), *plain = new_context(false);
-    for (int k = 0; bp__optimizer_kind(k, NULL); k++) {
+    for (int k = 0; bp__optimizer_kind(k, NULL) && !bp__optimizer_solver(k); k++) {
         char wrapped[160];
         const char *name = bp__optimizer_kind(k, NULL);
         snprintf(wrapped, sizeof wrapped, "{%s: {centralize: true, noise_eta: 0.01, lookahead_k: 2, layer_decay: 0.9}}", name);

@@ -226,7 +226,10 @@ static void write_call(char *out, size_t size, const bp__op *op, const bp__sampl
         const void *from = (const char *)attrs + a->offset;
         char value[200];
         switch (a->type) {
-        case BP__ATTR_F64: snprintf(value, sizeof value, "%.17g", *(const double *)from); break;
+        case BP__ATTR_F64:
+            if (isnan(*(const double *)from)) continue; /* left out */
+            snprintf(value, sizeof value, "%.17g", *(const double *)from);
+            break;
         case BP__ATTR_I64:
             if (*(const int64_t *)from == BP_UNSET) continue; /* left out */
             snprintf(value, sizeof value, "%lld", (long long)*(const int64_t *)from);

@@ -1,7 +1,7 @@
 /* Random graphs: the same bits without passes on the scalar instruction set (the oracle) and with all passes, on every
    instruction set and for 1, 2 and 3 threads, in single and double precision; outputs, gradients and the state after three
-   steps with two sizes of the batch. BP_GRAPHS=100000 runs more of them, BP_SEED=n starts at seed n. What
-   differs is printed as a C program, any graph with BP_PRINT_C=1. */
+   steps with two sizes of the batch. First and second derivatives agree with differences. BP_GRAPHS=100000 runs more of them,
+   BP_SEED=n starts at seed n. What differs is printed as a C program, any graph with BP_PRINT_C=1. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +10,9 @@
 
 #include "support/random_graph_c.h"
 #include "support/random_graph_draw.h"
+#include "support/random_graph_slope.h"
 
-enum { ROUNDS = 3, MAX_CONFIGS = 16 };
+enum { ROUNDS = MAX_ROUNDS, MAX_CONFIGS = 16 };
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* ten times as slow */
 enum { GRAPHS = 300 };
 #else
@@ -34,6 +35,7 @@ typedef struct config {
 static config configs[MAX_CONFIGS]; /* [0]: the oracle */
 static int n_configs;
 static int64_t n_numbers, n_finite, n_large, n_programs, n_updates, n_with_gradients, n_second, n_empty;
+static int64_t n_slopes[3][VERDICTS]; /* graphs by what came of their first and second derivatives */
 static bool drawn[BP__OP_ID_COUNT];
 
 static void keep(outcome *o, const void *data, size_t n, bp_dtype dtype) {
@@ -74,33 +76,6 @@ static void note(places *p, const outcome *o, int round, int output, const char 
     place *at = &p->at[p->n++];
     *at = (place){.start = o->n, .round = round, .output = output, .dtype = dtype};
     snprintf(at->name, sizeof at->name, "%s", name);
-}
-
-typedef struct running {
-    bp_graph *g;
-    bp_program *program;
-    bp_state *state;
-    bp_session *session;
-    void *data[MAX_STEPS];
-} running;
-
-static bp_status feed(const recipe *r, running *run, bp_dtype type, int round, int64_t batch) {
-    for (int i = 0; i < r->n_steps; i++) {
-        const step *s = &r->steps[i];
-        if (s->kind != INPUT) continue;
-        bp_dims d = s->dims;
-        int64_t symbols[2] = {batch, 1};
-        for (int64_t k = 0; k < d.n; k++) d.dim[k] = bp__dim_eval(r->g->dims, d.dim[k], symbols);
-        int64_t n = elements(r->g, &s->dims, batch);
-        free(run->data[i]);
-        run->data[i] = malloc((size_t)n * 8 + 1);
-        if (!run->data[i]) abort();
-        fill_leaf(r, i, round, type, n, run->data[i]);
-        char name[32];
-        snprintf(name, sizeof name, "x%d", i);
-        BP_TRY(bp_session_set(run->session, name, run->data[i], &d));
-    }
-    return BP_OK;
 }
 
 static bp_status read_all(const recipe *r, running *run, int round, outcome *o, places *where) {
@@ -160,11 +135,7 @@ static void execute(const recipe *r, const config *c, bp_dtype type, outcome *o,
     if (where) where->n = 0;
     bp_context_clear_error(c->ctx);
     if (run_rounds(r, &run, c->ctx, type, o, where) != BP_OK) snprintf(o->error, sizeof o->error, "%s", bp_context_error(c->ctx));
-    bp_session_free(run.session);
-    bp_program_free(run.program);
-    bp_state_free(run.state);
-    bp_graph_free(run.g);
-    for (int i = 0; i < r->n_steps; i++) free(run.data[i]);
+    close_running(r, &run);
     n_programs++;
 }
 
@@ -269,6 +240,12 @@ static void count_finite(const outcome *o, const places *where) {
     }
 }
 
+/* FNV-1a of all that the graphs gave: what two processors have to print alike. */
+static uint64_t checksum = UINT64_C(0xcbf29ce484222325);
+static void add_to_checksum(const outcome *o) {
+    for (size_t i = 0; i < o->n; i++) checksum = (checksum ^ (unsigned char)o->bytes[i]) * UINT64_C(0x100000001b3);
+}
+
 /* Does a gradient depend on another one? Followed through what leads to it. */
 static bool is_of_gradients(const recipe *r, const step *s) {
     bool leads[MAX_VALUES] = {false};
@@ -281,6 +258,26 @@ static bool is_of_gradients(const recipe *r, const step *s) {
     for (int k = 0; k < s->n_in; k++)
         if (leads[s->in[k]]) return true;
     return false;
+}
+
+/* The gradients of the graph, and those of gradients, against differences. */
+static bool agrees_with_differences(const recipe *r) {
+    static slope q;
+    const config *c = &configs[1 + r->seed % (uint64_t)(n_configs - 1)];
+    measured m;
+    verdict found = AGREES;
+    q = (slope){.of = r};
+    bool any = some_values(r, &q.d);
+    for (q.order = 1; q.order <= 2 && found == AGREES; q.order++) {
+        found = any ? measure(&q, c->ctx, &m) : VACUOUS;
+        n_slopes[q.order][found]++;
+        if (found == NOT_BUILT && m.message[0]) printf("seed %llu: %s\n", (unsigned long long)r->seed, m.message);
+        if (found != WRONG) continue;
+        shrink_slope(&q, c->ctx);
+        report_slope(&q, c->ctx, c->isa, c->threads, c->no_passes);
+        return false;
+    }
+    return true;
 }
 
 /* Draws the graph of a seed and compares; prints and returns false when something differs. */
@@ -312,6 +309,10 @@ static bool check_seed(uint64_t seed) {
     for (int type = BP_F32; type <= BP_F64 && right; type++) {
         execute(&r, &configs[0], (bp_dtype)type, &expected, &where);
         count_finite(&expected, &where);
+        add_to_checksum(&expected);
+        if (getenv("BP_PRINT_CHECKSUMS"))
+            printf("seed %llu, %s: %016llx\n", (unsigned long long)seed, bp_dtype_name((bp_dtype)type),
+                   (unsigned long long)checksum);
         for (int c = 1; c < n_configs && right; c++) {
             execute(&r, &configs[c], (bp_dtype)type, &got, NULL);
             right = equal(&expected, &got);
@@ -321,6 +322,7 @@ static bool check_seed(uint64_t seed) {
             print_program(&r, &configs[c], (bp_dtype)type);
         }
     }
+    right = right && agrees_with_differences(&r);
     bp_graph_free(r.g);
     return right;
 }
@@ -342,10 +344,15 @@ static void same_bits(void **state) {
     }
     for (int k = 0; k < BP__OP_ID_COUNT; k++) n_drawn += drawn[k];
     printf("seeds %lld to %lld: %lld graphs (%lld large, %lld with empty values), %lld gradients (%lld of gradients), %lld "
-           "assignments, %lld programs; %lld of %d operations; %.1f %% of the numbers finite\n",
+           "assignments, %lld programs; %lld of %d operations; %.1f %% of the numbers finite; checksum %016llx\n",
            (long long)first, (long long)(first + n - 1), (long long)n, (long long)n_large, (long long)n_empty,
            (long long)n_with_gradients, (long long)n_second, (long long)n_updates, (long long)n_programs, (long long)n_drawn,
-           (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)));
+           (int)BP__OP_ID_COUNT, 100.0 * (double)n_finite / (double)(n_numbers + (n_numbers == 0)), (unsigned long long)checksum);
+    for (int order = 1; order <= 2; order++) {
+        printf("%s derivatives against differences:", order == 1 ? "first" : "second");
+        for (int k = 0; k < VERDICTS; k++) printf("%s %lld %s", k ? "," : "", (long long)n_slopes[order][k], verdict_names[k]);
+        printf("\n");
+    }
     for (int k = 0; k < BP__OP_ID_COUNT && n >= 300; k++)
         if (!drawn[k]) printf("not drawn: %s\n", bp__op_at(k)->name);
     assert_int_equal(wrong, 0);
@@ -353,7 +360,8 @@ static void same_bits(void **state) {
     for (int k = 0; k < BP__OP_ID_COUNT; k++)
         if (n >= 2000 && sampled_can(bp__op_at(k))) assert_true(drawn[k]);
     assert_true(n_drawn > BP__OP_ID_COUNT * 9 / 10);
-    assert_true(n_finite > n_numbers * 6 / 10); /* where everything is NaN, everything is equal */
+    assert_true(n_finite > n_numbers * 6 / 10);                              /* where everything is NaN, everything is equal */
+    assert_true(n_slopes[1][AGREES] > n / 2 && n_slopes[2][AGREES] > n / 4); /* what is not compared is not checked */
     assert_true(n_with_gradients > n / 2 && n_second > n / 8 && n_updates > n && n_empty > n / 50);
 }
 
@@ -382,6 +390,53 @@ static void differences_are_noticed(void **state) {
     assert_int_equal(noticed, tried);
 }
 
+static void (*true_rule)(bp__grad *c);
+static void wrong_rule(bp__grad *c) {
+    true_rule(c);
+    for (int i = 0; i < c->n_in; i++)
+        if (c->d_in[i].graph) c->d_in[i] = bp_mul(c->d_in[i], bp_number(c->g, bp_value_dtype(c->d_in[i]), 1.01));
+}
+
+/* A rule that gives 1 % too much is seen wherever it has an effect, and what is left after shrinking is about it. */
+static void wrong_rules_are_noticed(void **state) {
+    (void)state;
+    static recipe r;
+    static slope q;
+    static bp__op wrong;
+    bp_context *ctx = configs[1].ctx;
+    measured right, m;
+    int tried = 0, noticed = 0, n_left = 0, about_it = 0;
+    for (uint64_t seed = 1; tried < 25; seed++) {
+        draw_recipe(&r, configs[0].ctx, seed, false);
+        int at = (int)(seed % (uint64_t)r.n_steps);
+        step *s = &r.steps[at];
+        q = (slope){.of = &r, .order = 1};
+        if (s->kind == OPERATION && s->op->gradient && some_values(&r, &q.d) && measure(&q, ctx, &right) == AGREES) {
+            wrong = *s->op;
+            true_rule = wrong.gradient;
+            wrong.gradient = wrong_rule;
+            s->op = &wrong;
+            bool steps[MAX_STEPS], second = false; /* there the wrong rule changes what is differentiated too */
+            needed_by(&q, steps);
+            for (int i = 0; i < r.n_steps; i++) second |= steps[i] && r.steps[i].kind == GRADIENTS;
+            verdict found = measure(&q, ctx, &m);
+            if (!second && fabs(m.by_rule - right.by_rule) > 1e-5 * right.scale) {
+                tried++;
+                noticed += found == WRONG;
+                shrink_slope(&q, ctx);
+                needed_by(&q, steps);
+                about_it += steps[at];
+                for (int i = 0; i < r.n_steps; i++) n_left += steps[i] && r.steps[i].kind == OPERATION;
+            }
+        }
+        bp_graph_free(r.g);
+    }
+    printf("%d of %d wrong rules noticed; %d operations left on average\n", noticed, tried, n_left / tried);
+    assert_int_equal(noticed, tried);
+    assert_int_equal(about_it, tried);
+    assert_true(n_left <= 6 * tried);
+}
+
 static void add_config(const char *isa, int threads, int no_passes) {
     config *c = &configs[n_configs];
     bp_context_options o = {.size = sizeof o, .isa = isa, .threads = threads, .no_passes = no_passes, .has_seed = 1, .seed = 7};
@@ -402,7 +457,8 @@ int main(void) {
         printf("the contexts cannot be made\n");
         return 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(differences_are_noticed), cmocka_unit_test(same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(differences_are_noticed), cmocka_unit_test(wrong_rules_are_noticed),
+                                       cmocka_unit_test(same_bits)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (int i = 0; i < n_configs; i++) bp_context_free(configs[i].ctx);
     return failed;

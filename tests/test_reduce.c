@@ -299,6 +299,47 @@ static void softmax(void **state) {
     }
 }
 
+/* Rows that are short and equally spaced are done several at once; one by one, the bits are the same. */
+static void short_rows(void **state) {
+    (void)state;
+    seed = 9;
+    for (int i = 0; i < 66; i++) {
+        int64_t n = 1 + i, dim[3] = {1 + below(4), 1 + below(20), n}, rows = dim[0] * dim[1];
+        bp_dtype type = i % 3 ? BP_F32 : BP_F64;
+        bp__tensor x = make(type, 3, dim, i % 4 == 0, 1 + i % 2), soft = make(type, 3, dim, i % 5 == 0, 1), d = like(&soft),
+                   logs = like(&soft), loss = make(type, 2, dim, false, 2), g = make(type, 2, dim, false, 1),
+                   label = make(BP_I64, 2, dim, i % 7 == 0, 1);
+        if (i % 6 == 0) g.stride[0] = g.stride[1] = 0; /* one number for all rows */
+        randomise(&x, 90), randomise(&g, 1);
+        for (int64_t r = 0; r < rows; r++) ((int64_t *)label.data)[r] = below(n + 2) - 1;
+        if (n > 2) write(&x, at(&x, below(rows * n)), -INFINITY);
+        bp__tensor have = like(&soft), have_loss = like(&loss);
+        bp__env alone = {.isa = bp__isa_find("scalar")};
+        again(&soft), again(&logs), again(&d), again(&loss);
+        for (int64_t r = 0; r < rows; r++) {
+            bp__tensor x1 = x, soft1 = soft, logs1 = logs, d1 = d, loss1 = loss, g1 = g, label1 = label;
+            bp__tensor *all[] = {&x1, &soft1, &logs1, &d1, &loss1, &g1, &label1};
+            for (int j = 0; j < 7; j++) {
+                bp__tensor *t = all[j];
+                int64_t from = r / dim[1] * t->stride[0] + r % dim[1] * t->stride[1];
+                t->data = (char *)t->data + from * (int64_t)bp_dtype_size((bp_dtype)t->dtype);
+                t->dim[0] = t->dim[1] = 1;
+            }
+            bp__softmax(&alone, false, &soft1, &x1), bp__softmax(&alone, true, &logs1, &x1);
+            bp__softmax_xent(&alone, &loss1, &d1, &x1, &label1, &g1);
+        }
+        EVERYWHERE(env) {
+            again(&have), bp__softmax(&env, false, &have, &x), same(&soft, &have, "softmax");
+            again(&have), bp__softmax(&env, true, &have, &x), same(&logs, &have, "log_softmax");
+            again(&have_loss), again(&have), bp__softmax_xent(&env, &have_loss, &have, &x, &label, &g);
+            same(&loss, &have_loss, "xent loss"), same(&d, &have, "xent gradient");
+            again(&have), bp__softmax_xent(&env, NULL, &have, &x, &label, &g), same(&d, &have, "xent gradient alone");
+        }
+        bp__tensor *all[] = {&x, &soft, &logs, &d, &loss, &g, &label, &have, &have_loss};
+        for (int j = 0; j < 9; j++) free(all[j]->data);
+    }
+}
+
 static void order(void **state) {
     (void)state;
     seed = 4;
@@ -478,8 +519,8 @@ static int stop(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reductions), cmocka_unit_test(nans),   cmocka_unit_test(softmax),
-                                       cmocka_unit_test(order),      cmocka_unit_test(copies), cmocka_unit_test(gathers),
-                                       cmocka_unit_test(uniforms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reductions), cmocka_unit_test(nans),    cmocka_unit_test(softmax),
+                                       cmocka_unit_test(short_rows), cmocka_unit_test(order),   cmocka_unit_test(copies),
+                                       cmocka_unit_test(gathers),    cmocka_unit_test(uniforms)};
     return cmocka_run_group_tests(tests, start, stop);
 }

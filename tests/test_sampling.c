@@ -63,7 +63,6 @@ static void test_edges(void **state) {
     (void)state;
     bp_context *ctx = context();
     bp__dataset d;
-    bp__sampling how;
     int64_t rows[N], label[2 * N], n, *got;
     make(&d, ctx, rows, label);
     assert_int_equal(bp__sample_rows(&got, &n, &d, BP__SAMPLING_NONE, 5, 1), BP_OK);
@@ -74,10 +73,6 @@ static void test_edges(void **state) {
     assert_int_equal(bp__sample_rows(&got, &n, &d, BP__SAMPLING_UNDER, 5, 1), BP_OK);
     assert_int_equal(n, 0);
     bp__free(ctx, got);
-    d.task = BP__REGRESSION;
-    assert_int_equal(bp__sample_rows(&got, &n, &d, BP__SAMPLING_OVER, 5, 1), BP_CONFIG);
-    assert_non_null(strstr(bp_context_error(ctx), "the task is regression"));
-    assert_true(bp__sampling_find(&how, "under") && how == BP__SAMPLING_UNDER && !bp__sampling_find(&how, "up"));
     bp_context_free(ctx);
 }
 

@@ -1,4 +1,4 @@
-/* Whole trainings through the public interface: known accuracies, the same bits whatever runs them, PyTorch's numbers, early
+/* Whole trainings through the public interface: known accuracies, the same bits whatever runs them, early
    stopping, files that predict what was evaluated, and the sentence of every refusal. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io/files.h"
-#include "io/safetensors.h"
 #include "train/train.h"
 
 static bp_context *context(int threads, const char *isa, int no_passes) {
@@ -115,159 +113,6 @@ static void test_same_bits(void **state) {
     assert_string_not_equal(other, first);
     bp_run_free(run);
     bp_context_free(ctx);
-}
-
-/* ---- PyTorch ---- */
-
-static const char *shared(const char *name) {
-    static char path[600];
-    const char *root = getenv("BP_SHARED");
-    snprintf(path, sizeof path, "%s/%s", root && *root ? root : "../shared", name);
-    return path;
-}
-
-static void to_f64(const bp__st_file *f, const char *name, double **out, int64_t *n) {
-    const bp__st_tensor *t = bp__safetensors_find(f, name);
-    assert_non_null(t);
-    *n = bp__st_count(t);
-    *out = bp__alloc(f->ctx, sizeof(double) * (size_t)(*n + 1));
-    assert_non_null(*out);
-    bp__st_to_f64(t, *out);
-}
-
-/* The rows of a CSV file as the reference had them: standardised, or divided by 16. */
-static void read_rows(bp_context *ctx, const char *path, bool header, bool standardise, int64_t features, double **x,
-                      int64_t **label, int64_t *rows) {
-    bp__source *s = NULL;
-    bp__read_options o = {.no_header = !header};
-    assert_int_equal(bp__source_open(&s, ctx, path, &o), BP_OK);
-    const bp__table *t = s->table;
-    int64_t n = *rows = t->n_rows;
-    *x = bp__alloc(ctx, sizeof(double) * (size_t)(n * features));
-    *label = bp__alloc(ctx, sizeof(int64_t) * (size_t)n);
-    for (int64_t k = 0; k < features; k++) {
-        double mean = 0, spread = 0, v;
-        for (int64_t i = 0; i < n; i++) {
-            assert_true(bp__cell_number(&t->columns[k], t->columns[k].cells[i], &v));
-            (*x)[i * features + k] = v;
-            mean += v / (double)n;
-        }
-        for (int64_t i = 0; i < n; i++) spread += ((*x)[i * features + k] - mean) * ((*x)[i * features + k] - mean) / (double)n;
-        for (int64_t i = 0; i < n; i++) {
-            double *at = &(*x)[i * features + k];
-            *at = standardise ? (*at - mean) / sqrt(spread) : *at / 16;
-        }
-    }
-    for (int64_t i = 0; i < n; i++) {
-        const bp__column *c = &t->columns[features];
-        double v = 0;
-        if (bp__cell_number(c, c->cells[i], &v)) {
-            (*label)[i] = (int64_t)v;
-            continue;
-        }
-        const char *name = bp__cell_text(c, c->cells[i]);
-        (*label)[i] = strstr(name, "setosa") ? 0 : strstr(name, "versicolor") ? 1 : 2;
-    }
-    bp__source_free(s);
-}
-
-typedef struct golden {
-    const char *name, *data, *model, *optimizer;
-    int64_t features, classes;
-    double lr;
-    bool header, standardise;
-} golden;
-
-static void check_golden(const golden *g) {
-    char path[700];
-    snprintf(path, sizeof path, "%s/%s.safetensors", shared("data/reference/pytorch-1.13.1/train"), g->name);
-    if (!bp__file_exists(path)) {
-        print_message("SKIPPED: %s is absent\n", path);
-        skip();
-    }
-    bp_context *ctx = context(1, NULL, 0);
-    bp__st_file *f = NULL;
-    assert_int_equal(bp__safetensors_open(ctx, path, &f), BP_OK);
-    double *x, *loss, *batches, *want;
-    int64_t *label, rows, steps, total, count;
-    read_rows(ctx, shared(g->data), g->header, g->standardise, g->features, &x, &label, &rows);
-    to_f64(f, "loss", &loss, &steps);
-    to_f64(f, "batches", &batches, &total);
-
-    bp_config *cfg = NULL;
-    char text[400];
-    snprintf(text, sizeof text, "{model: %s, optimizer: %s}", g->model, g->optimizer);
-    assert_int_equal(bp_config_parse(&cfg, ctx, text), BP_OK);
-    bp__prep prep = {.ctx = ctx,
-                     .rank = 1,
-                     .shape = {g->features},
-                     .sample_size = g->features,
-                     .input_dtype = BP_F64,
-                     .byte_scale = 1,
-                     .task = BP__CLASSIFICATION,
-                     .n_targets = 1,
-                     .n_classes = g->classes};
-    bp__net_spec spec = {.model = bp__tree_get(cfg->tree, "model"),
-                         .optimizer = bp__tree_get(cfg->tree, "optimizer"),
-                         .prep = &prep,
-                         .dtype = BP_F64,
-                         .loss = {.kind = BP__LOSS_CROSS_ENTROPY},
-                         .clip_norm = -1,
-                         .clip_value = -1,
-                         .training = true};
-    bp__net *net = NULL;
-    assert_int_equal(bp__net_new(&net, ctx, &spec), BP_OK);
-    for (int64_t i = 0; i < bp__nn_n_parameters(net->nn); i++) {
-        char name[100];
-        snprintf(name, sizeof name, "init.%s", bp__nn_parameter_at(net->nn, i)->name);
-        to_f64(f, name, &want, &count);
-        assert_int_equal(bp_state_set(net->state, bp__nn_parameter_at(net->nn, i)->name, want, sizeof(double) * (size_t)count),
-                         BP_OK);
-        bp_free(ctx, want);
-    }
-    int64_t n = total / steps;
-    double *bx = bp__alloc(ctx, sizeof(double) * (size_t)(n * g->features));
-    int64_t *bl = bp__alloc(ctx, sizeof(int64_t) * (size_t)n);
-    for (int64_t s = 0; s < steps; s++) {
-        for (int64_t i = 0; i < n; i++) {
-            int64_t r = (int64_t)batches[s * n + i];
-            memcpy(bx + i * g->features, x + r * g->features, sizeof(double) * (size_t)g->features);
-            bl[i] = label[r];
-        }
-        bp__batch b = {.n = n, .x = bx, .label = bl};
-        bp__step out;
-        assert_int_equal(bp__net_train(net, &b, g->lr, s, &out), BP_OK);
-        assert_true(out.committed);
-        assert_true(fabs(out.loss - loss[s]) <= 1e-9 * (1 + fabs(loss[s])));
-    }
-    for (int64_t i = 0; i < bp__nn_n_parameters(net->nn); i++) {
-        char name[100];
-        snprintf(name, sizeof name, "final.%s", bp__nn_parameter_at(net->nn, i)->name);
-        to_f64(f, name, &want, &count);
-        double *got = bp__alloc(ctx, sizeof(double) * (size_t)count);
-        assert_int_equal(bp_state_get(net->state, bp__nn_parameter_at(net->nn, i)->name, got, sizeof(double) * (size_t)count),
-                         BP_OK);
-        for (int64_t k = 0; k < count; k++) assert_true(fabs(got[k] - want[k]) <= 1e-9 * (1 + fabs(want[k])));
-        bp_free(ctx, got);
-        bp_free(ctx, want);
-    }
-    void *blocks[] = {bx, bl, x, label, loss, batches};
-    for (int i = 0; i < 6; i++) bp_free(ctx, blocks[i]);
-    bp__net_free(net);
-    bp_config_free(cfg);
-    bp__safetensors_close(f);
-    bp_context_free(ctx);
-}
-
-static void test_pytorch_iris(void **state) {
-    (void)state;
-    check_golden(&(golden){"iris_mlp_sgd", "data/tabular/iris.csv", "[{linear: 16}, tanh, {linear: 3}]",
-                           "{sgd: {lr: 0.1, momentum: 0.9}}", 4, 3, 0.1, true, true});
-}
-static void test_pytorch_digits(void **state) {
-    (void)state;
-    check_golden(&(golden){"digits_mlp_adam", "data/tabular/sklearn/digits.csv.gz",
-                           "[{linear: 64}, relu, {linear: 32}, relu, {linear: 10}]", "adam", 64, 10, 1e-3 * 3, false, false});
 }
 
 /* ---- Length ---- */
@@ -607,8 +452,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accuracies),
         cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_pytorch_iris),
-        cmocka_unit_test(test_pytorch_digits),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_callbacks_and_divergence),

@@ -90,7 +90,8 @@ int main(int argc, char **argv) {
                              "table. */\n/* clang-format off */\n");
     bp_status status = BP_OK;
     const char *name;
-    for (int i = 0; status == BP_OK && (name = bp__optimizer_kind(i, NULL)); i++) status = add_update(&m, name, false);
+    for (int i = 0; status == BP_OK && (name = bp__optimizer_kind(i, NULL)) && !bp__optimizer_solver(i); i++)
+        status = add_update(&m, name, false);
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
         for (int clip = 0; clip <= 1 && status == BP_OK; clip++) status = add_update(&m, variants[i], clip);
     if (status == BP_OK) status = bp__buffer_take(&m.text, &now);

@@ -65,18 +65,27 @@ static bp_status set_text(char **out, bp_context *ctx, const char *s) {
     return BP_OK;
 }
 
-/* What data.columns says about this column goes over what was inferred. */
-static bp_status override(bp__prep_column *c, bp_context *ctx, const bp__tree *choice) {
+/* How a column of this type is normalised where its own entry says nothing. */
+static bp__normalize usual_normalize(bp__column_type type, const bp__data_options *o) {
+    if (type == BP__BOOLEAN) return BP__NORMALIZE_NONE;
+    return o->normalize == BP__NORMALIZE_AUTO ? BP__NORMALIZE_STANDARD : o->normalize;
+}
+
+/* What data.columns says about this column goes over what was inferred. The type is read first, wherever it stands: the
+   other keys go over what follows from it. */
+static bp_status override(bp__prep_column *c, bp_context *ctx, const bp__data_options *o, const bp__tree *choice) {
     if (choice->kind != BP__MAP) return bad_override(ctx, choice, c->name, "a mapping is wanted, such as {type: category}");
+    const bp__tree *type = bp__tree_get(choice, "type");
+    if (type) {
+        if (type->kind != BP__TEXT || !bp__column_type_find(&c->type, type->text))
+            return bad_override(ctx, type, c->name, "type is number, category, boolean, date, text, id or constant");
+        c->encoding = encoding_of(c->type);
+        c->normalize = usual_normalize(c->type, o);
+        BP_TRY(set_text(&c->why, ctx, "as the configuration says"));
+    }
     for (const bp__tree *e = choice->child; e; e = e->next) {
-        if (strcmp(e->key, "type") == 0) {
-            if (e->kind != BP__TEXT || !bp__column_type_find(&c->type, e->text))
-                return bad_override(ctx, e, c->name, "type is number, category, boolean, date, text, id or constant");
-            c->encoding = encoding_of(c->type);
-            if (c->normalize == BP__NORMALIZE_NONE && c->type != BP__BOOLEAN) c->normalize = BP__NORMALIZE_STANDARD;
-            if (c->type == BP__BOOLEAN) c->normalize = BP__NORMALIZE_NONE;
-            BP_TRY(set_text(&c->why, ctx, "as the configuration says"));
-        } else if (strcmp(e->key, "ignore") == 0) {
+        if (e == type) continue;
+        if (strcmp(e->key, "ignore") == 0) {
             if (e->kind != BP__BOOL) return bad_override(ctx, e, c->name, "ignore is true or false");
             if (e->boolean) {
                 c->encoding = BP__IGNORED;
@@ -99,12 +108,11 @@ static bp_status choose_column(bp__prep_column *c, bp__prep *p, const bp__table 
     c->position = i;
     c->type = info.type;
     c->encoding = encoding_of(info.type);
-    c->normalize = o->normalize == BP__NORMALIZE_AUTO ? BP__NORMALIZE_STANDARD : o->normalize;
-    if (info.type == BP__BOOLEAN) c->normalize = BP__NORMALIZE_NONE;
+    c->normalize = usual_normalize(info.type, o);
     BP_TRY(set_text(&c->name, p->ctx, t->columns[i].name));
     BP_TRY(set_text(&c->why, p->ctx, info.why));
     const bp__tree *choice = o->columns ? bp__tree_get(o->columns, c->name) : NULL;
-    return choice ? override(c, p->ctx, choice) : BP_OK;
+    return choice ? override(c, p->ctx, o, choice) : BP_OK;
 }
 
 /* "its 15 columns are age, workclass, …": as many as there is room for. */

@@ -169,8 +169,9 @@ static bp_status fail_write(bp_context *ctx, const char *path, int number) {
     if (number == ENOSPC || number == EDQUOT) hint = "free some space or write elsewhere";
     if (number == ENOENT) hint = "make its folder first";
     if (number == EISDIR) hint = "name a file, not a directory";
-    return bp__fail_at(ctx, BP_IO, (bp__where){.code = "cannot_write", .file = path, .hint = hint}, "cannot write '%s': %s",
-                       bp__show(path).text, bp__show_errno(number).text);
+    if (number == ENOMEM) hint = "free some memory";
+    return bp__fail_at(ctx, number == ENOMEM ? BP_MEMORY : BP_IO, (bp__where){.code = "cannot_write", .file = path, .hint = hint},
+                       "cannot write '%s': %s", bp__show(path).text, bp__show_errno(number).text);
 }
 
 /* 0 or an error number. */

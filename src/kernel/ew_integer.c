@@ -49,7 +49,6 @@ static int64_t limit(int64_t a, double least, double most) {
     X(ceil, a)                     \
     X(round, a)                    \
     X(trunc, a)                    \
-    X(nan_to_num, a)               \
     X(clamp, limit(a, p, q))       \
     X(hardtanh, limit(a, p, q))    \
     X(relu, a > 0 ? a : 0)         \

@@ -863,17 +863,9 @@ static const bp__ew_instr chain_instr_muon_20[] = {
 BP__INLINE void BP__TN(chain_step_muon_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5;
-    V r6;
-    V r7;
-    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r2, r3, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r6, r4, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(sub)(r5, r7, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
+    V r2;
+    r2 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
 }
 static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -881,45 +873,57 @@ static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, const
     if (i < n) BP__TN(chain_step_muon_21)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_muon_21[] = {6};
+static const uint16_t chain_out_muon_21[] = {2};
 static const bp__ew_instr chain_instr_muon_21[] = {
-    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 6, {2, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {6, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 6, {5, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_21", 5, 0, 8, 1, 4, NULL, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
+{"muon_21", 2, 0, 3, 1, 1, NULL, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
 #endif
-/* sparse_adam_22 */
+/* muon_22 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sparse_adam_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_muon_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1;
-    r1 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r1, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x1.b8e56p+1);
+    V r6;
+    V r7;
+    V r8;
+    r6 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r7, r3, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r8, r4, r8, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(sub)(r6, r7, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r8, i, m);
 }
-static void BP__TN(chain_sparse_adam_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_muon_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_22)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sparse_adam_22)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_muon_22)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_muon_22)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sparse_adam_22[] = {1};
-static const bp__ew_instr chain_instr_sparse_adam_22[] = {
-    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_muon_22[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_22[] = {8};
+static const bp__ew_instr chain_instr_muon_22[] = {
+    {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {2, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {7, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {8, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_22", 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_22, chain_instr_sparse_adam_22, chain_sparse_adam_22_f32, chain_sparse_adam_22_f64},
+{"muon_22", 5, 1, 9, 1, 5, chain_constant_muon_22, chain_out_muon_22, chain_instr_muon_22, chain_muon_22_f32, chain_muon_22_f64},
 #endif
 /* sparse_adam_23 */
 #if defined BP__CHAIN_FUNCTIONS
 BP__INLINE void BP__TN(chain_step_sparse_adam_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = v_set(0x0p+0);
-    V r2;
-    r2 = BP__EW_FORMULA(ne)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r2, i, m);
+    V r1;
+    r1 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r1, i, m);
 }
 static void BP__TN(chain_sparse_adam_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -927,17 +931,39 @@ static void BP__TN(chain_sparse_adam_23)(void *const *out, const void *const *in
     if (i < n) BP__TN(chain_step_sparse_adam_23)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sparse_adam_23[] = {0x0p+0};
-static const uint16_t chain_out_sparse_adam_23[] = {2};
+static const uint16_t chain_out_sparse_adam_23[] = {1};
 static const bp__ew_instr chain_instr_sparse_adam_23[] = {
-    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_23", 1, 1, 3, 1, 1, chain_constant_sparse_adam_23, chain_out_sparse_adam_23, chain_instr_sparse_adam_23, chain_sparse_adam_23_f32, chain_sparse_adam_23_f64},
+{"sparse_adam_23", 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_23, chain_instr_sparse_adam_23, chain_sparse_adam_23_f32, chain_sparse_adam_23_f64},
 #endif
 /* sparse_adam_24 */
 #if defined BP__CHAIN_FUNCTIONS
 BP__INLINE void BP__TN(chain_step_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = v_set(0x0p+0);
+    V r2;
+    r2 = BP__EW_FORMULA(ne)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_24[] = {0x0p+0};
+static const uint16_t chain_out_sparse_adam_24[] = {2};
+static const bp__ew_instr chain_instr_sparse_adam_24[] = {
+    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_24", 1, 1, 3, 1, 1, chain_constant_sparse_adam_24, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
+#endif
+/* sparse_adam_25 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -969,15 +995,15 @@ BP__INLINE void BP__TN(chain_step_sparse_adam_24)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[1], r10, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sparse_adam_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_25)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sparse_adam_25)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sparse_adam_24[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_sparse_adam_24[] = {11, 10, 13};
-static const bp__ew_instr chain_instr_sparse_adam_24[] = {
+static const double chain_constant_sparse_adam_25[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_sparse_adam_25[] = {11, 10, 13};
+static const bp__ew_instr chain_instr_sparse_adam_25[] = {
     {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {3, 7, 0}, 0x0p+0, 0x0p+0},
@@ -993,31 +1019,7 @@ static const bp__ew_instr chain_instr_sparse_adam_24[] = {
     {BP__EW_where, 13, {2, 12, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_24", 6, 4, 14, 3, 13, chain_constant_sparse_adam_24, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
-#endif
-/* lion_25 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x1.47ae14p-7);
-    V r3;
-    r3 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-}
-static void BP__TN(chain_lion_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lion_25)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lion_25)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_25[] = {0x1.47ae14p-7};
-static const uint16_t chain_out_lion_25[] = {3};
-static const bp__ew_instr chain_instr_lion_25[] = {
-    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"lion_25", 2, 1, 4, 1, 1, chain_constant_lion_25, chain_out_lion_25, chain_instr_lion_25, chain_lion_25_f32, chain_lion_25_f64},
+{"sparse_adam_25", 6, 4, 14, 3, 13, chain_constant_sparse_adam_25, chain_out_sparse_adam_25, chain_instr_sparse_adam_25, chain_sparse_adam_25_f32, chain_sparse_adam_25_f64},
 #endif
 /* lion_26 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1026,21 +1028,25 @@ BP__INLINE void BP__TN(chain_step_lion_26)(void *const *out, const void *const *
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.99999ap-4);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6 = v_set(0x1.0624dep-10);
-    V r7;
+    V r4 = v_set(0x1.47ae14p-7);
+    V r5 = v_set(0x1.99999ap-4);
+    V r6 = v_set(0x1.ccccccp-1);
+    V r7 = v_set(0x1.0624dep-10);
     V r8;
     V r9;
-    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(sign)(r9, r9, r9, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r9, r3, r9, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(sub)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    V r10;
+    V r11;
+    r8 = BP__EW_FORMULA(lerp)(r0, r1, r4, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    r11 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(mul)(r11, r3, r11, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sub)(r2, r9, r2, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r8, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
 }
 static void BP__TN(chain_lion_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1048,20 +1054,21 @@ static void BP__TN(chain_lion_26)(void *const *out, const void *const *in, const
     if (i < n) BP__TN(chain_step_lion_26)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_26[] = {0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_26[] = {8};
+static const double chain_constant_lion_26[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_26[] = {8, 10};
 static const bp__ew_instr chain_instr_lion_26[] = {
-    {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {1, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sign, 7, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {2, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {7, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {9, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 8, {0, 1, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {1, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sign, 9, {11, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {2, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {2, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_26", 4, 3, 10, 1, 8, chain_constant_lion_26, chain_out_lion_26, chain_instr_lion_26, chain_lion_26_f32, chain_lion_26_f64},
+{"lion_26", 4, 4, 12, 2, 9, chain_constant_lion_26, chain_out_lion_26, chain_instr_lion_26, chain_lion_26_f32, chain_lion_26_f64},
 #endif
 /* lamb_27 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1095,11 +1102,13 @@ BP__INLINE void BP__TN(chain_step_lamb_27)(void *const *out, const void *const *
     r14 = BP__EW_FORMULA(div)(r12, r15, r12, 0x0p+0, 0x0p+0);
     r12 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
     r15 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(square)(r15, r15, r15, 0x0p+0, 0x0p+0);
+    r12 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(square)(r15, r15, r15, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r11, i, m);
     BP__TN(bp__chain_store)(out[1], r13, i, m);
     BP__TN(bp__chain_store)(out[2], r15, i, m);
     BP__TN(bp__chain_store)(out[3], r12, i, m);
+    BP__TN(bp__chain_store)(out[4], r14, i, m);
 }
 static void BP__TN(chain_lamb_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1108,7 +1117,7 @@ static void BP__TN(chain_lamb_27)(void *const *out, const void *const *in, const
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_lamb_27[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_lamb_27[] = {11, 13, 15, 12};
+static const uint16_t chain_out_lamb_27[] = {11, 13, 15, 12, 14};
 static const bp__ew_instr chain_instr_lamb_27[] = {
     {BP__EW_lerp, 11, {0, 1, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1123,10 +1132,11 @@ static const bp__ew_instr chain_instr_lamb_27[] = {
     {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 12, {15, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 12, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lamb_27", 6, 5, 16, 4, 14, chain_constant_lamb_27, chain_out_lamb_27, chain_instr_lamb_27, chain_lamb_27_f32, chain_lamb_27_f64},
+{"lamb_27", 6, 5, 16, 5, 15, chain_constant_lamb_27, chain_out_lamb_27, chain_instr_lamb_27, chain_lamb_27_f32, chain_lamb_27_f64},
 #endif
 /* lars_28 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1429,32 +1439,15 @@ BP__INLINE void BP__TN(chain_step_sm3_33)(void *const *out, const void *const *i
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1p+0);
-    V r7 = v_set(0x0p+0);
-    V r8 = v_set(0x1.5798eep-27);
-    V r9 = v_set(0x1.99999ap-4);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    r10 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r10, r12, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(gt)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(rsqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(where)(r10, r13, r7, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r0, r12, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(lerp)(r3, r10, r9, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sub)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+    V r3 = v_set(0x1p+0);
+    V r4;
+    V r5;
+    V r6;
+    r4 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(mul)(r5, r3, r5, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
 }
 static void BP__TN(chain_sm3_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1462,28 +1455,66 @@ static void BP__TN(chain_sm3_33)(void *const *out, const void *const *in, const 
     if (i < n) BP__TN(chain_step_sm3_33)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sm3_33[] = {0x1p+0, 0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
-static const uint16_t chain_out_sm3_33[] = {11, 12, 13};
+static const double chain_constant_sm3_33[] = {0x1p+0};
+static const uint16_t chain_out_sm3_33[] = {5};
 static const bp__ew_instr chain_instr_sm3_33[] = {
-    {BP__EW_square, 10, {0, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_minimum, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_gt, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_rsqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 12, {10, 13, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {0, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 12, {3, 10, 9}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {12, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 4, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {5, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 5, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sm3_33", 6, 4, 14, 3, 12, chain_constant_sm3_33, chain_out_sm3_33, chain_instr_sm3_33, chain_sm3_33_f32, chain_sm3_33_f64},
+{"sm3_33", 3, 1, 7, 1, 4, chain_constant_sm3_33, chain_out_sm3_33, chain_instr_sm3_33, chain_sm3_33_f32, chain_sm3_33_f64},
 #endif
-/* sign_sgd_34 */
+/* sm3_34 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sign_sgd_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sm3_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = v_set(0x0p+0);
+    V r6 = v_set(0x1.5798eep-27);
+    V r7 = v_set(0x1.99999ap-4);
+    V r8;
+    V r9;
+    V r10;
+    r8 = BP__EW_FORMULA(gt)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(add)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(rsqrt)(r9, r9, r9, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(where)(r8, r10, r5, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    r9 = BP__EW_FORMULA(lerp)(r2, r8, r7, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r9, r3, r9, 0x0p+0, 0x0p+0);
+    r10 = BP__EW_FORMULA(sub)(r4, r8, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r9, i, m);
+    BP__TN(bp__chain_store)(out[1], r10, i, m);
+}
+static void BP__TN(chain_sm3_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_sm3_34)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sm3_34)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sm3_34[] = {0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
+static const uint16_t chain_out_sm3_34[] = {9, 10};
+static const bp__ew_instr chain_instr_sm3_34[] = {
+    {BP__EW_gt, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 9, {0, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 10, {9, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 9, {8, 10, 5}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 9, {2, 8, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {4, 8, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sm3_34", 5, 3, 11, 2, 8, chain_constant_sm3_34, chain_out_sm3_34, chain_instr_sm3_34, chain_sm3_34_f32, chain_sm3_34_f64},
+#endif
+/* sign_sgd_35 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sign_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1494,24 +1525,24 @@ BP__INLINE void BP__TN(chain_step_sign_sgd_34)(void *const *out, const void *con
     r3 = BP__EW_FORMULA(sub)(r2, r4, r2, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r3, i, m);
 }
-static void BP__TN(chain_sign_sgd_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sign_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sign_sgd_34)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sign_sgd_34)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sign_sgd_35)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sign_sgd_35)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sign_sgd_34[] = {3};
-static const bp__ew_instr chain_instr_sign_sgd_34[] = {
+static const uint16_t chain_out_sign_sgd_35[] = {3};
+static const bp__ew_instr chain_instr_sign_sgd_35[] = {
     {BP__EW_sign, 3, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 3, {2, 4, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sign_sgd_34", 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_34, chain_instr_sign_sgd_34, chain_sign_sgd_34_f32, chain_sign_sgd_34_f64},
+{"sign_sgd_35", 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_35, chain_instr_sign_sgd_35, chain_sign_sgd_35_f32, chain_sign_sgd_35_f64},
 #endif
-/* schedule_free_sgd_35 */
+/* schedule_free_sgd_36 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_schedule_free_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_schedule_free_sgd_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1540,15 +1571,15 @@ BP__INLINE void BP__TN(chain_step_schedule_free_sgd_35)(void *const *out, const 
     BP__TN(bp__chain_store)(out[0], r11, i, m);
     BP__TN(bp__chain_store)(out[1], r12, i, m);
 }
-static void BP__TN(chain_schedule_free_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_schedule_free_sgd_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_sgd_35)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_schedule_free_sgd_35)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_sgd_36)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_schedule_free_sgd_36)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_sgd_35[] = {0x1.99999ap-4, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_sgd_35[] = {11, 12};
-static const bp__ew_instr chain_instr_schedule_free_sgd_35[] = {
+static const double chain_constant_schedule_free_sgd_36[] = {0x1.99999ap-4, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_sgd_36[] = {11, 12};
+static const bp__ew_instr chain_instr_schedule_free_sgd_36[] = {
     {BP__EW_where, 9, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {3, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1563,11 +1594,11 @@ static const bp__ew_instr chain_instr_schedule_free_sgd_35[] = {
     {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_sgd_35", 7, 2, 13, 2, 12, chain_constant_schedule_free_sgd_35, chain_out_schedule_free_sgd_35, chain_instr_schedule_free_sgd_35, chain_schedule_free_sgd_35_f32, chain_schedule_free_sgd_35_f64},
+{"schedule_free_sgd_36", 7, 2, 13, 2, 12, chain_constant_schedule_free_sgd_36, chain_out_schedule_free_sgd_36, chain_instr_schedule_free_sgd_36, chain_schedule_free_sgd_36_f32, chain_schedule_free_sgd_36_f64},
 #endif
-/* schedule_free_adamw_36 */
+/* schedule_free_adamw_37 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_schedule_free_adamw_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_schedule_free_adamw_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1614,15 +1645,15 @@ BP__INLINE void BP__TN(chain_step_schedule_free_adamw_36)(void *const *out, cons
     BP__TN(bp__chain_store)(out[1], r18, i, m);
     BP__TN(bp__chain_store)(out[2], r19, i, m);
 }
-static void BP__TN(chain_schedule_free_adamw_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_schedule_free_adamw_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_adamw_36)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_schedule_free_adamw_36)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_adamw_37)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_schedule_free_adamw_37)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_adamw_36[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_adamw_36[] = {16, 18, 19};
-static const bp__ew_instr chain_instr_schedule_free_adamw_36[] = {
+static const double chain_constant_schedule_free_adamw_37[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_adamw_37[] = {16, 18, 19};
+static const bp__ew_instr chain_instr_schedule_free_adamw_37[] = {
     {BP__EW_mul, 15, {0, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 16, {1, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 17, {16, 1, 0}, 0x0p+0, 0x0p+0},
@@ -1647,11 +1678,11 @@ static const bp__ew_instr chain_instr_schedule_free_adamw_36[] = {
     {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_adamw_36", 9, 6, 20, 3, 22, chain_constant_schedule_free_adamw_36, chain_out_schedule_free_adamw_36, chain_instr_schedule_free_adamw_36, chain_schedule_free_adamw_36_f32, chain_schedule_free_adamw_36_f64},
+{"schedule_free_adamw_37", 9, 6, 20, 3, 22, chain_constant_schedule_free_adamw_37, chain_out_schedule_free_adamw_37, chain_instr_schedule_free_adamw_37, chain_schedule_free_adamw_37_f32, chain_schedule_free_adamw_37_f64},
 #endif
-/* prodigy_37 */
+/* prodigy_38 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1665,24 +1696,24 @@ BP__INLINE void BP__TN(chain_step_prodigy_37)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[0], r4, i, m);
     BP__TN(bp__chain_store)(out[1], r6, i, m);
 }
-static void BP__TN(chain_prodigy_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_37)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_prodigy_37)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_38)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_38)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_prodigy_37[] = {4, 6};
-static const bp__ew_instr chain_instr_prodigy_37[] = {
+static const uint16_t chain_out_prodigy_38[] = {4, 6};
+static const bp__ew_instr chain_instr_prodigy_38[] = {
     {BP__EW_where, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 5, {4, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_37", 4, 0, 7, 2, 3, NULL, chain_out_prodigy_37, chain_instr_prodigy_37, chain_prodigy_37_f32, chain_prodigy_37_f64},
+{"prodigy_38", 4, 0, 7, 2, 3, NULL, chain_out_prodigy_38, chain_instr_prodigy_38, chain_prodigy_38_f32, chain_prodigy_38_f64},
 #endif
-/* prodigy_38 */
+/* prodigy_39 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1697,26 +1728,26 @@ BP__INLINE void BP__TN(chain_step_prodigy_38)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r4, i, m);
 }
-static void BP__TN(chain_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_38)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_prodigy_38)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_39)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_39)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_prodigy_38[] = {0x1.ffbe72p-1};
-static const uint16_t chain_out_prodigy_38[] = {6, 4};
-static const bp__ew_instr chain_instr_prodigy_38[] = {
+static const double chain_constant_prodigy_39[] = {0x1.ffbe72p-1};
+static const uint16_t chain_out_prodigy_39[] = {6, 4};
+static const bp__ew_instr chain_instr_prodigy_39[] = {
     {BP__EW_mul, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_abs, 4, {6, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_38", 3, 1, 7, 2, 4, chain_constant_prodigy_38, chain_out_prodigy_38, chain_instr_prodigy_38, chain_prodigy_38_f32, chain_prodigy_38_f64},
+{"prodigy_39", 3, 1, 7, 2, 4, chain_constant_prodigy_39, chain_out_prodigy_39, chain_instr_prodigy_39, chain_prodigy_39_f32, chain_prodigy_39_f64},
 #endif
-/* prodigy_39 */
+/* prodigy_40 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_prodigy_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1750,15 +1781,15 @@ BP__INLINE void BP__TN(chain_step_prodigy_39)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r14, i, m);
 }
-static void BP__TN(chain_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_prodigy_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_39)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_prodigy_39)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_40)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_prodigy_40)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_prodigy_39[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
-static const uint16_t chain_out_prodigy_39[] = {12, 11, 14};
-static const bp__ew_instr chain_instr_prodigy_39[] = {
+static const double chain_constant_prodigy_40[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
+static const uint16_t chain_out_prodigy_40[] = {12, 11, 14};
+static const bp__ew_instr chain_instr_prodigy_40[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
@@ -1774,11 +1805,11 @@ static const bp__ew_instr chain_instr_prodigy_39[] = {
     {BP__EW_sub, 14, {5, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_39", 7, 4, 16, 3, 13, chain_constant_prodigy_39, chain_out_prodigy_39, chain_instr_prodigy_39, chain_prodigy_39_f32, chain_prodigy_39_f64},
+{"prodigy_40", 7, 4, 16, 3, 13, chain_constant_prodigy_40, chain_out_prodigy_40, chain_instr_prodigy_40, chain_prodigy_40_f32, chain_prodigy_40_f64},
 #endif
-/* dog_40 */
+/* dog_41 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_dog_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_dog_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -1791,59 +1822,20 @@ BP__INLINE void BP__TN(chain_step_dog_40)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r3, i, m);
     BP__TN(bp__chain_store)(out[1], r5, i, m);
 }
-static void BP__TN(chain_dog_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_dog_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_dog_40)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_dog_40)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_dog_41)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_dog_41)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_dog_40[] = {3, 5};
-static const bp__ew_instr chain_instr_dog_40[] = {
+static const uint16_t chain_out_dog_41[] = {3, 5};
+static const bp__ew_instr chain_instr_dog_41[] = {
     {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_square, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"dog_40", 3, 0, 6, 2, 3, NULL, chain_out_dog_40, chain_instr_dog_40, chain_dog_40_f32, chain_dog_40_f64},
-#endif
-/* adopt_41 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adopt_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1.fff2e4p-1);
-    V r4 = v_set(0x1.a36e2ep-14);
-    V r5;
-    V r6;
-    V r7;
-    V r8;
-    r5 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r7, r0, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(where)(r2, r5, r7, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-}
-static void BP__TN(chain_adopt_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adopt_41)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adopt_41)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_adopt_41[] = {0x1.fff2e4p-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_adopt_41[] = {6};
-static const bp__ew_instr chain_instr_adopt_41[] = {
-    {BP__EW_square, 5, {0, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {1, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 7, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {7, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 6, {2, 5, 7}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adopt_41", 3, 2, 9, 1, 6, chain_constant_adopt_41, chain_out_adopt_41, chain_instr_adopt_41, chain_adopt_41_f32, chain_adopt_41_f64},
+{"dog_41", 3, 0, 6, 2, 3, NULL, chain_out_dog_41, chain_instr_dog_41, chain_dog_41_f32, chain_dog_41_f64},
 #endif
 /* adopt_42 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1857,22 +1849,34 @@ BP__INLINE void BP__TN(chain_step_adopt_42)(void *const *out, const void *const 
     V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
     V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
     V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = v_set(0x1.0c6f7ap-20);
-    V r10;
-    V r11;
-    V r12;
-    r10 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r2, r2, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r11, r4, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(minimum)(r12, r5, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r10, r12, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sub)(r8, r10, r8, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
+    V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
+    V r10 = v_set(0x1.0c6f7ap-20);
+    V r11 = v_set(0x1.fff2e4p-1);
+    V r12 = v_set(0x1.a36e2ep-14);
+    V r13;
+    V r14;
+    V r15;
+    V r16;
+    V r17;
+    r13 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(sqrt)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(maximum)(r14, r10, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(div)(r3, r15, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(maximum)(r14, r4, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(minimum)(r15, r5, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r14, r6, r14, 0x0p+0, 0x0p+0);
+    r14 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(square)(r3, r3, r3, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    r17 = BP__EW_FORMULA(mul)(r16, r3, r16, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
+    r15 = BP__EW_FORMULA(where)(r7, r13, r16, 0x0p+0, 0x0p+0);
+    r13 = BP__EW_FORMULA(mul)(r14, r8, r14, 0x0p+0, 0x0p+0);
+    r16 = BP__EW_FORMULA(sub)(r9, r13, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r14, i, m);
+    BP__TN(bp__chain_store)(out[1], r15, i, m);
+    BP__TN(bp__chain_store)(out[2], r16, i, m);
 }
 static void BP__TN(chain_adopt_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -1880,22 +1884,28 @@ static void BP__TN(chain_adopt_42)(void *const *out, const void *const *in, cons
     if (i < n) BP__TN(chain_step_adopt_42)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adopt_42[] = {0x1.0c6f7ap-20};
-static const uint16_t chain_out_adopt_42[] = {11, 12};
+static const double chain_constant_adopt_42[] = {0x1.0c6f7ap-20, 0x1.fff2e4p-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_adopt_42[] = {14, 15, 16};
 static const bp__ew_instr chain_instr_adopt_42[] = {
-    {BP__EW_mul, 10, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 11, {2, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 12, {11, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 11, {3, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 12, {11, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_minimum, 11, {12, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 12, {8, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {2, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {3, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 14, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 13, {3, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {2, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 15, {7, 13, 16}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {14, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 16, {9, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adopt_42", 9, 1, 13, 2, 10, chain_constant_adopt_42, chain_out_adopt_42, chain_instr_adopt_42, chain_adopt_42_f32, chain_adopt_42_f64},
+{"adopt_42", 10, 3, 18, 3, 16, chain_constant_adopt_42, chain_out_adopt_42, chain_instr_adopt_42, chain_adopt_42_f32, chain_adopt_42_f64},
 #endif
 /* ademamix_43 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -2310,18 +2320,43 @@ BP__INLINE void BP__TN(chain_step_sophia_49)(void *const *out, const void *const
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1p-1);
-    V r5 = v_set(-0x1p+0);
-    V r6 = v_set(0x1p+0);
-    V r7 = v_set(0x1.47ae14p-7);
-    V r8;
-    V r9;
-    r8 = BP__EW_FORMULA(lt)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(where)(r8, r5, r6, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(lerp)(r2, r8, r7, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(where)(r3, r9, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
+    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
+    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
+    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
+    V r9 = v_set(0x1.1eb852p-5);
+    V r10 = v_set(0x1p-1);
+    V r11 = v_set(-0x1p+0);
+    V r12 = v_set(0x1p+0);
+    V r13 = v_set(0x1.47ae14p-7);
+    V r14 = v_set(0x1.5798eep-27);
+    V r15 = v_set(-0x1p+0);
+    V r16 = v_set(0x1.a36e2ep-14);
+    V r17;
+    V r18;
+    V r19;
+    V r20;
+    V r21;
+    r17 = BP__EW_FORMULA(lerp)(r0, r1, r9, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(lt)(r2, r10, r2, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(where)(r18, r11, r12, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(mul)(r3, r19, r3, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(lerp)(r4, r18, r13, 0x0p+0, 0x0p+0);
+    r18 = BP__EW_FORMULA(where)(r5, r19, r4, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(div)(r17, r6, r17, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(mul)(r4, r13, r4, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(maximum)(r20, r14, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(div)(r19, r21, r19, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(maximum)(r20, r15, r20, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(minimum)(r19, r12, r19, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r7, r16, r7, 0x0p+0, 0x0p+0);
+    r21 = BP__EW_FORMULA(add)(r20, r19, r20, 0x0p+0, 0x0p+0);
+    r19 = BP__EW_FORMULA(mul)(r21, r8, r21, 0x0p+0, 0x0p+0);
+    r20 = BP__EW_FORMULA(sub)(r7, r19, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r17, i, m);
+    BP__TN(bp__chain_store)(out[1], r18, i, m);
+    BP__TN(bp__chain_store)(out[2], r20, i, m);
 }
 static void BP__TN(chain_sophia_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
@@ -2329,78 +2364,257 @@ static void BP__TN(chain_sophia_49)(void *const *out, const void *const *in, con
     if (i < n) BP__TN(chain_step_sophia_49)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sophia_49[] = {0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7};
-static const uint16_t chain_out_sophia_49[] = {8};
+static const double chain_constant_sophia_49[] = {0x1.1eb852p-5, 0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sophia_49[] = {17, 18, 20};
 static const bp__ew_instr chain_instr_sophia_49[] = {
-    {BP__EW_lt, 8, {0, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 9, {8, 5, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {1, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 9, {2, 8, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 8, {3, 9, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 17, {0, 1, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_lt, 18, {2, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 19, {18, 11, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {3, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 19, {4, 18, 13}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 18, {5, 19, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 19, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {4, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 21, {20, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {19, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 19, {20, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 20, {19, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {7, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 21, {20, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {21, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 20, {7, 19, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sophia_49", 4, 4, 10, 1, 5, chain_constant_sophia_49, chain_out_sophia_49, chain_instr_sophia_49, chain_sophia_49_f32, chain_sophia_49_f64},
+{"sophia_49", 9, 8, 22, 3, 16, chain_constant_sophia_49, chain_out_sophia_49, chain_instr_sophia_49, chain_sophia_49_f32, chain_sophia_49_f64},
 #endif
-/* sophia_50 */
+/* soap_50 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sophia_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.99999ap-5);
+    V r4 = v_set(0x0p+0);
+    V r5;
+    V r6;
+    r5 = BP__EW_FORMULA(lerp)(r0, r1, r3, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r2, r5, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r5, i, m);
+    BP__TN(bp__chain_store)(out[1], r6, i, m);
+}
+static void BP__TN(chain_soap_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_50)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_50)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_50[] = {0x1.99999ap-5, 0x0p+0};
+static const uint16_t chain_out_soap_50[] = {5, 6};
+static const bp__ew_instr chain_instr_soap_50[] = {
+    {BP__EW_lerp, 5, {0, 1, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {2, 5, 4}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_50", 3, 2, 7, 2, 2, chain_constant_soap_50, chain_out_soap_50, chain_instr_soap_50, chain_soap_50_f32, chain_soap_50_f64},
+#endif
+/* soap_51 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2;
+    r2 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r2, i, m);
+}
+static void BP__TN(chain_soap_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_51)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_51)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_51[] = {2};
+static const bp__ew_instr chain_instr_soap_51[] = {
+    {BP__EW_mul, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_51", 2, 0, 3, 1, 1, NULL, chain_out_soap_51, chain_instr_soap_51, chain_soap_51_f32, chain_soap_51_f64},
+#endif
+/* soap_52 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x0p+0);
+    V r3;
+    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_soap_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_52)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_52)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_52[] = {0x0p+0};
+static const uint16_t chain_out_soap_52[] = {3};
+static const bp__ew_instr chain_instr_soap_52[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_52", 2, 1, 4, 1, 1, chain_constant_soap_52, chain_out_soap_52, chain_instr_soap_52, chain_soap_52_f32, chain_soap_52_f64},
+#endif
+/* soap_53 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = v_set(0x1.99999ap-5);
+    V r3;
+    r3 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_53)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_53)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_53[] = {0x1.99999ap-5};
+static const uint16_t chain_out_soap_53[] = {3};
+static const bp__ew_instr chain_instr_soap_53[] = {
+    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_53", 2, 1, 4, 1, 1, chain_constant_soap_53, chain_out_soap_53, chain_instr_soap_53, chain_soap_53_f32, chain_soap_53_f64},
+#endif
+/* soap_54 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = v_set(0x1.e66666p-1);
+    V r4 = v_set(0x1.99999ap-5);
+    V r5 = v_set(0x1.5798eep-27);
+    V r6;
+    V r7;
+    V r8;
+    r6 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(mul)(r1, r4, r1, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(mul)(r7, r1, r7, 0x0p+0, 0x0p+0);
+    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sqrt)(r7, r7, r7, 0x0p+0, 0x0p+0);
+    r8 = BP__EW_FORMULA(add)(r6, r5, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(div)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r7, i, m);
+    BP__TN(bp__chain_store)(out[1], r6, i, m);
+}
+static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_54)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_54)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_54[] = {0x1.e66666p-1, 0x1.99999ap-5, 0x1.5798eep-27};
+static const uint16_t chain_out_soap_54[] = {7, 6};
+static const bp__ew_instr chain_instr_soap_54[] = {
+    {BP__EW_mul, 6, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {1, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {7, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {6, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 6, {7, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 8, {6, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 6, {2, 8, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_54", 3, 3, 9, 2, 7, chain_constant_soap_54, chain_out_soap_54, chain_instr_soap_54, chain_soap_54_f32, chain_soap_54_f64},
+#endif
+/* soap_55 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
     V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
     V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.1eb852p-5);
-    V r7 = v_set(0x1.47ae14p-7);
-    V r8 = v_set(0x1.5798eep-27);
-    V r9 = v_set(-0x1p+0);
-    V r10 = v_set(0x1p+0);
-    V r11 = v_set(0x1.a36e2ep-14);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r12 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r12, r2, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(maximum)(r14, r8, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(maximum)(r14, r9, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(minimum)(r13, r10, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r13, r14, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sub)(r4, r13, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
+    V r5;
+    V r6;
+    r5 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r3, r4, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
 }
-static void BP__TN(chain_sophia_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sophia_50)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sophia_50)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_55)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_55)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sophia_50[] = {0x1.1eb852p-5, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1p+0, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sophia_50[] = {12, 14};
-static const bp__ew_instr chain_instr_sophia_50[] = {
-    {BP__EW_lerp, 12, {0, 1, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {12, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {3, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 15, {14, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 13, {14, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_minimum, 14, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {4, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {15, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 14, {4, 13, 0}, 0x0p+0, 0x0p+0},
+static const uint16_t chain_out_soap_55[] = {6};
+static const bp__ew_instr chain_instr_soap_55[] = {
+    {BP__EW_where, 5, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {3, 4, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sophia_50", 6, 6, 16, 2, 11, chain_constant_sophia_50, chain_out_sophia_50, chain_instr_sophia_50, chain_sophia_50_f32, chain_sophia_50_f64},
+{"soap_55", 5, 0, 7, 1, 2, NULL, chain_out_soap_55, chain_instr_soap_55, chain_soap_55_f32, chain_soap_55_f64},
 #endif
-/* sgd_clipped_51 */
+/* soap_56 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3;
+    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r3, i, m);
+}
+static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_56)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_56)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_56[] = {3};
+static const bp__ew_instr chain_instr_soap_56[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_56", 3, 0, 4, 1, 1, NULL, chain_out_soap_56, chain_instr_soap_56, chain_soap_56_f32, chain_soap_56_f64},
+#endif
+/* soap_57 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
+    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
+    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
+    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
+    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
+    V r5;
+    V r6;
+    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(sub)(r2, r5, r2, 0x0p+0, 0x0p+0);
+    r5 = BP__EW_FORMULA(mul)(r6, r3, r6, 0x0p+0, 0x0p+0);
+    r6 = BP__EW_FORMULA(where)(r4, r2, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(out[0], r6, i, m);
+}
+static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) BP__TN(chain_step_soap_57)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_soap_57)(out, in, splat, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_soap_57[] = {6};
+static const bp__ew_instr chain_instr_soap_57[] = {
+    {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 6, {2, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {6, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 6, {4, 2, 5}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_57", 5, 0, 7, 1, 4, NULL, chain_out_soap_57, chain_instr_soap_57, chain_soap_57_f32, chain_soap_57_f64},
+#endif
+/* sgd_clipped_58 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2412,24 +2626,24 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_51)(void *const *out, const void *
     r4 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(out[0], r4, i, m);
 }
-static void BP__TN(chain_sgd_clipped_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_51)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_51)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sgd_clipped_51[] = {4};
-static const bp__ew_instr chain_instr_sgd_clipped_51[] = {
+static const uint16_t chain_out_sgd_clipped_58[] = {4};
+static const bp__ew_instr chain_instr_sgd_clipped_58[] = {
     {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 4, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_51", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_51, chain_instr_sgd_clipped_51, chain_sgd_clipped_51_f32, chain_sgd_clipped_51_f64},
+{"sgd_clipped_58", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_58, chain_instr_sgd_clipped_58, chain_sgd_clipped_58_f32, chain_sgd_clipped_58_f64},
 #endif
-/* adam_clipped_52 */
+/* adam_clipped_59 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2462,15 +2676,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_52)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_clipped_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_52)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_52)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_59)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_59)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_52[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_52[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_adam_clipped_52[] = {
+static const double chain_constant_adam_clipped_59[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_59[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_adam_clipped_59[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
@@ -2485,11 +2699,11 @@ static const bp__ew_instr chain_instr_adam_clipped_52[] = {
     {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_52", 7, 4, 16, 3, 12, chain_constant_adam_clipped_52, chain_out_adam_clipped_52, chain_instr_adam_clipped_52, chain_adam_clipped_52_f32, chain_adam_clipped_52_f64},
+{"adam_clipped_59", 7, 4, 16, 3, 12, chain_constant_adam_clipped_59, chain_out_adam_clipped_59, chain_instr_adam_clipped_59, chain_adam_clipped_59_f32, chain_adam_clipped_59_f64},
 #endif
-/* adamw_clipped_53 */
+/* adamw_clipped_60 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_clipped_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamw_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2525,15 +2739,15 @@ BP__INLINE void BP__TN(chain_step_adamw_clipped_53)(void *const *out, const void
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r15, i, m);
 }
-static void BP__TN(chain_adamw_clipped_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_53)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_clipped_53)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_60)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adamw_clipped_60)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_53[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_53[] = {13, 12, 15};
-static const bp__ew_instr chain_instr_adamw_clipped_53[] = {
+static const double chain_constant_adamw_clipped_60[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_60[] = {13, 12, 15};
+static const bp__ew_instr chain_instr_adamw_clipped_60[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -2549,11 +2763,11 @@ static const bp__ew_instr chain_instr_adamw_clipped_53[] = {
     {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_clipped_53", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_53, chain_out_adamw_clipped_53, chain_instr_adamw_clipped_53, chain_adamw_clipped_53_f32, chain_adamw_clipped_53_f64},
+{"adamw_clipped_60", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_60, chain_out_adamw_clipped_60, chain_instr_adamw_clipped_60, chain_adamw_clipped_60_f32, chain_adamw_clipped_60_f64},
 #endif
-/* rmsprop_clipped_54 */
+/* rmsprop_clipped_61 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2579,15 +2793,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_54)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[0], r10, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_54)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_54)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_61)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_61)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_54[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_54[] = {10, 8};
-static const bp__ew_instr chain_instr_rmsprop_clipped_54[] = {
+static const double chain_constant_rmsprop_clipped_61[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_61[] = {10, 8};
+static const bp__ew_instr chain_instr_rmsprop_clipped_61[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2600,11 +2814,11 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_54[] = {
     {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_54", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_54, chain_out_rmsprop_clipped_54, chain_instr_rmsprop_clipped_54, chain_rmsprop_clipped_54_f32, chain_rmsprop_clipped_54_f64},
+{"rmsprop_clipped_61", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_61, chain_out_rmsprop_clipped_61, chain_instr_rmsprop_clipped_61, chain_rmsprop_clipped_61_f32, chain_rmsprop_clipped_61_f64},
 #endif
-/* lion_clipped_55 */
+/* lion_clipped_62 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_clipped_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_lion_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2631,15 +2845,15 @@ BP__INLINE void BP__TN(chain_step_lion_clipped_55)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[0], r10, i, m);
     BP__TN(bp__chain_store)(out[1], r11, i, m);
 }
-static void BP__TN(chain_lion_clipped_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_lion_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_55)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lion_clipped_55)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_62)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_lion_clipped_62)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_clipped_55[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_clipped_55[] = {10, 11};
-static const bp__ew_instr chain_instr_lion_clipped_55[] = {
+static const double chain_constant_lion_clipped_62[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_clipped_62[] = {10, 11};
+static const bp__ew_instr chain_instr_lion_clipped_62[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 10, {2, 9, 5}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2652,11 +2866,11 @@ static const bp__ew_instr chain_instr_lion_clipped_55[] = {
     {BP__EW_sub, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_clipped_55", 5, 4, 13, 2, 10, chain_constant_lion_clipped_55, chain_out_lion_clipped_55, chain_instr_lion_clipped_55, chain_lion_clipped_55_f32, chain_lion_clipped_55_f64},
+{"lion_clipped_62", 5, 4, 13, 2, 10, chain_constant_lion_clipped_62, chain_out_lion_clipped_62, chain_instr_lion_clipped_62, chain_lion_clipped_62_f32, chain_lion_clipped_62_f64},
 #endif
-/* sgd_56 */
+/* sgd_63 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2672,26 +2886,26 @@ BP__INLINE void BP__TN(chain_step_sgd_56)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_56)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_56)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_63)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_63)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_56[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_56[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_56[] = {
+static const double chain_constant_sgd_63[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_63[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_63[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_56", 4, 1, 8, 2, 4, chain_constant_sgd_56, chain_out_sgd_56, chain_instr_sgd_56, chain_sgd_56_f32, chain_sgd_56_f64},
+{"sgd_63", 4, 1, 8, 2, 4, chain_constant_sgd_63, chain_out_sgd_63, chain_instr_sgd_63, chain_sgd_63_f32, chain_sgd_63_f64},
 #endif
-/* sgd_clipped_57 */
+/* sgd_clipped_64 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2709,15 +2923,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_57)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_clipped_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_57)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_57)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_64)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_64)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_57[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_57[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_57[] = {
+static const double chain_constant_sgd_clipped_64[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_64[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_64[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2725,11 +2939,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_57[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_57", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_57, chain_out_sgd_clipped_57, chain_instr_sgd_clipped_57, chain_sgd_clipped_57_f32, chain_sgd_clipped_57_f64},
+{"sgd_clipped_64", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_64, chain_out_sgd_clipped_64, chain_instr_sgd_clipped_64, chain_sgd_clipped_64_f32, chain_sgd_clipped_64_f64},
 #endif
-/* sgd_58 */
+/* sgd_65 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2747,15 +2961,15 @@ BP__INLINE void BP__TN(chain_step_sgd_58)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r6, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_58)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_58)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_65)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_65)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_58[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_58[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_58[] = {
+static const double chain_constant_sgd_65[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_65[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_65[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
@@ -2764,11 +2978,11 @@ static const bp__ew_instr chain_instr_sgd_58[] = {
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_58", 4, 1, 8, 2, 6, chain_constant_sgd_58, chain_out_sgd_58, chain_instr_sgd_58, chain_sgd_58_f32, chain_sgd_58_f64},
+{"sgd_65", 4, 1, 8, 2, 6, chain_constant_sgd_65, chain_out_sgd_65, chain_instr_sgd_65, chain_sgd_65_f32, chain_sgd_65_f64},
 #endif
-/* sgd_clipped_59 */
+/* sgd_clipped_66 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2789,15 +3003,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_59)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r7, i, m);
 }
-static void BP__TN(chain_sgd_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_59)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_59)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_66)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_66)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_59[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_59[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_59[] = {
+static const double chain_constant_sgd_clipped_66[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_66[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_66[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2807,11 +3021,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_59[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_59", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_59, chain_out_sgd_clipped_59, chain_instr_sgd_clipped_59, chain_sgd_clipped_59_f32, chain_sgd_clipped_59_f64},
+{"sgd_clipped_66", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_66, chain_out_sgd_clipped_66, chain_instr_sgd_clipped_66, chain_sgd_clipped_66_f32, chain_sgd_clipped_66_f64},
 #endif
-/* sgd_60 */
+/* sgd_67 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2830,15 +3044,15 @@ BP__INLINE void BP__TN(chain_step_sgd_60)(void *const *out, const void *const *i
     BP__TN(bp__chain_store)(out[0], r7, i, m);
     BP__TN(bp__chain_store)(out[1], r8, i, m);
 }
-static void BP__TN(chain_sgd_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_60)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_60)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_67)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_67)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_60[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_60[] = {7, 8};
-static const bp__ew_instr chain_instr_sgd_60[] = {
+static const double chain_constant_sgd_67[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_67[] = {7, 8};
+static const bp__ew_instr chain_instr_sgd_67[] = {
     {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2847,11 +3061,11 @@ static const bp__ew_instr chain_instr_sgd_60[] = {
     {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_60", 4, 2, 9, 2, 6, chain_constant_sgd_60, chain_out_sgd_60, chain_instr_sgd_60, chain_sgd_60_f32, chain_sgd_60_f64},
+{"sgd_67", 4, 2, 9, 2, 6, chain_constant_sgd_67, chain_out_sgd_67, chain_instr_sgd_67, chain_sgd_67_f32, chain_sgd_67_f64},
 #endif
-/* sgd_clipped_61 */
+/* sgd_clipped_68 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2873,15 +3087,15 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_61)(void *const *out, const void *
     BP__TN(bp__chain_store)(out[0], r8, i, m);
     BP__TN(bp__chain_store)(out[1], r9, i, m);
 }
-static void BP__TN(chain_sgd_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_61)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_61)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_68)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_sgd_clipped_68)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_61[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_clipped_61[] = {8, 9};
-static const bp__ew_instr chain_instr_sgd_clipped_61[] = {
+static const double chain_constant_sgd_clipped_68[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_clipped_68[] = {8, 9};
+static const bp__ew_instr chain_instr_sgd_clipped_68[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2891,11 +3105,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_61[] = {
     {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_61", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_61, chain_out_sgd_clipped_61, chain_instr_sgd_clipped_61, chain_sgd_clipped_61_f32, chain_sgd_clipped_61_f64},
+{"sgd_clipped_68", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_68, chain_out_sgd_clipped_68, chain_instr_sgd_clipped_68, chain_sgd_clipped_68_f32, chain_sgd_clipped_68_f64},
 #endif
-/* adam_62 */
+/* adam_69 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2929,15 +3143,15 @@ BP__INLINE void BP__TN(chain_step_adam_62)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_62)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_62)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_69)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_69)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_62[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_62[] = {11, 12, 13};
-static const bp__ew_instr chain_instr_adam_62[] = {
+static const double chain_constant_adam_69[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_69[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_adam_69[] = {
     {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
@@ -2953,11 +3167,11 @@ static const bp__ew_instr chain_instr_adam_62[] = {
     {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_62", 6, 5, 16, 3, 13, chain_constant_adam_62, chain_out_adam_62, chain_instr_adam_62, chain_adam_62_f32, chain_adam_62_f64},
+{"adam_69", 6, 5, 16, 3, 13, chain_constant_adam_69, chain_out_adam_69, chain_instr_adam_69, chain_adam_69_f32, chain_adam_69_f64},
 #endif
-/* adam_clipped_63 */
+/* adam_clipped_70 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -2993,15 +3207,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_63)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[1], r14, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_adam_clipped_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_63)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_63)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_70)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_70)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_63[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_63[] = {12, 14, 13};
-static const bp__ew_instr chain_instr_adam_clipped_63[] = {
+static const double chain_constant_adam_clipped_70[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_70[] = {12, 14, 13};
+static const bp__ew_instr chain_instr_adam_clipped_70[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
@@ -3018,11 +3232,11 @@ static const bp__ew_instr chain_instr_adam_clipped_63[] = {
     {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_63", 7, 5, 17, 3, 14, chain_constant_adam_clipped_63, chain_out_adam_clipped_63, chain_instr_adam_clipped_63, chain_adam_clipped_63_f32, chain_adam_clipped_63_f64},
+{"adam_clipped_70", 7, 5, 17, 3, 14, chain_constant_adam_clipped_70, chain_out_adam_clipped_70, chain_instr_adam_clipped_70, chain_adam_clipped_70_f32, chain_adam_clipped_70_f64},
 #endif
-/* adam_64 */
+/* adam_71 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3057,15 +3271,15 @@ BP__INLINE void BP__TN(chain_step_adam_64)(void *const *out, const void *const *
     BP__TN(bp__chain_store)(out[2], r12, i, m);
     BP__TN(bp__chain_store)(out[3], r14, i, m);
 }
-static void BP__TN(chain_adam_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_64)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_64)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_71)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_71)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_64[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_64[] = {11, 13, 12, 14};
-static const bp__ew_instr chain_instr_adam_64[] = {
+static const double chain_constant_adam_71[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_71[] = {11, 13, 12, 14};
+static const bp__ew_instr chain_instr_adam_71[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3080,11 +3294,11 @@ static const bp__ew_instr chain_instr_adam_64[] = {
     {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_64", 7, 4, 17, 4, 12, chain_constant_adam_64, chain_out_adam_64, chain_instr_adam_64, chain_adam_64_f32, chain_adam_64_f64},
+{"adam_71", 7, 4, 17, 4, 12, chain_constant_adam_71, chain_out_adam_71, chain_instr_adam_71, chain_adam_71_f32, chain_adam_71_f64},
 #endif
-/* adam_clipped_65 */
+/* adam_clipped_72 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3121,15 +3335,15 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_65)(void *const *out, const void 
     BP__TN(bp__chain_store)(out[2], r14, i, m);
     BP__TN(bp__chain_store)(out[3], r15, i, m);
 }
-static void BP__TN(chain_adam_clipped_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_65)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_65)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_72)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_adam_clipped_72)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_65[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_65[] = {13, 12, 14, 15};
-static const bp__ew_instr chain_instr_adam_clipped_65[] = {
+static const double chain_constant_adam_clipped_72[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_72[] = {13, 12, 14, 15};
+static const bp__ew_instr chain_instr_adam_clipped_72[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3145,11 +3359,11 @@ static const bp__ew_instr chain_instr_adam_clipped_65[] = {
     {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_65", 8, 4, 18, 4, 13, chain_constant_adam_clipped_65, chain_out_adam_clipped_65, chain_instr_adam_clipped_65, chain_adam_clipped_65_f32, chain_adam_clipped_65_f64},
+{"adam_clipped_72", 8, 4, 18, 4, 13, chain_constant_adam_clipped_72, chain_out_adam_clipped_72, chain_instr_adam_clipped_72, chain_adam_clipped_72_f32, chain_adam_clipped_72_f64},
 #endif
-/* rmsprop_66 */
+/* rmsprop_73 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3178,15 +3392,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_66)(void *const *out, const void *cons
     BP__TN(bp__chain_store)(out[1], r12, i, m);
     BP__TN(bp__chain_store)(out[2], r11, i, m);
 }
-static void BP__TN(chain_rmsprop_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_66)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_66)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_73)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_73)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_66[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_66[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rmsprop_66[] = {
+static const double chain_constant_rmsprop_73[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_73[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rmsprop_73[] = {
     {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
@@ -3200,11 +3414,11 @@ static const bp__ew_instr chain_instr_rmsprop_66[] = {
     {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_66", 5, 4, 13, 3, 11, chain_constant_rmsprop_66, chain_out_rmsprop_66, chain_instr_rmsprop_66, chain_rmsprop_66_f32, chain_rmsprop_66_f64},
+{"rmsprop_73", 5, 4, 13, 3, 11, chain_constant_rmsprop_73, chain_out_rmsprop_73, chain_instr_rmsprop_73, chain_rmsprop_73_f32, chain_rmsprop_73_f64},
 #endif
-/* rmsprop_clipped_67 */
+/* rmsprop_clipped_74 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_74)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
     V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
     V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
     V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
@@ -3236,15 +3450,15 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_67)(void *const *out, const vo
     BP__TN(bp__chain_store)(out[1], r11, i, m);
     BP__TN(bp__chain_store)(out[2], r13, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_74)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_67)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_67)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_74)(out, in, splat, i, W);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_74)(out, in, splat, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_67[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_67[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_rmsprop_clipped_67[] = {
+static const double chain_constant_rmsprop_clipped_74[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_74[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_rmsprop_clipped_74[] = {
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3259,5 +3473,5 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_67[] = {
     {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_67", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_67, chain_out_rmsprop_clipped_67, chain_instr_rmsprop_clipped_67, chain_rmsprop_clipped_67_f32, chain_rmsprop_clipped_67_f64},
+{"rmsprop_clipped_74", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_74, chain_out_rmsprop_clipped_74, chain_instr_rmsprop_clipped_74, chain_rmsprop_clipped_74_f32, chain_rmsprop_clipped_74_f64},
 #endif

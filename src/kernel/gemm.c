@@ -9,9 +9,10 @@ enum {
     BLOCK_WORK = 262144, /* a block handed to a thread is worth about this many */
     BLOCK_ROWS = 140,
     BLOCK_COLUMNS = 512,
-    B_BYTES = 24576, /* of B that one pass of tiles keeps in L1 */
-    MAX_GROUP = 128, /* batch-reduce blocks in one call of the micro-kernel */
-    PACK_ROWS = 1024 /* rows of B that one piece packs */
+    B_BYTES = 24576,      /* of B that one pass of tiles keeps in L1 */
+    MAX_GROUP = 128,      /* batch-reduce blocks in one call of the micro-kernel */
+    TURN_BYTES = 1 << 20, /* of A that a thin product turns at once */
+    PACK_ROWS = 1024      /* rows of B that one piece packs */
 };
 
 typedef struct plan {
@@ -45,6 +46,21 @@ static void transpose_problem(bp__gemm_args *g) {
     *g = t;
 }
 
+/* Columns that fill their vectors badly, many rows: is the transposed product, which has its vectors along the rows, less work?
+   In vectors of multiply-adds for each k, and what turning A costs where it does not lie that way (measured; lab/gemm.md). */
+static bool is_thin(const plan *p) {
+    const bp__gemm_args *g = &p->g;
+    const bp__epilogue *e = &g->epilogue;
+    const double w = p->kernels->w;
+    if (g->n_b > 1 || g->c.panels || g->b.panels || e->residual.panels || e->mask.panels || (e->bias && e->residual.data))
+        return false;
+    const bool lies_well = g->a.row == 1;
+    if (!lies_well && g->m * g->k * p->size > TURN_BYTES) return false;
+    double now = (double)g->m * (double)divide_up(g->n, p->kernels->w);
+    double turned = (double)g->n * (double)divide_up(g->m, p->kernels->w) + (lies_well ? 0 : 2.5 * (double)g->m / w);
+    return now > 1.1 * turned;
+}
+
 static void normalise(plan *p, const bp__gemm_args *args) {
     p->g = *args;
     bp__gemm_args *g = &p->g;
@@ -53,6 +69,10 @@ static void normalise(plan *p, const bp__gemm_args *args) {
     if (!g->c.panels && g->n == 1) g->c.col = 1;
     if (!g->c.panels && g->c.col != 1 && g->c.row == 1 && !g->b.panels && !e->bias && !e->residual.panels && !e->mask.panels)
         transpose_problem(g);
+    else if (is_thin(p)) {
+        if (e->bias) e->residual = (bp__matrix){(void *)(uintptr_t)e->bias, 0, 1, false}, e->bias = NULL;
+        transpose_problem(g);
+    }
     if (g->n_b == 1) { /* the only block's offsets go into the pointers */
         if (g->a_offset && g->a.data) g->a.data = (char *)g->a.data + g->a_offset[0] * p->size;
         if (g->b_offset && g->b.data) g->b.data = (char *)g->b.data + g->b_offset[0] * p->size;
@@ -68,7 +88,8 @@ static void choose_packing(plan *p) {
     p->pack_b = !g->b.panels && !in_place;
     p->b_rows = g->b.panels && g->n_b > 1 && g->b.row > 0 ? g->b.row : p->pack_b ? p->depth : g->k;
     /* A down its columns touches one line per step, and rows a multiple of 4 KiB apart share a set of the L1 cache. */
-    bool bad = g->a.col != 1 || (mr > 8 && g->a.row * p->size % 4096 == 0 && g->m > 1);
+    bool bad = (g->a.col != 1 && !(g->a.row == 1 && g->a.col * p->size <= 128)) ||
+               (mr > 8 && g->a.row * p->size % 4096 == 0 && g->m > 1);
     p->pack_a = bad && g->n > 2 * BP__PANEL && (g->n_b == 1 || p->pack_b);
 }
 
@@ -126,6 +147,9 @@ static void make_plan(plan *p, const bp__isa *isa, const bp__gemm_args *args) {
     if (p->leaves)
         for (int64_t n = divide_up(g->k, BP__K_LEAF); n > 0; n /= 2) p->n_buffers++;
     p->last = (bp__gemm_finish){.epilogue = e, .out = g->c, .rows = g->m, .cols = g->n};
+    p->last.in_registers = !odd && !(g->c.panels && g->n % BP__PANEL) && !e->residual.data && !e->accumulate &&
+                           (e->activation < 0 || e->activation == BP__EW_relu) &&
+                           (e->mask.panels || e->mask.col == 1 || !e->mask.data);
 }
 
 static int64_t thread_bytes(const plan *p) { return p->a_bytes + p->n_buffers * p->buffer_bytes; }
@@ -182,6 +206,11 @@ static void pack_a_block(const block *x, const segment *s) {
     }
 }
 
+/* Element (row, col) of B as an index from where its tiles are read. */
+static int64_t b_index(const plan *p, bool panels, int64_t row, int64_t col) {
+    return panels ? ((col / BP__PANEL) * p->b_rows + row) * BP__PANEL + col % BP__PANEL : row * p->g.b.row + col;
+}
+
 /* finish: the segment's results are complete and go through the epilogue to C. */
 static void run_segment(const block *x, const segment *s, bool finish) {
     const plan *p = x->p;
@@ -204,13 +233,15 @@ static void run_segment(const block *x, const segment *s, bool finish) {
     }
     const char *b_base = p->pack_b ? p->packed_b : g->b.data;
     const int64_t p0 = s->first + (joined ? s->b0 * g->k : 0);
-    for (int64_t j = 0; j < x->n; j += nr) {
+    const bool b_panels = p->pack_b || g->b.panels, narrow = x->m <= BP__WIDE_ROWS && t.n_b == 1;
+    bool two = false; /* tiles side by side */
+    for (int64_t j = 0; j < x->n; j += two ? 2 * nr : nr) {
         int64_t col = x->col + j;
+        two = narrow && x->n - j >= 2 * nr;
         t.n = BP__MIN(nr, x->n - j);
-        t.b = b_base + size * (t.ldb == BP__PANEL && (p->pack_b || g->b.panels)
-                                   ? ((col / BP__PANEL) * p->b_rows + p0) * BP__PANEL + col % BP__PANEL
-                                   : p0 * t.ldb + col);
-        bool pads = g->c.panels && g->n % BP__PANEL && col + t.n == g->n;
+        const int64_t b_at = b_index(p, b_panels, p0, col);
+        t.b = b_base + size * b_at;
+        bool pads = g->c.panels && g->n % BP__PANEL && col + (two ? 2 * nr : t.n) == g->n;
         t.finish = finish && (p->finish || pads) ? &p->last : NULL;
         const char *packed_a = x->packed_a;
         for (int64_t i = 0; i < x->n_row_tiles; i++) {
@@ -228,7 +259,14 @@ static void run_segment(const block *x, const segment *s, bool finish) {
             t.c_row = x->chain ? nr : c_row;
             t.d = finish ? c : (void *)(uintptr_t)t.c;
             t.d_row = finish ? c_row : t.c_row;
-            p->kernels->tile(&t);
+            if (two) {
+                bp__gemm_next next = {.b = b_index(p, b_panels, p0, col + nr) - b_at};
+                next.d = bp__matrix_at(&g->c, g->m, t.row, col + nr) - bp__matrix_at(&g->c, g->m, t.row, col);
+                next.c = x->chain ? nr * x->m : next.d;
+                if (!finish) next.d = next.c;
+                p->kernels->wide(&t, &next);
+            } else
+                p->kernels->tile(&t);
         }
     }
 }

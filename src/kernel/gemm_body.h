@@ -12,6 +12,10 @@ enum { BP__MR = 4, BP__NV = 4 };
 enum { BP__MR = 6, BP__NV = 2 };
 #define BP__GEMM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define BP__GEMM_VECTORS(X, r) X(r, 0) X(r, 1)
+#elif defined BP__VEC_NEON
+enum { BP__MR = 6, BP__NV = 4 };
+#define BP__GEMM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define BP__GEMM_VECTORS(X, r) X(r, 0) X(r, 1) X(r, 2) X(r, 3)
 #else
 enum { BP__MR = 14, BP__NV = 2 };
 #define BP__GEMM_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
@@ -21,7 +25,8 @@ enum { BP__MR = 14, BP__NV = 2 };
 
 #define NR (BP__NV * W)
 
-/* Epilogue of a finished tile and its way to C. `tile` is [m, NR], contiguous. */
+/* Any epilogue of a finished tile and its way to C; the frequent ones are done in registers (bp__gemm_tile_body). `tile` is
+   [m, NR], contiguous. */
 static void BP__TN(bp__gemm_finish_tile)(const bp__gemm_finish *f, void *tile, int64_t row, int64_t col, int64_t m, int64_t n) {
     const bp__epilogue *e = f->epilogue;
     T *t = tile;
@@ -42,7 +47,10 @@ static void BP__TN(bp__gemm_finish_tile)(const bp__gemm_finish *f, void *tile, i
             T spread[NR];
             for (int64_t i = 0; i < m; i++) {
                 const T *q = p + i * p_row;
-                if (p_col != 1) {
+                if (p_col == 0) {
+                    for (int64_t j = 0; j < n; j += W) v_store(spread + j, v_splat(*q));
+                    q = spread;
+                } else if (p_col != 1) {
                     for (int64_t j = 0; j < n; j++) spread[j] = q[j * p_col];
                     q = spread;
                 }
@@ -64,6 +72,10 @@ static void BP__TN(bp__gemm_finish_tile)(const bp__gemm_finish *f, void *tile, i
         }
     }
     T *out = (T *)f->out.data + bp__matrix_at(&f->out, f->rows, row, col);
+    if (!f->out.panels && f->out.row == 1) {
+        BP__TN(bp__transpose)(out, f->out.col, t, NR, m, n);
+        return;
+    }
     if (!f->out.panels && f->out.col != 1) {
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++) out[i * f->out.row + j * f->out.col] = t[i * NR + j];
@@ -141,10 +153,37 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
             a0 += a_col, a1 += a_col, a2 += a_col, b += ldb;
         }
     } while (++block < t->n_b);
+    const bool in_registers = t->finish && t->finish->in_registers && tail == W, later = t->finish && !in_registers;
+    if (in_registers) {
+        const bp__epilogue *e = t->finish->epilogue;
+#define ROW(r) BP__GEMM_VECTORS(X, r)
+        if (e->bias) {
+            const T *bias = (const T *)e->bias + t->col;
+#define X(r, v) \
+    if (r < rows && v < vectors) acc[r][v] = v_add(acc[r][v], v_load(bias + v * W));
+            BP__GEMM_ROWS(ROW)
+#undef X
+        }
+        if (e->activation >= 0) {
+#define X(r, v) \
+    if (r < rows && v < vectors) acc[r][v] = BP__EW_FORMULA(relu)(acc[r][v], acc[r][v], acc[r][v], 0, 0);
+            BP__GEMM_ROWS(ROW)
+#undef X
+        }
+        if (e->mask.data) {
+            const T *mask = (const T *)e->mask.data + bp__matrix_at(&e->mask, t->finish->rows, t->row, t->col);
+            const int64_t m_row = e->mask.panels ? BP__PANEL : e->mask.row;
+#define X(r, v) \
+    if (r < rows && v < vectors) acc[r][v] = v_select(v_gt(v_load(mask + r * m_row + v * W), v_set(0)), acc[r][v], v_set(0));
+            BP__GEMM_ROWS(ROW)
+#undef X
+        }
+#undef ROW
+    }
     T local[BP__MR * NR];
-    T *d = t->finish ? local : t->d;
-    int64_t d_row = t->finish ? NR : t->d_row;
-    if (tail == W || t->finish) {
+    T *d = later ? local : t->d;
+    int64_t d_row = later ? NR : t->d_row;
+    if (tail == W || later) {
 #define X(r, v) \
     if (r < rows && v < vectors) v_store(d + r * d_row + v * W, acc[r][v]);
 #define ROW(r) BP__GEMM_VECTORS(X, r)
@@ -160,7 +199,7 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
 #undef X
 #undef ROW
     }
-    if (t->finish) BP__TN(bp__gemm_finish_tile)(t->finish, local, t->row, t->col, t->m, n);
+    if (later) BP__TN(bp__gemm_finish_tile)(t->finish, local, t->row, t->col, t->m, n);
 }
 
 /* One function for every size of tile: tails cost what they compute. */
@@ -179,12 +218,56 @@ static void BP__TN(bp__gemm_run_tile)(const bp__gemm_tile *t) {
     table[(t->m - 1) * BP__NV + (t->n - 1) / W][t->a_row == 1](t);
 }
 
+/* Two tiles of whole vectors side by side, for up to BP__WIDE_ROWS rows: one tile of so few rows has fewer chains than the
+   processor has multiply-adds in flight. rows is a constant at every call. */
+BP__INLINE void BP__TN(bp__gemm_wide_body)(const bp__gemm_tile *t, const bp__gemm_next *next, int rows) {
+    V acc[BP__WIDE_ROWS][2][BP__NV];
+    for (int h = 0; h < 2; h++)
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < BP__NV; v++)
+                acc[r][h][v] = t->first ? v_set(0) : v_load((const T *)t->c + r * t->c_row + h * next->c + v * W);
+    const T *b = t->b, *b1 = b + next->b, *a = t->a;
+    const int64_t a_row = t->a_row, a_col = t->a_col, ldb = t->ldb;
+    for (int64_t p = t->k; p > 0; p--, a += a_col, b += ldb, b1 += ldb)
+        for (int r = 0; r < rows; r++) {
+            V y = v_splat(a[r * a_row]);
+            for (int v = 0; v < BP__NV; v++) {
+                acc[r][0][v] = v_fma(y, v_load(b + v * W), acc[r][0][v]);
+                acc[r][1][v] = v_fma(y, v_load(b1 + v * W), acc[r][1][v]);
+            }
+        }
+    T local[BP__WIDE_ROWS * NR];
+    for (int h = 0; h < 2; h++) {
+        T *d = t->finish ? local : (T *)t->d + h * next->d;
+        const int64_t d_row = t->finish ? NR : t->d_row;
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < BP__NV; v++) v_store(d + r * d_row + v * W, acc[r][h][v]);
+        if (t->finish) BP__TN(bp__gemm_finish_tile)(t->finish, local, t->row, t->col + h * NR, rows, NR);
+    }
+}
+static void BP__TN(bp__gemm_run_wide)(const bp__gemm_tile *t, const bp__gemm_next *next) {
+    switch (t->m) {
+    case 1: BP__TN(bp__gemm_wide_body)(t, next, 1); return;
+    case 2: BP__TN(bp__gemm_wide_body)(t, next, 2); return;
+    default: BP__TN(bp__gemm_wide_body)(t, next, 3); return;
+    }
+}
+
 static void BP__TN(bp__gemm_pack_b)(void *to, const void *from, int64_t row, int64_t col, int64_t k, int64_t n) {
     T *restrict d = to;
     const T *s = from;
     if (n == BP__PANEL && col == 1) {
         for (int64_t p = 0; p < k; p++)
             for (int j = 0; j < BP__PANEL; j += W) v_store(d + p * BP__PANEL + j, v_load(s + p * row + j));
+        return;
+    }
+    if (col == 1) { /* no more than what tiles read: whole vectors */
+        const int64_t whole = n / W * W;
+        for (int64_t p = 0; p < k; p++) {
+            T *to_row = d + p * BP__PANEL;
+            for (int64_t j = 0; j < whole; j += W) v_store(to_row + j, v_load(s + p * row + j));
+            if (whole < n) v_store(to_row + whole, v_load_n(s + p * row + whole, n - whole));
+        }
         return;
     }
     if (n < BP__PANEL) memset(d, 0, (size_t)(k * BP__PANEL) * sizeof(T));
@@ -240,6 +323,7 @@ static const bp__gemm_kernels BP__TN(bp__gemm_table) = {
     .nr = NR,
     .w = W,
     .tile = BP__TN(bp__gemm_run_tile),
+    .wide = BP__TN(bp__gemm_run_wide),
     .finish = BP__TN(bp__gemm_finish_tile),
     .pack_b = BP__TN(bp__gemm_pack_b),
     .pack_a = BP__TN(bp__gemm_pack_a),

@@ -25,12 +25,21 @@ typedef struct bp__gemm_finish {
     bp__matrix out; /* C */
     int64_t rows;   /* of C: the length of a panel */
     int64_t cols;
+    bool in_registers; /* no more than bias, relu and mask, columns contiguous, no pads: whole vectors need no second look */
 } bp__gemm_finish;
+
+/* Where a second tile, to the right of the first, has its B, C and D: distances in elements. */
+typedef struct bp__gemm_next {
+    int64_t b, c, d;
+} bp__gemm_next;
+enum { BP__WIDE_ROWS = 3 };
 
 /* The functions of one instruction set and type. */
 typedef struct bp__gemm_kernels {
     int mr, nr, w; /* largest tile; columns are rounded up to w */
     void (*tile)(const bp__gemm_tile *tile);
+    /* a tile of m ≤ BP__WIDE_ROWS rows and nr columns, one block, and its neighbour of the same size */
+    void (*wide)(const bp__gemm_tile *tile, const bp__gemm_next *next);
     /* tile[m, nr] contiguous: epilogue and storing, for a chain that was computed elsewhere */
     void (*finish)(const bp__gemm_finish *finish, void *tile, int64_t row, int64_t col, int64_t m, int64_t n);
     /* to[k, 32] = from[k, n], columns behind n zero */

@@ -16,6 +16,9 @@ static int usable(const bp__isa *list[4]) {
 #ifdef BP_HAVE_ISA_AVX2
     if (cpu.avx2 && cpu.fma) list[n++] = &bp__isa_avx2;
 #endif
+#ifdef BP_HAVE_ISA_NEON
+    if (cpu.neon) list[n++] = &bp__isa_neon;
+#endif
     list[n++] = &bp__isa_scalar;
     return n;
 }

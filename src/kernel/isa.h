@@ -47,5 +47,8 @@ extern const bp__isa bp__isa_avx2;
 #ifdef BP_HAVE_ISA_AVX512
 extern const bp__isa bp__isa_avx512;
 #endif
+#ifdef BP_HAVE_ISA_NEON
+extern const bp__isa bp__isa_neon;
+#endif
 
 #endif

@@ -14,4 +14,13 @@ void bp__dense_triangular(int64_t n, int64_t m, const double *a, double *b, bool
 double bp__dense_lu(int64_t n, double *a, int64_t *pivot);
 /* b [n, m] becomes X with A X = b, from what bp__dense_lu made of A. */
 void bp__dense_lu_solve(int64_t n, int64_t m, const double *lu, const int64_t *pivot, double *b);
+/* a [m, n] becomes R (zeros below), q [m, k] has orthonormal columns, A = Q R with R's first k rows, k = min(m, n). Signs are
+   LAPACK's: R's diagonal has the sign opposite to what it takes the place of, and a column that is zero below it stays. work:
+   k + max(n, k). A matrix that is triangular already takes m n steps. */
+void bp__dense_qr(int64_t m, int64_t n, double *a, double *q, double *work);
+/* The symmetric a [n, n] becomes its eigenvectors, one in each row, of the ascending eigenvalues d [n]. Of each vector the
+   largest element (the first of equals) is positive. In the way to a tridiagonal matrix, what is smaller than 8 eps |a| counts as
+   rounding: eps is that of the type that a comes from. So where a has less than full rank, noise moves only the order of the null
+   space's vectors. Not finite: NaN. work: n n + 3 n. A diagonal matrix takes n n steps. */
+void bp__dense_eigh(int64_t n, double *a, double *d, double *work, double eps);
 #endif

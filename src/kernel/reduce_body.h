@@ -2,6 +2,7 @@
 #ifndef BP__REDUCE_BODY_ONCE
 #define BP__REDUCE_BODY_ONCE
 #include "kernel/reduce_kernels.h"
+#include "kernel/transpose.h"
 #include <math.h>
 enum { BP__CHUNK = 256, BP__COLUMN_VECTORS = 4 };
 #endif
@@ -178,6 +179,8 @@ static void BP__TN(bp__softmax_row_run)(const bp__softmax_row *r) {
     }
 }
 
+#include "kernel/softmax_short.h"
+
 /* ---- Moving ---- */
 static void BP__TN(bp__from_u8)(void *out, const uint8_t *in, int64_t n) {
     T *d = out;
@@ -226,6 +229,7 @@ static const bp__reduce_kernels BP__TN(bp__reduce_table) = {
     .fold = BP__TN(bp__fold),
     .columns = BP__TN(bp__columns),
     .softmax = BP__TN(bp__softmax_row_run),
+    .softmax_rows = BP__TN(bp__softmax_rows_run),
     .from_u8 = BP__TN(bp__from_u8),
     .add = BP__TN(bp__add_to),
     .uniform = BP__TN(bp__uniform_row),

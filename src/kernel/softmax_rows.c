@@ -1,4 +1,5 @@
-/* Softmax, its logarithm and cross-entropy over the rows of the last axis: cutting into rows; the work is in reduce_body.h. */
+/* Softmax, its logarithm and cross-entropy over the rows of the last axis: cutting into rows; the work is in reduce_body.h, for
+   short rows in softmax_short.h. Which of the two does it changes no bit. */
 #include "kernel/isa.h"
 #include "kernel/walk.h"
 
@@ -7,6 +8,7 @@ typedef struct job {
     const bp__tensor *out, *x, *label, *g, *loss;
     bool log_softmax;
     int64_t n_rows, per_piece;
+    bp__softmax_rows rows; /* of all pieces, when they are short */
 } job;
 
 static const bp__reduce_kernels *kernels_of(const bp__env *env, const bp__tensor *x) {
@@ -31,6 +33,56 @@ static bp__softmax_row row_of(const job *j, int64_t i) {
     r.x = bp__at(x, bp__walk_offset(x, x, last, i));
     if (j->out) r.out = bp__at(j->out, bp__walk_offset(j->out, x, last, i)), r.out_stride = j->out->stride[last];
     return r;
+}
+
+/* Are the first n dimensions of t equally spaced rows? Sets their distance. */
+static bool is_spaced(const bp__tensor *t, int n, int64_t *distance) {
+    int64_t next = 0;
+    bool any = false;
+    *distance = 0;
+    for (int i = n - 1; i >= 0; i--) {
+        if (t->dim[i] == 1) continue;
+        if (!any)
+            *distance = t->stride[i];
+        else if (t->stride[i] != next)
+            return false;
+        next = t->dim[i] * t->stride[i], any = true;
+    }
+    return true;
+}
+
+/* Fills j->rows, when all that is read and written is equally spaced. */
+static bool prepare_short(job *j) {
+    const bp__tensor *x = j->x, *out = j->out, *label = j->label;
+    const int last = x->n_dims - 1;
+    bp__softmax_rows *r = &j->rows;
+    *r = (bp__softmax_rows){.x = x->data, .n = x->dim[last], .x_stride = x->stride[last], .log_softmax = j->log_softmax};
+    if (r->n > BP__SHORT_ROW || !is_spaced(x, last, &r->x_row)) return false;
+    if (out) {
+        r->out = out->data, r->out_stride = out->stride[last];
+        if (!is_spaced(out, last, &r->out_row)) return false;
+    }
+    if (!label) return true;
+    r->label = label->data;
+    if (!is_spaced(label, label->n_dims, &r->label_row)) return false;
+    if (j->loss) r->loss = j->loss->data;
+    if (j->loss && !is_spaced(j->loss, label->n_dims, &r->loss_row)) return false;
+    if (out) r->g = j->g->data;
+    return !out || is_spaced(j->g, label->n_dims, &r->g_row);
+}
+
+static void short_piece(void *arg, int64_t piece, int thread) {
+    (void)thread;
+    const job *j = arg;
+    bp__softmax_rows r = j->rows;
+    const int64_t first = piece * j->per_piece;
+    r.n_rows = BP__MIN(j->per_piece, j->n_rows - first);
+    r.x = bp__at(j->x, first * r.x_row);
+    if (r.out) r.out = bp__at(j->out, first * r.out_row);
+    if (r.label) r.label = bp__at(j->label, first * r.label_row);
+    if (r.loss) r.loss = bp__at(j->loss, first * r.loss_row);
+    if (r.g) r.g = bp__at(j->g, first * r.g_row);
+    j->kernels->softmax_rows(&r);
 }
 
 static void softmax_piece(void *arg, int64_t piece, int thread) {
@@ -69,6 +121,7 @@ static void run(const bp__env *env, job *j, bp__piece piece) {
     j->kernels = kernels_of(env, x);
     int64_t n = x->dim[x->n_dims - 1];
     j->n_rows = bp__tensor_count(x) / n;
+    if (j->n_rows > 2 && prepare_short(j)) piece = short_piece;   /* a tile with one row of W costs more than the row */
     bp__walk_run(env, j->n_rows, 4 * n, &j->per_piece, piece, j); /* an exponential costs several moves */
 }
 

@@ -6,22 +6,23 @@
 #include "op/make.h"
 
 static bp_value flipped(bp_value x, int64_t axis) { return bp_flip(x, bp_shape(1, axis)); }
+static bp_value rolled(bp_value x, int64_t axis) { return bp_roll(x, bp_shape(1, 1), bp_shape(1, axis)); }
 /* x moved up by one place, 0 coming in. */
 static bp_value delayed(bp_value x, int64_t axis) {
     bp_dims d = bp_value_dims(x);
     bp_value first = bp_eq(bp__along(bp__count_from(x, 0, d.dim[axis]), axis, d.n), bp__k(x.graph, BP_I64, 0));
-    return bp_where(first, bp__k_like(x, 0), bp_roll(x, 1, axis));
+    return bp_where(first, bp__k_like(x, 0), rolled(x, axis));
 }
 /* t[i] = d[i] + a[i+1] t[i+1]: what reaches place i from all behind it. */
 static bp_value gathered(bp_value d, bp_value a, int64_t axis) {
-    return flipped(bp_linear_recurrence(bp_roll(flipped(a, axis), 1, axis), flipped(d, axis), axis), axis);
+    return flipped(bp_linear_recurrence(rolled(flipped(a, axis), axis), flipped(d, axis), axis), axis);
 }
 
 bp_value bp__product_before(bp_value x, int64_t axis) {
     bp_dims d = bp_value_dims(x);
     bp_value i = bp__along(bp__count_from(x, 0, d.dim[axis]), axis, d.n);
     bp_value one = bp_broadcast_to(bp_cast(bp_eq(i, bp__k(x.graph, BP_I64, 0)), bp_value_dtype(x)), d);
-    return bp_linear_recurrence(bp_roll(x, 1, axis), one, axis);
+    return bp_linear_recurrence(rolled(x, axis), one, axis);
 }
 bp_value bp__product_behind(bp_value x, int64_t axis) { return flipped(bp__product_before(flipped(x, axis), axis), axis); }
 

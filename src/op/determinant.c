@@ -21,13 +21,6 @@ static size_t scratch(const bp__call *c, int n_threads) {
     return sizeof(double) * n * n + sizeof(int64_t) * n;
 }
 
-static void put(const bp__tensor *y, int64_t i, double x) {
-    if (y->dtype == BP_F32)
-        ((float *)y->data)[i] = (float)x;
-    else
-        ((double *)y->data)[i] = x;
-}
-
 /* det, or sign and log|det|, of every matrix. */
 static void run(const bp__call *c, bool logarithm) {
     bp__tensor x = c->in[0];
@@ -42,8 +35,8 @@ static void run(const bp__call *c, bool logarithm) {
             log_abs += bp__log64(fabs(d));
             det *= !logarithm ? d : d > 0 ? 1 : d < 0 ? -1 : d; /* 0 and NaN stay */
         }
-        put(&c->out[0], b, det);
-        if (logarithm) put(&c->out[1], b, log_abs);
+        bp__number_store(&c->out[0], b, det);
+        if (logarithm) bp__number_store(&c->out[1], b, log_abs);
     }
 }
 

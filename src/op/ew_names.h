@@ -81,8 +81,6 @@
 #define trunc(x0) bp_trunc((x0))
 #undef clamp
 #define clamp(x0, p0, p1) bp_clamp((x0), &(bp_clamp_options){sizeof(bp_clamp_options), (p0), (p1)})
-#undef nan_to_num
-#define nan_to_num(x0) bp_nan_to_num((x0))
 #undef exp
 #define exp(x0) bp_exp((x0))
 #undef exp2

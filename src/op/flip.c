@@ -1,5 +1,6 @@
 /* flip: the elements along each of `axes` in reverse order.
-   roll: y[(i + shift) mod n] = x[i] along `axis`: moved up by `shift` places, what leaves at one end comes in at the other. */
+   roll: y[(i + shift) mod n] = x[i] along each of `axes` with its number of `shifts`: moved up by so many places, what leaves at
+   one end comes in at the other. */
 #include "op/make.h"
 
 static bp_status flip_infer(bp__infer *c) {
@@ -40,31 +41,45 @@ static bool flip_view(bp__call *c, bp__tensor *out) {
 static void flip_gradient(bp__grad *c) { c->d_in[0] = bp_flip(c->d_out[0], ((const struct bp__flip_attrs *)c->attrs)->axes); }
 
 static bp_status roll_infer(bp__infer *c) {
-    BP_TRY(bp__infer_one_axis(c, &((struct bp__roll_attrs *)c->attrs)->axis));
+    struct bp__roll_attrs *a = c->attrs;
+    if (a->axes.n != a->shifts.n || a->axes.n < 0)
+        return bp__infer_fail(c, BP_SHAPE, "shifts and axes must be lists of the same length, one number for each axis");
+    for (int64_t i = 0; i < a->axes.n; i++) {
+        BP_TRY(bp__infer_one_axis(c, &a->axes.dim[i]));
+        for (int64_t k = 0; k < i; k++)
+            if (a->axes.dim[k] == a->axes.dim[i])
+                return bp__infer_fail(c, BP_SHAPE, "axis %lld is named twice", (long long)a->axes.dim[i]);
+    }
     return bp__infer_same(c);
 }
 
-/* n elements from place `from` of x's axis to place `to` of y's. */
-static void move(const bp__call *c, int64_t axis, int64_t to, int64_t from, int64_t n) {
-    bp__tensor x = c->in[0], y = c->out[0];
-    if (n == 0) return;
-    x.dim[axis] = y.dim[axis] = n;
-    x.data = bp__tensor_at(&c->in[0], from * x.stride[axis]);
-    y.data = bp__tensor_at(&c->out[0], to * y.stride[axis]);
-    bp__copy(c->env, &y, &x);
+/* Axes i … of a block, which lies in x and y at these tensors: each is moved as two pieces. */
+static void move(const bp__call *c, int64_t i, bp__tensor x, bp__tensor y) {
+    const struct bp__roll_attrs *a = c->attrs;
+    if (i == a->axes.n) {
+        bp__copy(c->env, &y, &x);
+        return;
+    }
+    int64_t axis = a->axes.dim[i], n = x.dim[axis], by = n > 0 ? a->shifts.dim[i] % n : 0;
+    if (by < 0) by += n;
+    const int64_t from[] = {0, n - by}, to[] = {by, 0}, size[] = {n - by, by};
+    for (int k = 0; k < 2; k++) {
+        bp__tensor part_x = x, part_y = y;
+        if (size[k] == 0) continue;
+        part_x.dim[axis] = part_y.dim[axis] = size[k];
+        part_x.data = bp__tensor_at(&x, from[k] * x.stride[axis]);
+        part_y.data = bp__tensor_at(&y, to[k] * y.stride[axis]);
+        move(c, i + 1, part_x, part_y);
+    }
 }
 
-static void roll_forward(const bp__call *c) {
-    const struct bp__roll_attrs *a = c->attrs;
-    int64_t n = c->in[0].dim[a->axis], by = n > 0 ? a->shift % n : 0;
-    if (by < 0) by += n;
-    move(c, a->axis, by, 0, n - by);
-    move(c, a->axis, 0, n - by, by);
-}
+static void roll_forward(const bp__call *c) { move(c, 0, c->in[0], c->out[0]); }
 
 static void roll_gradient(bp__grad *c) {
     const struct bp__roll_attrs *a = c->attrs;
-    c->d_in[0] = bp_roll(c->d_out[0], -a->shift, a->axis);
+    bp_dims back = a->shifts;
+    for (int64_t i = 0; i < back.n; i++) back.dim[i] = -back.dim[i];
+    c->d_in[0] = bp_roll(c->d_out[0], back, a->axes);
 }
 
 static const struct bp__flip_attrs one = {.axes = {1, {-1}}}, both = {.axes = {2, {0, 2}}}, none = {.axes = {0, {0}}};
@@ -73,11 +88,13 @@ static const bp__sample flip_samples[] = {{.attrs = &one, .n_in = 1, .in = {BP__
                                           {.attrs = &one, .n_in = 1, .in = {BP__F(-2, 2, 1, {1})}},
                                           {.attrs = &one, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 0})}},
                                           {.attrs = &none, .n_in = 1, .in = {BP__F(-2, 2, 1, {4})}}};
-static const struct bp__roll_attrs up = {.shift = 2, .axis = 0}, down = {.shift = -8, .axis = -1},
-                                   still = {.shift = 3, .axis = 1};
+static const struct bp__roll_attrs up = {.shifts = {1, {2}}, .axes = {1, {0}}}, down = {.shifts = {1, {-8}}, .axes = {1, {-1}}},
+                                   still = {.shifts = {1, {3}}, .axes = {1, {1}}},
+                                   several = {.shifts = {3, {1, -2, 5}}, .axes = {3, {2, 0, 1}}};
 static const bp__sample roll_samples[] = {{.attrs = &up, .n_in = 1, .in = {BP__F(-2, 2, 2, {5, 2})}},
                                           {.attrs = &down, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 7})}},
                                           {.attrs = &still, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 3})}},
+                                          {.attrs = &several, .n_in = 1, .in = {BP__F(-2, 2, 3, {5, 2, 3})}},
                                           {.attrs = &up, .n_in = 1, .in = {BP__F(-2, 2, 2, {0, 2})}}};
 
 const bp__op_def bp__def_flip = {
@@ -86,7 +103,8 @@ const bp__op_def bp__def_flip = {
     .gradient = flip_gradient, .samples = flip_samples, .n_samples = BP__COUNT(flip_samples)};
 const bp__op_def bp__def_roll = {BP__SIGNATURE(roll),
                                  .family = "structure",
-                                 .formula = "y[(i + shift) mod n] = x[i] along `axis` of size n",
+                                 .formula =
+                                     "y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts`",
                                  .infer = roll_infer,
                                  .forward = roll_forward,
                                  .gradient = roll_gradient,

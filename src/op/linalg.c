@@ -61,10 +61,5 @@ void bp__matrix_load(double *to, const bp__tensor *t, const bp__tensor *y, int64
 
 void bp__matrix_store(const bp__tensor *y, int64_t index, const double *from) {
     int64_t n = bp__rows(y) * bp__columns(y), at = index * n;
-    for (int64_t i = 0; i < n; i++) {
-        if (y->dtype == BP_F32)
-            ((float *)y->data)[at + i] = (float)from[i];
-        else
-            ((double *)y->data)[at + i] = from[i];
-    }
+    for (int64_t i = 0; i < n; i++) bp__number_store(y, at + i, from[i]);
 }

@@ -16,6 +16,13 @@ bp_value bp__identity(bp_graph *g, bp_dtype dtype, int64_t n);
 /* Matrix `index` of y's batch, from or to doubles in rows. */
 void bp__matrix_load(double *to, const bp__tensor *t, const bp__tensor *y, int64_t index);
 void bp__matrix_store(const bp__tensor *y, int64_t index, const double *from);
+/* Element i of a dense y. */
+static inline void bp__number_store(const bp__tensor *y, int64_t i, double x) {
+    if (y->dtype == BP_F32)
+        ((float *)y->data)[i] = (float)x;
+    else
+        ((double *)y->data)[i] = x;
+}
 static inline int64_t bp__rows(const bp__tensor *t) { return t->dim[t->n_dims - 2]; }
 static inline int64_t bp__columns(const bp__tensor *t) { return t->dim[t->n_dims - 1]; }
 #endif

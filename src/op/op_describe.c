@@ -1,6 +1,7 @@
 /* An operation in words: formula, signature, shapes, gradient rule and an example, all from the table. The rule is what the chain
    rule builds for a sample; what an operation is made of is shown likewise. */
 #include "op/make.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,8 +34,18 @@ static void add_dims(bp__buffer *b, const bp_dims *d) {
 static void add_attr(bp__buffer *b, const bp__attr *a, const void *attrs) {
     const void *at = (const char *)attrs + a->offset;
     switch (a->type) {
-    case BP__ATTR_F64: add_number(b, *(const double *)at, false); break;
-    case BP__ATTR_I64: bp__buffer_printf(b, "%lld", (long long)*(const int64_t *)at); break;
+    case BP__ATTR_F64:
+        if (isnan(*(const double *)at))
+            bp__buffer_text(b, "left out");
+        else
+            add_number(b, *(const double *)at, false);
+        break;
+    case BP__ATTR_I64:
+        if (*(const int64_t *)at == BP_UNSET)
+            bp__buffer_text(b, "left out");
+        else
+            bp__buffer_printf(b, "%lld", (long long)*(const int64_t *)at);
+        break;
     case BP__ATTR_BOOL: bp__buffer_text(b, *(const int32_t *)at ? "1" : "0"); break;
     case BP__ATTR_DIMS: add_dims(b, at); break;
     case BP__ATTR_DTYPE: bp__buffer_text(b, bp_dtype_name((bp_dtype) * (const int32_t *)at)); break;
@@ -308,11 +319,14 @@ static void add_c_value(bp__buffer *b, const bp__attr *a, const void *attrs) {
 
 static void add_example(bp__buffer *b, const example *e) {
     const bp__op *op = e->op;
-    const void *attrs = e->attrs; /* settings of a sample that has some */
-    bool options = false, set = false;
-    for (int32_t s = 0; s < op->n_samples && bp__attrs_equal(op, attrs, op->attr_defaults); s++)
+    const void *attrs = e->attrs; /* those of the shapes above; where nothing is required, of a sample that sets something */
+    bool options = false, required = false, set = false;
+    for (int32_t i = 0; i < op->n_attrs; i++) {
+        options |= !op->attrs[i].required;
+        required |= op->attrs[i].required;
+    }
+    for (int32_t s = 0; s < op->n_samples && !required && bp__attrs_equal(op, attrs, op->attr_defaults); s++)
         if (op->samples[s].attrs) attrs = op->samples[s].attrs;
-    for (int32_t i = 0; i < op->n_attrs; i++) options |= !op->attrs[i].required;
     for (int32_t i = 0; i < op->n_attrs; i++) {
         const bp__attr *a = &op->attrs[i];
         const bp_dims *d = (const bp_dims *)(const void *)((const char *)attrs + a->offset);
@@ -337,7 +351,7 @@ static void add_example(bp__buffer *b, const example *e) {
 static bp_status describe(bp__buffer *b, bp_context *ctx, const bp__op *op) {
     bp_graph *g = NULL;
     example e = {.op = op, .sample = choose(op)};
-    bp__buffer_printf(b, "%s\n%-12s%s\n%-12s", op->name, "formula", op->formula, "inputs");
+    bp__buffer_printf(b, "%s\n%-12s%s\n%-12s%s\n%-12s", op->name, "family", op->family, "formula", op->formula, "inputs");
     for (int32_t i = 0; i < (op->n_in < 0 ? 1 : op->n_in); i++)
         bp__buffer_printf(b, "%s%s%s", i ? ", " : "", plain(op->in_names[i]),
                           *op->in_names[i] == '?'   ? " (optional)"

@@ -2,6 +2,8 @@
 /* clang-format off */
 #include "op/construct.h"
 
+#include <math.h>
+
 const char *const bp__stop_gradient_in_names[] = {"x", NULL};
 const char *const bp__stop_gradient_out_names[] = {"y", NULL};
 const struct bp__stop_gradient_attrs bp__stop_gradient_default_attrs = {0};
@@ -71,6 +73,14 @@ const struct bp__masked_fill_attrs bp__masked_fill_default_attrs = {.value = 0};
 const bp__attr bp__masked_fill_attr_list[] = {
     {"value", BP__ATTR_F64, offsetof(struct bp__masked_fill_attrs, value), true},
 };
+const char *const bp__nan_to_num_in_names[] = {"x", NULL};
+const char *const bp__nan_to_num_out_names[] = {"y", NULL};
+const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs = {.nan = 0.0, .posinf = (double)NAN, .neginf = (double)NAN};
+const bp__attr bp__nan_to_num_attr_list[] = {
+    {"nan", BP__ATTR_F64, offsetof(struct bp__nan_to_num_attrs, nan), false},
+    {"posinf", BP__ATTR_F64, offsetof(struct bp__nan_to_num_attrs, posinf), false},
+    {"neginf", BP__ATTR_F64, offsetof(struct bp__nan_to_num_attrs, neginf), false},
+};
 const char *const bp__glu_in_names[] = {"x", NULL};
 const char *const bp__glu_out_names[] = {"y", NULL};
 const struct bp__glu_attrs bp__glu_default_attrs = {.axis = -1};
@@ -137,10 +147,10 @@ const bp__attr bp__flip_attr_list[] = {
 };
 const char *const bp__roll_in_names[] = {"x", NULL};
 const char *const bp__roll_out_names[] = {"y", NULL};
-const struct bp__roll_attrs bp__roll_default_attrs = {.shift = 0, .axis = 0};
+const struct bp__roll_attrs bp__roll_default_attrs = {.shifts = {0}, .axes = {0}};
 const bp__attr bp__roll_attr_list[] = {
-    {"shift", BP__ATTR_I64, offsetof(struct bp__roll_attrs, shift), true},
-    {"axis", BP__ATTR_I64, offsetof(struct bp__roll_attrs, axis), true},
+    {"shifts", BP__ATTR_DIMS, offsetof(struct bp__roll_attrs, shifts), true},
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__roll_attrs, axes), true},
 };
 const char *const bp__repeat_in_names[] = {"x", NULL};
 const char *const bp__repeat_out_names[] = {"y", NULL};
@@ -253,6 +263,12 @@ const struct bp__slogdet_attrs bp__slogdet_default_attrs = {0};
 const char *const bp__logdet_in_names[] = {"a", NULL};
 const char *const bp__logdet_out_names[] = {"y", NULL};
 const struct bp__logdet_attrs bp__logdet_default_attrs = {0};
+const char *const bp__eigh_in_names[] = {"a", NULL};
+const char *const bp__eigh_out_names[] = {"w", "v", NULL};
+const struct bp__eigh_attrs bp__eigh_default_attrs = {0};
+const char *const bp__qr_in_names[] = {"a", NULL};
+const char *const bp__qr_out_names[] = {"q", "r", NULL};
+const struct bp__qr_attrs bp__qr_default_attrs = {0};
 const char *const bp__conv2d_in_names[] = {"x", "weight", "?bias", NULL};
 const char *const bp__conv2d_out_names[] = {"y", NULL};
 const struct bp__conv2d_attrs bp__conv2d_default_attrs = {.stride = {1, {1}}, .padding = {1, {0}}, .dilation = {1, {1}}, .groups = 1};
@@ -410,9 +426,9 @@ const bp__attr bp__argmin_attr_list[] = {
 };
 const char *const bp__logsumexp_in_names[] = {"x", NULL};
 const char *const bp__logsumexp_out_names[] = {"y", NULL};
-const struct bp__logsumexp_attrs bp__logsumexp_default_attrs = {.axis = 0, .keepdim = 0};
+const struct bp__logsumexp_attrs bp__logsumexp_default_attrs = {.axes = {.n = -1}, .keepdim = 0};
 const bp__attr bp__logsumexp_attr_list[] = {
-    {"axis", BP__ATTR_I64, offsetof(struct bp__logsumexp_attrs, axis), true},
+    {"axes", BP__ATTR_DIMS, offsetof(struct bp__logsumexp_attrs, axes), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__logsumexp_attrs, keepdim), false},
 };
 const char *const bp__softmax_in_names[] = {"x", NULL};
@@ -988,9 +1004,6 @@ const bp__attr bp__clamp_attr_list[] = {
     {"min", BP__ATTR_F64, offsetof(struct bp__clamp_attrs, min), false},
     {"max", BP__ATTR_F64, offsetof(struct bp__clamp_attrs, max), false},
 };
-const char *const bp__nan_to_num_in_names[] = {"a", NULL};
-const char *const bp__nan_to_num_out_names[] = {"y", NULL};
-const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs = {0};
 const char *const bp__exp_in_names[] = {"a", NULL};
 const char *const bp__exp_out_names[] = {"y", NULL};
 const struct bp__exp_attrs bp__exp_default_attrs = {0};
@@ -1274,6 +1287,21 @@ bp_value bp_masked_fill(bp_value x, bp_value mask, double value) {
     return bp__op_build(BP__OP_ID_masked_fill, &attrs, in, 2);
 }
 
+bp_nan_to_num_options bp_nan_to_num_defaults(void) {
+    bp_nan_to_num_options o = {.size = sizeof o, .nan = 0.0, .posinf = (double)NAN, .neginf = (double)NAN};
+    return o;
+}
+bp_value bp_nan_to_num(bp_value x, const bp_nan_to_num_options *options) {
+    struct bp__nan_to_num_attrs attrs = bp__nan_to_num_default_attrs;
+    bp_nan_to_num_options o = bp_nan_to_num_defaults();
+    if (options) bp__op_options(&o, sizeof o, options, options->size);
+    attrs.nan = o.nan;
+    attrs.posinf = o.posinf;
+    attrs.neginf = o.neginf;
+    const bp_value in[] = {x};
+    return bp__op_build(BP__OP_ID_nan_to_num, &attrs, in, 1);
+}
+
 bp_glu_options bp_glu_defaults(void) {
     bp_glu_options o = {.size = sizeof o, .axis = -1};
     return o;
@@ -1389,10 +1417,10 @@ bp_value bp_flip(bp_value x, bp_dims axes) {
     return bp__op_build(BP__OP_ID_flip, &attrs, in, 1);
 }
 
-bp_value bp_roll(bp_value x, int64_t shift, int64_t axis) {
+bp_value bp_roll(bp_value x, bp_dims shifts, bp_dims axes) {
     struct bp__roll_attrs attrs = bp__roll_default_attrs;
-    attrs.shift = shift;
-    attrs.axis = axis;
+    attrs.shifts = shifts;
+    attrs.axes = axes;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_roll, &attrs, in, 1);
 }
@@ -1589,6 +1617,18 @@ bp_value bp_logdet(bp_value a) {
     struct bp__logdet_attrs attrs = bp__logdet_default_attrs;
     const bp_value in[] = {a};
     return bp__op_build(BP__OP_ID_logdet, &attrs, in, 1);
+}
+
+bp_value bp_eigh(bp_value a) {
+    struct bp__eigh_attrs attrs = bp__eigh_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_eigh, &attrs, in, 1);
+}
+
+bp_value bp_qr(bp_value a) {
+    struct bp__qr_attrs attrs = bp__qr_default_attrs;
+    const bp_value in[] = {a};
+    return bp__op_build(BP__OP_ID_qr, &attrs, in, 1);
 }
 
 bp_conv2d_options bp_conv2d_defaults(void) {
@@ -1887,14 +1927,14 @@ bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options) {
 }
 
 bp_logsumexp_options bp_logsumexp_defaults(void) {
-    bp_logsumexp_options o = {.size = sizeof o, .keepdim = 0};
+    bp_logsumexp_options o = {.size = sizeof o, .axes = {.n = -1}, .keepdim = 0};
     return o;
 }
-bp_value bp_logsumexp(bp_value x, int64_t axis, const bp_logsumexp_options *options) {
+bp_value bp_logsumexp(bp_value x, const bp_logsumexp_options *options) {
     struct bp__logsumexp_attrs attrs = bp__logsumexp_default_attrs;
     bp_logsumexp_options o = bp_logsumexp_defaults();
     if (options) bp__op_options(&o, sizeof o, options, options->size);
-    attrs.axis = axis;
+    attrs.axes = o.axes;
     attrs.keepdim = o.keepdim;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_logsumexp, &attrs, in, 1);
@@ -2926,12 +2966,6 @@ bp_value bp_clamp(bp_value a, const bp_clamp_options *options) {
     attrs.max = o.max;
     const bp_value in[] = {a};
     return bp__op_build(BP__OP_ID_clamp, &attrs, in, 1);
-}
-
-bp_value bp_nan_to_num(bp_value a) {
-    struct bp__nan_to_num_attrs attrs = bp__nan_to_num_default_attrs;
-    const bp_value in[] = {a};
-    return bp__op_build(BP__OP_ID_nan_to_num, &attrs, in, 1);
 }
 
 bp_value bp_exp(bp_value a) {

@@ -15,6 +15,7 @@ enum bp__op_id {
     BP__OP_ID_unslice,
     BP__OP_ID_concat,
     BP__OP_ID_masked_fill,
+    BP__OP_ID_nan_to_num,
     BP__OP_ID_glu,
     BP__OP_ID_swiglu,
     BP__OP_ID_geglu,
@@ -48,6 +49,8 @@ enum bp__op_id {
     BP__OP_ID_det,
     BP__OP_ID_slogdet,
     BP__OP_ID_logdet,
+    BP__OP_ID_eigh,
+    BP__OP_ID_qr,
     BP__OP_ID_conv2d,
     BP__OP_ID_conv2d_grad_input,
     BP__OP_ID_conv2d_grad_weight,
@@ -176,7 +179,6 @@ enum bp__op_id {
     BP__OP_ID_round,
     BP__OP_ID_trunc,
     BP__OP_ID_clamp,
-    BP__OP_ID_nan_to_num,
     BP__OP_ID_exp,
     BP__OP_ID_exp2,
     BP__OP_ID_expm1,
@@ -242,6 +244,7 @@ struct bp__slice_attrs { int64_t axis; int64_t start; int64_t length; int64_t st
 struct bp__unslice_attrs { int64_t axis; int64_t start; int64_t size; int64_t step; };
 struct bp__concat_attrs { int64_t axis; };
 struct bp__masked_fill_attrs { double value; };
+struct bp__nan_to_num_attrs { double nan; double posinf; double neginf; };
 struct bp__glu_attrs { int64_t axis; };
 struct bp__swiglu_attrs { int64_t axis; };
 struct bp__geglu_attrs { int64_t axis; };
@@ -252,7 +255,7 @@ struct bp__flatten_attrs { int64_t start_axis; int64_t end_axis; };
 struct bp__stack_attrs { int64_t axis; };
 struct bp__pad_attrs { bp_dims padding; const char *mode; double value; };
 struct bp__flip_attrs { bp_dims axes; };
-struct bp__roll_attrs { int64_t shift; int64_t axis; };
+struct bp__roll_attrs { bp_dims shifts; bp_dims axes; };
 struct bp__repeat_attrs { bp_dims repeats; };
 struct bp__tile_attrs { bp_dims repeats; };
 struct bp__tril_attrs { int64_t diagonal; };
@@ -275,6 +278,8 @@ struct bp__inverse_attrs { int32_t none; };
 struct bp__det_attrs { int32_t none; };
 struct bp__slogdet_attrs { int32_t none; };
 struct bp__logdet_attrs { int32_t none; };
+struct bp__eigh_attrs { int32_t none; };
+struct bp__qr_attrs { int32_t none; };
 struct bp__conv2d_attrs { bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_input_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
 struct bp__conv2d_grad_weight_attrs { bp_dims size; bp_dims stride; bp_dims padding; bp_dims dilation; int64_t groups; };
@@ -295,7 +300,7 @@ struct bp__median_attrs { bp_dims axes; int32_t keepdim; };
 struct bp__quantile_attrs { double q; bp_dims axes; int32_t keepdim; const char *interpolation; };
 struct bp__argmax_attrs { int64_t axis; int32_t keepdim; };
 struct bp__argmin_attrs { int64_t axis; int32_t keepdim; };
-struct bp__logsumexp_attrs { int64_t axis; int32_t keepdim; };
+struct bp__logsumexp_attrs { bp_dims axes; int32_t keepdim; };
 struct bp__softmax_attrs { int64_t axis; };
 struct bp__log_softmax_attrs { int64_t axis; };
 struct bp__softmin_attrs { int64_t axis; };
@@ -403,7 +408,6 @@ struct bp__ceil_attrs { int32_t none; };
 struct bp__round_attrs { int32_t none; };
 struct bp__trunc_attrs { int32_t none; };
 struct bp__clamp_attrs { double min; double max; };
-struct bp__nan_to_num_attrs { int32_t none; };
 struct bp__exp_attrs { int32_t none; };
 struct bp__exp2_attrs { int32_t none; };
 struct bp__expm1_attrs { int32_t none; };
@@ -523,6 +527,12 @@ extern const bp__attr bp__masked_fill_attr_list[];
 #define BP__SIGNATURE_masked_fill \
     .name = "masked_fill", .in_names = bp__masked_fill_in_names, .out_names = bp__masked_fill_out_names, .n_in = 2, .n_out = 1, .attrs = bp__masked_fill_attr_list, .n_attrs = 1, \
     .attrs_size = sizeof(struct bp__masked_fill_attrs), .attr_defaults = &bp__masked_fill_default_attrs, .ew_op = -1
+extern const char *const bp__nan_to_num_in_names[], *const bp__nan_to_num_out_names[];
+extern const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs;
+extern const bp__attr bp__nan_to_num_attr_list[];
+#define BP__SIGNATURE_nan_to_num \
+    .name = "nan_to_num", .in_names = bp__nan_to_num_in_names, .out_names = bp__nan_to_num_out_names, .n_in = 1, .n_out = 1, .attrs = bp__nan_to_num_attr_list, .n_attrs = 3, \
+    .attrs_size = sizeof(struct bp__nan_to_num_attrs), .attr_defaults = &bp__nan_to_num_default_attrs, .ew_op = -1
 extern const char *const bp__glu_in_names[], *const bp__glu_out_names[];
 extern const struct bp__glu_attrs bp__glu_default_attrs;
 extern const bp__attr bp__glu_attr_list[];
@@ -711,6 +721,16 @@ extern const struct bp__logdet_attrs bp__logdet_default_attrs;
 #define BP__SIGNATURE_logdet \
     .name = "logdet", .in_names = bp__logdet_in_names, .out_names = bp__logdet_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
     .attrs_size = sizeof(struct bp__logdet_attrs), .attr_defaults = &bp__logdet_default_attrs, .ew_op = -1
+extern const char *const bp__eigh_in_names[], *const bp__eigh_out_names[];
+extern const struct bp__eigh_attrs bp__eigh_default_attrs;
+#define BP__SIGNATURE_eigh \
+    .name = "eigh", .in_names = bp__eigh_in_names, .out_names = bp__eigh_out_names, .n_in = 1, .n_out = 2, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__eigh_attrs), .attr_defaults = &bp__eigh_default_attrs, .ew_op = -1
+extern const char *const bp__qr_in_names[], *const bp__qr_out_names[];
+extern const struct bp__qr_attrs bp__qr_default_attrs;
+#define BP__SIGNATURE_qr \
+    .name = "qr", .in_names = bp__qr_in_names, .out_names = bp__qr_out_names, .n_in = 1, .n_out = 2, .attrs = NULL, .n_attrs = 0, \
+    .attrs_size = sizeof(struct bp__qr_attrs), .attr_defaults = &bp__qr_default_attrs, .ew_op = -1
 extern const char *const bp__conv2d_in_names[], *const bp__conv2d_out_names[];
 extern const struct bp__conv2d_attrs bp__conv2d_default_attrs;
 extern const bp__attr bp__conv2d_attr_list[];
@@ -1440,11 +1460,6 @@ extern const bp__attr bp__clamp_attr_list[];
 #define BP__SIGNATURE_clamp \
     .name = "clamp", .in_names = bp__clamp_in_names, .out_names = bp__clamp_out_names, .n_in = 1, .n_out = 1, .attrs = bp__clamp_attr_list, .n_attrs = 2, \
     .attrs_size = sizeof(struct bp__clamp_attrs), .attr_defaults = &bp__clamp_default_attrs, .ew_op = BP__EW_clamp
-extern const char *const bp__nan_to_num_in_names[], *const bp__nan_to_num_out_names[];
-extern const struct bp__nan_to_num_attrs bp__nan_to_num_default_attrs;
-#define BP__SIGNATURE_nan_to_num \
-    .name = "nan_to_num", .in_names = bp__nan_to_num_in_names, .out_names = bp__nan_to_num_out_names, .n_in = 1, .n_out = 1, .attrs = NULL, .n_attrs = 0, \
-    .attrs_size = sizeof(struct bp__nan_to_num_attrs), .attr_defaults = &bp__nan_to_num_default_attrs, .ew_op = BP__EW_nan_to_num
 extern const char *const bp__exp_in_names[], *const bp__exp_out_names[];
 extern const struct bp__exp_attrs bp__exp_default_attrs;
 #define BP__SIGNATURE_exp \
@@ -1753,7 +1768,6 @@ extern const struct bp__gaussian_attrs bp__gaussian_default_attrs;
 #define BP__EW_DIFFERENTIABLE_round 0
 #define BP__EW_DIFFERENTIABLE_trunc 0
 #define BP__EW_DIFFERENTIABLE_clamp 1
-#define BP__EW_DIFFERENTIABLE_nan_to_num 1
 #define BP__EW_DIFFERENTIABLE_exp 1
 #define BP__EW_DIFFERENTIABLE_exp2 1
 #define BP__EW_DIFFERENTIABLE_expm1 1

@@ -21,6 +21,9 @@ typedef struct bp__moving {
 } bp__moving;
 bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__moving *moving, const bp_value *params,
                                   const bp_value *grads, int n);
+/* sam_rho: the gradients of `loss` become those of the worst point near (bp_sharpen); nothing where it is 0. Before anything is
+   clipped, and before bp__optimizer_build. */
+bp_status bp__optimizer_sharpen(bp_graph *g, const bp__tree *tree, bp_value loss, const bp_value *params, bp_value *grads, int n);
 /* A number of the section: "lr", "momentum" (or the first beta), "weight_decay"; 0 where it has none. */
 double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *key);
 /* What to evaluate, save and serve in place of the parameters after training, for optimisers that keep an average
@@ -29,6 +32,11 @@ bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_va
 /* The optimisers there are; NULL after the last. */
 const char *bp__optimizer_kind(int index, const char **help);
 const bp__kind *bp__optimizer_row(int index);
+/* Rows of solvers.def are no updates in a graph; NULL for all others. */
+struct bp__solver;
+const struct bp__solver *bp__optimizer_solver(int index);
+/* Which solver a section that was checked chooses, with its options, which borrow from the tree; NULL: none. */
+const struct bp__solver *bp__solver_read(bp_context *ctx, const bp__tree *tree, bp__choice *choice);
 
 /* Clips grads[0 … n-1] in place: first all by their common norm, as clip_grad_norm_ does (each times
    min(1, clip_norm / (norm + 1e-6))), then every element to [-clip_value, clip_value]. Limits are f64 scalar values; BP_NONE:

@@ -25,7 +25,7 @@ typedef struct places {
     bp_value *params, *grads; /* [n]: those of the group being built */
 } places;
 
-static int group_of(const bp__optimizer_plan *plan, bp_value parameter) { /* the first whose pattern matches */
+int bp__optimizer_group_of(const bp__optimizer_plan *plan, bp_value parameter) {
     for (int64_t k = 1; k < plan->n; k++)
         if (bp__name_matches(plan->groups[k].match, parameter)) return (int)k;
     return 0;
@@ -33,7 +33,7 @@ static int group_of(const bp__optimizer_plan *plan, bp_value parameter) { /* the
 
 static void place(const bp__optimizer_plan *plan, const bp_value *params, int n, places *at) {
     for (int i = 0; i < n; i++) {
-        at->group[i] = group_of(plan, params[i]);
+        at->group[i] = bp__optimizer_group_of(plan, params[i]);
         at->layer[i] = at->n_layers;
         for (int j = 0; j < i; j++)
             if (bp__same_layer(params[i], params[j])) at->layer[i] = at->layer[j];
@@ -104,6 +104,12 @@ static void build_groups(const bp__optimizer_plan *plan, const bp__update *commo
 
 static bp_status build(const bp__optimizer_plan *plan, bp__update *u) {
     bp_context *ctx = plan->ctx;
+    const bp__choice *chosen = &plan->groups[0].choice;
+    if (bp__optimizer_solver(chosen->index))
+        return bp__fail_at(ctx, BP_UNSUPPORTED,
+                           (bp__where){.code = "solver", .hint = "train with it: `train DATA --optimizer lbfgs`, or bp_train"},
+                           "%s asks for the loss and its gradient several times a step, so it cannot be an update in a graph",
+                           chosen->kind->name);
     size_t n = (size_t)u->n + 1;
     places at = {.group = bp__zalloc(ctx, sizeof(int) * n), .layer = bp__zalloc(ctx, sizeof(int) * n)};
     at.params = bp__zalloc(ctx, sizeof(bp_value) * n);
@@ -197,7 +203,7 @@ bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_va
     for (int i = 0; i < n && status == BP_OK; i++) {
         char name[512];
         values[i] = params[i];
-        const bp__choice *c = &plan.groups[group_of(&plan, params[i])].choice;
+        const bp__choice *c = &plan.groups[bp__optimizer_group_of(&plan, params[i])].choice;
         if (strncmp(c->kind->name, "schedule_free_", 14) != 0 || !step.graph) continue;
         const bp__option *b1 = bp__choice_option(c, strcmp(c->kind->name, "schedule_free_sgd") == 0 ? "momentum" : "betas");
         snprintf(name, sizeof name, "optimizer/%s/z", bp__parameter_name(params[i]));

@@ -1,26 +1,45 @@
 /* Reading an `optimizer:` section: the table of optimisers, the keys that all of them have, and groups of parameters. */
 #include "optim/optimizers.h"
+#include "optim/solver.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Behind every optimiser's own keys. */
-#define FOR_ALL                                                                                        \
-    BP__K_BOOL("maximize", 0), BP__K_BOOL("centralize", 0), BP__K_NUMBER("noise_eta", 0, 0, HUGE_VAL), \
-        BP__K_NUMBER("noise_gamma", 0.55, 0, HUGE_VAL), BP__K_INT("lookahead_k", 0, 0, 1e9),           \
-        BP__K_NUMBER("lookahead_alpha", 0.5, 0, 1), BP__K_NUMBER("layer_decay", 1, 0, 1), BP__K_TREE("groups")
+#define FOR_ALL                                                                                                             \
+    BP__K_BOOL("maximize", 0), BP__K_BOOL("centralize", 0), BP__K_NUMBER("noise_eta", 0, 0, HUGE_VAL),                      \
+        BP__K_NUMBER("noise_gamma", 0.55, 0, HUGE_VAL), BP__K_INT("lookahead_k", 0, 0, 1e9),                                \
+        BP__K_NUMBER("lookahead_alpha", 0.5, 0, 1), BP__K_NUMBER("sam_rho", 0, 0, HUGE_VAL), BP__K_BOOL("sam_adaptive", 0), \
+        BP__K_NUMBER("layer_decay", 1, 0, 1), BP__K_TREE("groups")
 
 #define OPTIMIZER(name, build, help, ...) static const bp__key keys_##name[] = {__VA_ARGS__, FOR_ALL};
 #include "optim/optimizers.def"
 #undef OPTIMIZER
+#define SOLVER(name, solver, help, ...) static const bp__key keys_##name[] = {__VA_ARGS__};
+#include "optim/solvers.def"
+#undef SOLVER
 
 #define OPTIMIZER(name_, build_, help_, ...) \
     {.name = #name_, .main = "lr", .help = (help_), .keys = keys_##name_, .n_keys = (int)BP__COUNT(keys_##name_)},
 static const bp__kind kinds[] = {
 #include "optim/optimizers.def"
+#define SOLVER OPTIMIZER
+#include "optim/solvers.def"
 };
+#undef SOLVER
 #undef OPTIMIZER
+
+#define SOLVER(name, solver, help, ...) &solver,
+static const bp__solver *const solvers[] = {
+#include "optim/solvers.def"
+};
+#undef SOLVER
+enum { FIRST_SOLVER = BP__COUNT(kinds) - BP__COUNT(solvers) };
+
+const bp__solver *bp__optimizer_solver(int index) {
+    return index >= FIRST_SOLVER && index < BP__COUNT(kinds) ? solvers[index - FIRST_SOLVER] : NULL;
+}
 
 const bp__kind *bp__optimizer_row(int index) { return index >= 0 && index < BP__COUNT(kinds) ? &kinds[index] : NULL; }
 
@@ -72,7 +91,7 @@ static bp_status merge(const bp__choice_reader *r, const bp__choice *base, const
         if (strcmp(c->key, "groups") != 0) BP_TRY(put_copy(ctx, inner, c->key[0] ? c->key : base->kind->main, c));
     for (const bp__tree *c = item->child; c; c = c->next) {
         if (strcmp(c->key, "match") == 0 || strcmp(c->key, "freeze") == 0) continue;
-        if (strcmp(c->key, "groups") == 0 || strcmp(c->key, "layer_decay") == 0)
+        if (strcmp(c->key, "groups") == 0 || strcmp(c->key, "layer_decay") == 0 || strcmp(c->key, "sam_adaptive") == 0)
             return bp__choice_fail(r, c, "`%s` belongs to the optimizer, not into a group", c->key);
         BP_TRY(put_copy(ctx, inner, c->key, c));
     }
@@ -97,6 +116,17 @@ static bp_status read_group(bp__choice_reader *r, const bp__choice *base, const 
     if (bp__choice_option(base, "lr")->number == 0 && bp__choice_option(&out->choice, "lr")->number != 0)
         return bp__choice_fail(r, item, "a rate of its own needs an optimizer `lr` above 0: schedules move both together");
     return BP_OK;
+}
+
+const bp__solver *bp__solver_read(bp_context *ctx, const bp__tree *tree, bp__choice *choice) {
+    bp__optimizer_plan plan;
+    const bp__solver *solver = NULL;
+    if (bp__optimizer_read(&plan, ctx, NULL, tree) == BP_OK) {
+        *choice = plan.groups[0].choice;
+        solver = bp__optimizer_solver(choice->index);
+    }
+    bp__optimizer_plan_free(&plan);
+    return solver;
 }
 
 bp_status bp__optimizer_read(bp__optimizer_plan *out, bp_context *ctx, const char *file, const bp__tree *tree) {

@@ -95,7 +95,8 @@ typedef struct bp__optimizer_plan {
     int64_t n;
 } bp__optimizer_plan;
 bp_status bp__optimizer_read(bp__optimizer_plan *out, bp_context *ctx, const char *file, const bp__tree *tree);
-void bp__optimizer_plan_free(bp__optimizer_plan *plan); /* also after a failure */
+void bp__optimizer_plan_free(bp__optimizer_plan *plan);                         /* also after a failure */
+int bp__optimizer_group_of(const bp__optimizer_plan *plan, bp_value parameter); /* the first whose pattern matches */
 /* The optimiser's update with what surrounds every one: gradient centralisation and noise before, lookahead after. */
 void bp__optimizer_update(bp__update *u, bp_value *grads, bp__optimizer_fn *build);
 

@@ -65,6 +65,7 @@ static int fields_of(bp__loop *l, field f[N_FIELDS]) {
                          {"last_rollback", NULL, &h->last_rollback},
                          {"first_loss", &h->first_loss, NULL},
                          {"lr_factor", &h->lr_factor, NULL},
+                         {"good", NULL, &l->good},
                          {"skipped_steps", NULL, &run->n_skipped},
                          {"samples", NULL, &run->n_samples},
                          {"train_seconds", &run->train_seconds, NULL},
@@ -112,6 +113,29 @@ static bp_status put_epochs(bp__loop *l, bp__tree *t) {
     return BP_OK;
 }
 
+static bp_status put_trouble(bp_context *ctx, bp__tree *t, const bp__trouble *first) {
+    if (first->n_rows == 0) return BP_OK;
+    bp__tree *map = bp__tree_new(ctx, BP__MAP);
+    BP_TRY(bp__put(ctx, t, "trouble", map, NULL));
+    bp__tree *rows = bp__tree_new(ctx, BP__LIST);
+    BP_TRY(bp__put(ctx, map, "rows", rows, NULL));
+    for (int64_t i = 0; i < BP__MIN(first->n_rows, BP__TOLD_ROWS); i++)
+        BP_TRY(bp__tree_append(ctx, rows, bp__tree_int(ctx, first->rows[i])));
+    BP_TRY(bp__put_int(ctx, map, "n_rows", first->n_rows));
+    BP_TRY(bp__put_text(ctx, map, "operation", first->operation));
+    return bp__put_text(ctx, map, "layer", first->layer);
+}
+static void get_trouble(const bp__tree *map, bp__trouble *first) {
+    const bp__tree *n = bp__tree_get(map, "n_rows"), *rows = bp__tree_get(map, "rows");
+    const bp__tree *texts[] = {bp__tree_get(map, "operation"), bp__tree_get(map, "layer")};
+    *first = (bp__trouble){.n_rows = n ? n->integer : 0};
+    int64_t i = 0;
+    for (const bp__tree *c = rows ? rows->child : NULL; c && i < BP__TOLD_ROWS; c = c->next) first->rows[i++] = c->integer;
+    first->n_rows = i < BP__TOLD_ROWS ? i : BP__MAX(first->n_rows, i);
+    if (texts[0] && texts[0]->text) snprintf(first->operation, sizeof first->operation, "%s", texts[0]->text);
+    if (texts[1] && texts[1]->text) snprintf(first->layer, sizeof first->layer, "%s", texts[1]->text);
+}
+
 static bp_status describe(bp__loop *l, bp__tree *t) {
     bp_run *run = l->run;
     bp_context *ctx = run->ctx;
@@ -130,6 +154,7 @@ static bp_status describe(bp__loop *l, bp__tree *t) {
     BP_TRY(bp__put_int(ctx, t, "schedule_steps", run->d->schedule_steps));
     BP_TRY(bp__put_text(ctx, t, "start_time", run->start_time));
     BP_TRY(bp__put_copy(ctx, t, "command", run->command, NULL));
+    BP_TRY(put_trouble(ctx, t, &l->health.trouble));
     return put_epochs(l, t);
 }
 
@@ -353,15 +378,18 @@ static bp_status restore(bp__loop *l, const bp__st_file *f, const bp__tree *t, c
     l->in_epoch = in_epoch && in_epoch->boolean;
     BP_TRY(read_state(l, f, l->net->state->block, ""));
     BP_TRY(read_epochs(l, bp__tree_get(t, "epochs")));
-    int64_t n_train = l->d->data->train.n_rows;
-    if (l->position < 0 || l->position > n_train || l->pass < 0 || l->done < 0) return damaged(l, f->path, "position");
+    /* A position behind the pass's last row (train.sampling was changed) begins the next pass. */
+    if (l->position < 0 || l->pass < 0 || l->done < 0) return damaged(l, f->path, "position");
     if (run->best >= run->n_epochs || l->step < 0 || l->epoch < 0 || l->health.n_window < 0)
         return damaged(l, f->path, "counters");
     if (run->best >= 0 && !l->best_state && !(l->best_state = bp__alloc(run->ctx, l->net->state->bytes + 1)))
         return bp__out_of_memory(run->ctx, l->net->state->bytes);
     if (run->best >= 0) BP_TRY(read_state(l, f, l->best_state, "best/"));
+    int64_t good = l->good;
     BP_TRY(bp__loop_keep_good(l));
+    l->good = BP__MIN(good, run->n_epochs - 1);
     if (l->good_state) BP_TRY(read_state(l, f, l->good_state, "good/"));
+    get_trouble(bp__tree_get(t, "trouble"), &l->health.trouble);
     BP_TRY(copy_tensor(l, f, "health/norms", l->health.window, sizeof l->health.window));
     if (l->in_epoch) BP_TRY(read_within_epoch(l, f));
     const bp__tree *events = bp__tree_get(t, "events_bytes"), *start = bp__tree_get(t, "start_time");

@@ -176,6 +176,12 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
     BP_TRY(bp__put(ctx, train, "batch_size", batch, probed ? why : s->has_batch ? NULL : "the default"));
     if (s->accumulate > 1) BP_TRY(bp__put_int(ctx, train, "accumulate", s->accumulate));
     BP_TRY(bp__put(ctx, train, "shuffle", bp__tree_bool(ctx, s->shuffle), NULL));
+    if (s->sampling) {
+        snprintf(why, sizeof why, "a pass takes %lld of the %lld training rows, as many of each class, %s",
+                 (long long)d->pass_rows, (long long)d->data->train.n_rows,
+                 s->sampling == BP__SAMPLING_OVER ? "some more than once" : "others every time");
+        BP_TRY(bp__put(ctx, train, "sampling", bp__tree_text(ctx, bp__sampling_name(s->sampling)), why));
+    }
     if (s->clip_norm > 0) BP_TRY(bp__put_number(ctx, train, "clip_norm", s->clip_norm));
     if (s->clip_value > 0) BP_TRY(bp__put_number(ctx, train, "clip_value", s->clip_value));
     static const char *const whose[] = {"model", "layer", "parameter"};
@@ -348,6 +354,18 @@ static bp_status row_weights(bp__decided *d) {
 
 /* ---- All of it ---- */
 
+static bp_status count_pass(bp__decided *d) {
+    d->pass_rows = d->data->train.n_rows;
+    if (d->s.sampling == BP__SAMPLING_NONE) return BP_OK;
+    if (d->data->task != BP__CLASSIFICATION)
+        return bp__config_fail(&d->s, d->s.sampling_at, "train.sampling needs classes, and the task is %s",
+                               bp__task_name(d->data->task));
+    int64_t *rows = NULL;
+    BP_TRY(bp__sample_rows(&rows, &d->pass_rows, d->data, d->s.sampling, d->s.seed, 1));
+    bp__free(d->ctx, rows);
+    return BP_OK;
+}
+
 static bp_status choose_loss(bp__decided *d) {
     bp__task task = d->data->task;
     if (d->s.loss)
@@ -404,9 +422,9 @@ static bp_status set_moving(bp__decided *d) {
 
 static bp_status set_rate(bp__decided *d) {
     const bp__settings *s = &d->s;
-    int64_t n = d->data->train.n_rows;
+    int64_t n = d->pass_rows;
     d->batch = s->batch_size && s->batch_size < n ? s->batch_size : n;
-    d->step_rows = d->batch > n / s->accumulate ? n : d->batch * s->accumulate;
+    d->step_rows = s->solves || d->batch > n / s->accumulate ? n : d->batch * s->accumulate;
     d->steps_per_epoch = s->steps_per_epoch ? s->steps_per_epoch : (n + d->step_rows - 1) / d->step_rows;
     d->n_steps = s->epochs >= 0 ? s->epochs * d->steps_per_epoch : -1;
     if (s->steps >= 0 && (d->n_steps < 0 || s->steps < d->n_steps)) d->n_steps = s->steps;
@@ -441,6 +459,8 @@ static bp_status explain(bp__decided *d) {
     }
     const bp__tree *epochs = bp__tree_get(bp__tree_get(d->resolved, "train"), "epochs");
     if (epochs && epochs->comment) bp__buffer_printf(&b, "epochs: %lld, %s\n", (long long)epochs->integer, epochs->comment);
+    const bp__tree *sampling = bp__tree_get(bp__tree_get(d->resolved, "train"), "sampling");
+    if (sampling) bp__buffer_printf(&b, "sampling: %s, %s\n", sampling->text, sampling->comment);
     const bp__tree *batch = bp__tree_get(bp__tree_get(d->resolved, "train"), "batch_size");
     if (batch && batch->comment && d->s.has_batch)
         bp__buffer_printf(&b, "batch_size: %lld, %s\n", (long long)batch->integer, batch->comment);
@@ -482,6 +502,7 @@ static bp_status decide(bp__decided *d, const bp_config *cfg, const bp_model *fr
     if (d->s.overfit) BP_TRY(few_rows(d));
     BP_TRY(choose_loss(d));
     BP_TRY(row_weights(d));
+    BP_TRY(count_pass(d));
     BP_TRY(resolve(d));
     BP_TRY(set_rate(d));
     return explain(d);

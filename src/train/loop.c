@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/rng.h"
 #include "graph/plan.h"
 #include "train/loop.h"
 
@@ -27,6 +26,7 @@ bp_status bp__loop_keep_good(bp__loop *l) {
     if (!l->good_state && !(l->good_state = bp__alloc(ctx, l->net->state->bytes + 1)))
         return bp__out_of_memory(ctx, l->net->state->bytes);
     memcpy(l->good_state, l->net->state->block, l->net->state->bytes);
+    l->good = l->run->n_epochs - 1;
     return BP_OK;
 }
 
@@ -68,7 +68,7 @@ static bp_progress progress(const bp__loop *l, const bp__epoch *e) {
     p.samples_per_second = trained > 0 ? (double)l->run->n_samples / trained : 0;
     if (d->n_steps > 0 && l->step > 0) p.eta = seconds * (double)(d->n_steps - l->step) / (double)l->step;
     if (!e) return p;
-    p.loss = e->train.loss;
+    p.loss = e->train.n ? e->train.loss : (double)NAN;
     p.train_metric = bp__scores_get(&e->train, p.metric);
     p.has_validation = validates(l);
     p.validation_loss = e->validation.loss;
@@ -176,6 +176,7 @@ static bp_status check_epoch(bp__loop *l, const bp__epoch *e, bool *good) {
     bool judged = e->validation.n > e->validation.n_unknown;
     bool blind = judged && (!isfinite(e->validation.loss) || bp__health_far(&l->health, e->validation.loss));
     *good = !exploded && !nothing && !blind;
+    if (*good && l->health.n_bad + l->health.n_far == 0) l->health.trouble = (bp__trouble){0}; /* it has passed */
     if (*good) { return trained && l->health.n_bad == 0 && l->health.n_far == 0 ? bp__loop_keep_good(l) : BP_OK; }
     char why[200];
     if (nothing)
@@ -224,36 +225,32 @@ static bp_status end_epoch(bp__loop *l) {
     return BP_OK;
 }
 
-/* The order of a pass's rows depends on the seed and the pass's number alone. An epoch is one pass, unless steps_per_epoch
+/* The rows of a pass and their order depend on the seed and the pass's number alone. An epoch is one pass, unless steps_per_epoch
    evaluates after other numbers of steps: then passes go on where epochs end. */
-static void order_rows(bp__loop *l) {
+static bp_status order_rows(bp__loop *l) {
     const bp__decided *d = l->d;
-    int64_t n = d->data->train.n_rows;
+    int64_t n = d->pass_rows;
     if (l->pass == 0 || l->position >= n) {
         l->pass++;
         l->position = 0;
     }
-    if (l->ordered == l->pass) return;
+    if (l->ordered == l->pass) return BP_OK;
     l->ordered = l->pass;
-    if (d->s.shuffle && d->step_rows < n) { /* one step of everything needs no order */
-        bp__stream stream = {.seed = d->s.seed, .stream = bp__stream_id("order"), .step = (uint32_t)l->pass};
-        bp__permutation(l->order, stream, n);
-        for (int64_t i = 0; i < n; i++) l->order[i] = d->data->train.rows[l->order[i]];
-    } else
-        memcpy(l->order, d->data->train.rows, sizeof(int64_t) * (size_t)n);
+    bool shuffle = d->s.shuffle && d->step_rows < n; /* one step of everything needs no order */
+    return bp__order_rows(l->order, d->data, d->s.sampling, shuffle, d->s.seed, l->pass);
 }
 
 /* Also where there is no room for the rows of one more step: a run that goes on with another batch size is within another epoch.
  */
 static bool epoch_over(const bp__loop *l) {
-    int64_t n = l->d->data->train.n_rows, rows = BP__MIN(l->d->step_rows, l->position < n ? n - l->position : n);
+    int64_t n = l->d->pass_rows, rows = BP__MIN(l->d->step_rows, l->position < n ? n - l->position : n);
     if (l->n_seen + rows > l->cap_seen) return true;
     return l->d->s.steps_per_epoch ? l->done >= l->d->steps_per_epoch : l->done > 0 && l->position >= n;
 }
 
 static bp_status one_epoch(bp__loop *l) {
     const bp__decided *d = l->d;
-    int64_t n = d->data->train.n_rows;
+    int64_t n = d->pass_rows;
     if (!l->in_epoch) { /* else a checkpoint goes on within it */
         l->epoch++;
         l->done = l->n_seen = 0;
@@ -261,7 +258,7 @@ static bp_status one_epoch(bp__loop *l) {
         l->in_epoch = true;
     }
     while (!epoch_over(l) && !l->stop) {
-        order_rows(l);
+        BP_TRY(order_rows(l));
         BP_TRY(bp__loop_step(l, BP__MIN(d->step_rows, n - l->position)));
         l->done++;
         after_step(l);
@@ -280,7 +277,7 @@ static bp_status one_epoch(bp__loop *l) {
 
 static bp_status allocate(bp__loop *l) {
     bp_context *ctx = l->run->ctx;
-    int64_t n = l->d->data->train.n_rows, k = bp__net_columns(l->net), per_pass = (n + l->d->step_rows - 1) / l->d->step_rows;
+    int64_t n = l->d->pass_rows, k = bp__net_columns(l->net), per_pass = (n + l->d->step_rows - 1) / l->d->step_rows;
     int64_t passes = l->d->steps_per_epoch / per_pass + 2; /* that an epoch can touch */
     if (l->d->steps_per_epoch <= per_pass) passes = 1;     /* never more rows than one pass has */
     if (n > (int64_t)(PTRDIFF_MAX / 16) / passes / k)
@@ -347,7 +344,10 @@ static bp_status go(bp__loop *l) {
         BP_TRY(bp__net_use_average(l->net));
         l->run->by_average = true;
     }
-    if (!l->interrupted || l->run->best < 0) l->run->best = l->run->n_epochs - 1;
+    if (l->diverged || l->health.last_rollback == l->step)
+        l->run->best = l->good;
+    else if (!l->interrupted || l->run->best < 0)
+        l->run->best = l->run->n_epochs - 1;
     return BP_OK;
 }
 
@@ -369,7 +369,7 @@ bp_status bp__loop_run(bp_run *run, const bp_callbacks *callbacks) {
     bp__loop l = {.run = run, .d = run->d, .net = run->model->net, .cb = callbacks, .started = bp__now()};
     l.last_checkpoint = l.last_saved = l.started;
     l.staging.ctx = run->ctx;
-    run->best = -1;
+    run->best = l.good = -1;
     bp_status status = go(&l);
     if (status == BP_OK) status = final_scores(&l);
     run->before_seconds = l.before;

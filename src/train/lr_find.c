@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/math64.h"
-#include "core/rng.h"
 #include "train/train.h"
 
 enum { MOST = 1000000 };
@@ -13,7 +12,7 @@ typedef struct test {
     bp_context *ctx;
     const bp__decided *d;
     bp__net *net;
-    int64_t *order; /* the rows of an epoch, as the training loop has them */
+    int64_t *order; /* the rows of a pass, as the training loop has them */
     unsigned char *x, *y;
     int64_t *label;
     float *weight;
@@ -22,7 +21,7 @@ typedef struct test {
 static bp_status allocate(test *t) {
     const bp__dataset *d = t->d->data;
     size_t batch = (size_t)t->d->batch;
-    t->order = bp__alloc(t->ctx, sizeof(int64_t) * (size_t)d->train.n_rows);
+    t->order = bp__alloc(t->ctx, sizeof(int64_t) * (size_t)t->d->pass_rows);
     t->x = bp__alloc(t->ctx, bp_dtype_size(d->x_dtype) * (size_t)d->sample_size * batch);
     t->y = bp__alloc(t->ctx, bp_dtype_size(d->y_dtype) * (size_t)d->n_targets * batch);
     t->label = bp__alloc(t->ctx, sizeof(int64_t) * batch);
@@ -40,12 +39,9 @@ static void release(test *t) {
 }
 
 /* The same order as in a training with this seed. */
-static void shuffle(test *t, int64_t epoch) {
-    const bp__set *rows = &t->d->data->train;
-    memcpy(t->order, rows->rows, sizeof(int64_t) * (size_t)rows->n_rows);
-    if (!t->d->s.shuffle || t->d->batch >= rows->n_rows) return;
-    bp__permutation(t->order, (bp__stream){t->d->s.seed, bp__stream_id("order"), (uint32_t)epoch}, rows->n_rows);
-    for (int64_t i = 0; i < rows->n_rows; i++) t->order[i] = rows->rows[t->order[i]];
+static bp_status order(test *t, int64_t pass) {
+    const bp__decided *d = t->d;
+    return bp__order_rows(t->order, d->data, d->s.sampling, d->s.shuffle && d->batch < d->pass_rows, d->s.seed, pass);
 }
 
 static bp__batch gather(test *t, const int64_t *rows, int64_t n) {
@@ -69,13 +65,13 @@ static bp__batch gather(test *t, const int64_t *rows, int64_t n) {
 
 /* fastai: an exponential mean with factor 0.98, freed from its start at 0. */
 static bp_status run(test *t, bp_lr_range *out, double first, double last, int64_t steps, const bp_callbacks *cb) {
-    int64_t n = t->d->data->train.n_rows, at = n, epoch = 0;
+    int64_t n = t->d->pass_rows, at = n, pass = 0;
     double mean = 0, weight = 0, lowest = HUGE_VAL;
     for (int64_t i = 0; i < steps; i++) {
         if (cb && cb->interrupted && cb->interrupted(cb->user))
             return bp__fail(t->ctx, BP_STOPPED, "the range test was interrupted");
         if (at >= n) {
-            shuffle(t, ++epoch);
+            BP_TRY(order(t, ++pass));
             at = 0;
         }
         int64_t rows = BP__MIN(t->d->batch, n - at);
@@ -146,6 +142,10 @@ static bp_status find(bp_lr_range *out, bp_config *cfg, double first, double las
     BP_TRY(bp__decide(&d, cfg, NULL));
     t.d = d;
     bp_status status = bp__decided_net(&t.net, d, d->s.dtype, true);
+    if (status == BP_OK && t.net->solver)
+        status = bp__fail_at(t.ctx, BP_CONFIG, (bp__where){.code = "solver", .file = d->s.file},
+                             "the optimizer %s finds the length of its steps itself: there is no rate to look for",
+                             t.net->choice.kind->name);
     if (status == BP_OK) status = allocate(&t);
     if (status == BP_OK) status = run(&t, out, first, last, steps, cb);
     if (status == BP_OK) status = suggest(cfg->ctx, out, steps);

@@ -13,8 +13,8 @@ typedef struct parts {
     bp_value x, target, weight, lr; /* inputs */
     bp_value y, rows, mean;         /* of the training path */
     bp_value eval_y, eval_p, eval_rows, eval_mean;
-    bp_value norm, ok, loss64, total; /* total: the loss with penalties, what is differentiated */
-    bp_value *averaged;               /* [n_averaged] in the order of `trainable` */
+    bp_value norm, ok, loss64, total, total64, penalty; /* total: the loss with penalties, what is differentiated */
+    bp_value *averaged;                                 /* [n_averaged] in the order of `trainable` */
     int n_averaged;
     bp_value *grads;               /* [n_grads] of a step made of shards: what the shard program gives; pool of the net */
     bp_value *updated, *per_shard; /* variables that the update, and a shard, assign */
@@ -130,6 +130,8 @@ static bp_status build_update(bp__net *net, const bp__net_spec *spec, const bp_v
                               parts *p) {
     bp_graph *g = net->g;
     p->norm = bp_number(g, BP_F64, 0);
+    p->ok = BP_NONE;
+    if (net->solver) return bp__net_add_solver(net, spec, p->y, p->mean, p->penalty);
     if (m > 0) {
         BP_TRY(clip(net, spec, parameters, grads, m, p));
         bool clipped = spec->clip_norm > 0 || spec->clip_value > 0 || spec->clip_adaptive > 0;
@@ -165,6 +167,8 @@ static bp_status find_average(bp__net *net, const bp__net_spec *spec, const bp_v
     return BP_OK;
 }
 
+static bool sharded(const bp__net *net, const bp__net_spec *spec) { return spec->accumulate > 1 || net->solver; }
+
 /* The chain rule and what follows from it. */
 static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p) {
     int64_t n = bp__nn_n_parameters(net->nn), m = 0;
@@ -184,16 +188,18 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
         return penalized;
     }
     if (penalty.graph) { /* of a step, so each shard has its share of it */
-        if (spec->accumulate > 1) penalty = bp_mul(penalty, bp_cast(bp_input(net->g, "share", BP_F64, bp_shape(0)), spec->dtype));
+        if (sharded(net, spec)) penalty = bp_mul(penalty, bp_cast(bp_input(net->g, "share", BP_F64, bp_shape(0)), spec->dtype));
         p->total = bp_add(p->mean, penalty);
     }
+    p->penalty = penalty;
+    p->total64 = bp_cast(p->total, BP_F64);
     bp_gradients(grads, &p->total, NULL, 1, lists, (int)m);
-    bp_status status = bp_graph_status(net->g);
+    bp_status status = bp__optimizer_sharpen(net->g, spec->optimizer, p->total, lists, grads, (int)m);
     p->grads = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(m + 1));
     if (!p->grads && status == BP_OK) status = bp__out_of_memory(net->ctx, 0);
     if (p->grads) memcpy(p->grads, grads, sizeof(bp_value) * (size_t)m);
     p->n_grads = (int)m;
-    bool shards = spec->accumulate > 1;
+    bool shards = sharded(net, spec);
     if (status == BP_OK && shards) {
         status = cut_at_gradients(net, lists, grads, (int)m, p);
         if (status == BP_OK) status = assigned(net, NULL, 0, &p->per_shard, &p->n_per_shard);
@@ -216,7 +222,7 @@ static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
     if (spec->training) {
         BP_TRY(build_path(net, spec, true, x, &p->y));
         bp__loss_build(&spec->loss, p->y, p->target, p->weight, &training_rows, &p->mean);
-        if (spec->accumulate > 1) { /* each shard's part of the step's loss */
+        if (sharded(net, spec)) { /* each shard's part of the step's loss */
             bp_value sum = bp__sum_all(p->weight.graph ? bp_mul(training_rows, p->weight) : training_rows);
             p->mean = bp_div(sum, bp_cast(bp_input(g, "normalizer", BP_F64, bp_shape(0)), spec->dtype));
         }
@@ -243,18 +249,27 @@ static bp_status compile_training(bp__net *net, const parts *p) {
     }
     o.variables = p->updated;
     o.n_variables = p->n_updated;
-    BP_TRY(bp_program_new(&net->update, net->g, &p->norm, 1, &o));
-    BP_TRY(bp_session_new(&net->update_session, net->update, net->state));
+    if (!net->solver) {
+        BP_TRY(bp_program_new(&net->update, net->g, &p->norm, 1, &o));
+        BP_TRY(bp_session_new(&net->update_session, net->update, net->state));
+    }
+    if (net->products) {
+        bp_program_options plain = {.size = sizeof plain, .ok = BP_NONE};
+        BP_TRY(bp_program_new(&net->product, net->g, net->products, net->n_gradients, &plain));
+        BP_TRY(bp_session_new(&net->product_session, net->product, net->state));
+    }
     net->before = bp__alloc(net->ctx, net->state->bytes + 1);
-    bp_value *all = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(p->n_grads + 2));
+    bp_value *all = bp__alloc(net->ctx, sizeof(bp_value) * (size_t)(p->n_grads + 3));
     bp_status status = all && net->before ? BP_OK : bp__out_of_memory(net->ctx, net->state->bytes);
     if (status == BP_OK) {
         all[0] = p->y;
         all[1] = p->loss64;
         memcpy(all + 2, p->grads, sizeof(bp_value) * (size_t)p->n_grads);
+        int n_all = p->n_grads + 2;
+        if (net->solver) all[n_all++] = p->total64;
         o = (bp_program_options){
             .size = sizeof o, .commit = 1, .ok = BP_NONE, .variables = p->per_shard, .n_variables = p->n_per_shard};
-        status = bp_program_new(&net->train, net->g, all, p->n_grads + 2, &o);
+        status = bp_program_new(&net->train, net->g, all, n_all, &o);
     }
     bp__free(net->ctx, all);
     return status == BP_OK ? bp_session_new(&net->train_session, net->train, net->state) : status;
@@ -321,6 +336,7 @@ bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec) 
     if (spec->training) {
         net->standard.momentum = bp__optimizer_number(ctx, spec->optimizer, "momentum");
         net->standard.weight_decay = bp__optimizer_number(ctx, spec->optimizer, "weight_decay");
+        net->solver = bp__solver_read(ctx, spec->optimizer, &net->choice);
     }
     bp_status status = make(net, spec);
     if (status != BP_OK) {
@@ -337,6 +353,9 @@ void bp__net_free(bp__net *net) {
     bp_session_free(net->update_session);
     bp_session_free(net->plain_session);
     bp_session_free(net->average_session);
+    bp_session_free(net->product_session);
+    bp_program_free(net->product);
+    bp__free(net->ctx, net->products);
     bp_program_free(net->average);
     bp__free(net->ctx, net->trained);
     bp_session_free(net->eval_session);
@@ -373,7 +392,8 @@ void bp__net_begin(bp__net *net, int64_t step, const bp__numbers *numbers) {
     net->now = *numbers;
     net->step = step;
     if (net->shards) bp__shards_begin(net->shards);
-    if (net->shard_assigns) memcpy(net->before, net->state->block, net->state->bytes);
+    net->plain_loss = 0;
+    if (net->shard_assigns && !net->solver) memcpy(net->before, net->state->block, net->state->bytes);
 }
 
 static double scalar_output(bp_session *s, int k) {
@@ -409,10 +429,22 @@ bp_status bp__net_shard(bp__net *net, const bp__batch *b, int64_t first_row, con
     BP_TRY(bp_session_output(s, 0, y, NULL, NULL));
     if (!net->shards) return BP_OK;
     for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_output(s, k + 2, &net->gradients[k], NULL, NULL));
-    return bp__shards_add(net->shards, net->gradients, scalar_output(s, 1));
+    net->plain_loss += scalar_output(s, 1);
+    return bp__shards_add(net->shards, net->gradients, scalar_output(s, net->solver ? net->n_gradients + 2 : 1));
+}
+
+bp_status bp__net_product_shard(bp__net *net, const bp__batch *b, int64_t first_row) {
+    bp_session *s = net->product_session;
+    net->share = (double)b->n / net->now.rows;
+    BP_TRY(feed(net, s, b));
+    BP_TRY(feed_step(net, s, first_row));
+    BP_TRY(bp_session_run(s));
+    for (int k = 0; k < net->n_gradients; k++) BP_TRY(bp_session_output(s, k, &net->gradients[k], NULL, NULL));
+    return bp__shards_add(net->shards, net->gradients, 0);
 }
 
 bp_status bp__net_end(bp__net *net, bp__step *out) {
+    if (net->solver) return bp__net_looked(net, out);
     bp_session *s = net->shards ? net->update_session : net->train_session;
     out->loss = net->shards ? 0 : scalar_output(s, 1);
     if (net->shards) {

@@ -4,6 +4,7 @@
 #include "data/data.h"
 #include "nn/nn.h"
 #include "optim/optim.h"
+#include "optim/solver.h"
 #include "train/shards.h"
 
 /* ---- Losses ---- */
@@ -107,6 +108,13 @@ typedef struct bp__net {
     bp__loss loss;
     bp__numbers standard, now; /* without a schedule; of the step that runs */
     double step_loss, share;
+    /* An optimiser that takes several looks at all rows (solve.c): no update is in the graph, train gives a shard's gradients. */
+    const bp__solver *solver; /* or NULL */
+    bp__choice choice;        /* its options */
+    bp_value *products;       /* the Gauss-Newton matrix times "direction/NAME", where the solver asks for it; owned */
+    bp_program *product;
+    bp_session *product_session;
+    double plain_loss; /* of the look, without penalties */
     int64_t step;
     /* What is evaluated and kept in place of the trained weights, where there is an average: made by a program of its own. */
     bp_program *average;
@@ -129,6 +137,15 @@ bp_status bp__net_start_average(bp__net *net); /* an average starts as the weigh
 /* Puts the average in the place of the weights, and the weights back: for evaluating, saving. Nothing where there is none. */
 bp_status bp__net_use_average(bp__net *net);
 void bp__net_use_trained(bp__net *net);
+/* ---- Solvers: solve.c ---- */
+
+/* Its state, and products with the Gauss-Newton matrix of the outputs y, into the graph; refuses what does not fit. */
+bp_status bp__net_add_solver(bp__net *net, const bp__net_spec *spec, bp_value y, bp_value mean, bp_value penalty);
+bp_status bp__net_product_shard(bp__net *net, const bp__batch *b, int64_t first_row); /* in place of bp__net_shard */
+/* A look's sums as one step: net->step_loss is the loss with penalties, net->gradients are its gradients. */
+bp_status bp__net_looked(bp__net *net, bp__step *out);
+int64_t bp__net_trained(const bp__net *net); /* numbers that are trained */
+
 /* A step of one batch: begin, shard, end, whatever the gradient's norm. */
 bp_status bp__net_train(bp__net *net, const bp__batch *b, double lr, int64_t step, bp__step *out);
 /* Where a shard of the step that has just ended goes wrong: runs it again, operation by operation, from the unchanged state.

@@ -11,6 +11,9 @@ static bp_status build(bp_graph *g, const bp__tree *tree, bp_value lr, const bp_
     if (bp_value_dtype(lr) != BP_F64 || bp_value_dims(lr).n != 0)
         bp__graph_fail(g, BP_TYPE, "optimizer: lr must be an f64 scalar, as bp_input(g, \"lr\", BP_F64, bp_shape(0)) is");
     if (g->status != BP_OK) return g->status;
+    if (bp__optimizer_number(g->ctx, tree, "sam_rho") > 0)
+        return bp__fail_at(g->ctx, BP_CONFIG, (bp__where){.code = "bad_value", .hint = "call bp_sharpen before bp_optimizer"},
+                           "optimizer: sam_rho needs the loss, which bp_optimizer is not given");
     return bp__optimizer_build(g, tree, lr, params, grads, n);
 }
 

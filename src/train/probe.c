@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/rng.h"
 #include "graph/plan.h"
 #include "train/loop.h"
 
@@ -32,15 +31,11 @@ static bp_status one_step(bp__net *net, const bp__decided *d, bp__staging *stagi
 bp_status bp__trial(bp_trial *out, const bp__decided *d, bp__net *net) {
     enum { STEPS = 4 };
     bp_context *ctx = d->ctx;
-    int64_t n = d->data->train.n_rows, take = d->step_rows;
+    int64_t n = d->pass_rows, take = d->step_rows;
     int64_t *order = bp__alloc(ctx, sizeof(int64_t) * (size_t)n);
     bp__staging staging = {.ctx = ctx};
     bp_status status = order ? bp__staging_new(&staging, d->data, d->weight, d->batch) : bp__out_of_memory(ctx, 0);
-    if (status == BP_OK && d->s.shuffle && take < n) {
-        bp__permutation(order, (bp__stream){.seed = d->s.seed, .stream = bp__stream_id("order"), .step = 1}, n);
-        for (int64_t i = 0; i < n; i++) order[i] = d->data->train.rows[order[i]];
-    } else if (status == BP_OK)
-        memcpy(order, d->data->train.rows, sizeof(int64_t) * (size_t)n);
+    if (status == BP_OK) status = bp__order_rows(order, d->data, d->s.sampling, d->s.shuffle && take < n, d->s.seed, 1);
     out->seconds = HUGE_VAL;
     for (int64_t i = 0; i < STEPS && status == BP_OK; i++) {
         bp__step step;
@@ -77,7 +72,7 @@ typedef struct probe {
 } probe;
 
 static bp_status step_of(probe *p, int64_t rows, double lr, bp__step *out) {
-    int64_t n = p->d->data->train.n_rows;
+    int64_t n = p->d->pass_rows;
     if (p->at + rows > n) p->at = 0;
     bp__batch b = bp__gather(&p->staging, p->order + p->at, rows);
     p->at += rows;
@@ -144,11 +139,10 @@ static double time_of(const probe *p, int64_t k) {
 
 static bp_status run(probe *p, int64_t largest) {
     bp__decided *d = p->d;
-    int64_t n = d->data->train.n_rows, warm = BP__MIN(WARM_ROWS, n);
+    int64_t n = d->pass_rows, warm = BP__MIN(WARM_ROWS, n);
     p->order = bp__alloc(d->ctx, sizeof(int64_t) * (size_t)n);
     if (!p->order) return bp__out_of_memory(d->ctx, sizeof(int64_t) * (size_t)n);
-    bp__permutation(p->order, (bp__stream){.seed = d->s.seed, .stream = bp__stream_id("probe")}, n);
-    for (int64_t i = 0; i < n; i++) p->order[i] = d->data->train.rows[p->order[i]];
+    BP_TRY(bp__order_rows(p->order, d->data, d->s.sampling, true, d->s.seed, 0)); /* pass 0: that of no training */
     BP_TRY(bp__decided_net(&p->net, d, d->s.dtype, true));
     BP_TRY(bp__staging_new(&p->staging, d->data, d->weight, BP__MAX(largest, warm)));
     for (int i = 0; i < WARM_STEPS; i++) { /* the very first gradients are unlike those of the training */
@@ -160,10 +154,10 @@ static bp_status run(probe *p, int64_t largest) {
 }
 
 bp_status bp__probe_batch(bp__decided *d, char why[400]) {
-    int64_t largest = BP__MIN(d->data->train.n_rows / 4, LAST), best = 0;
+    int64_t largest = BP__MIN(d->pass_rows / 4, LAST), best = 0;
     d->s.batch_auto = false;
-    d->s.batch_size = BP__MIN(32, d->data->train.n_rows);
-    snprintf(why, 400, "auto: %lld training rows are too few to try sizes", (long long)d->data->train.n_rows);
+    d->s.batch_size = BP__MIN(32, d->pass_rows);
+    snprintf(why, 400, "auto: %lld training rows are too few to try sizes", (long long)d->pass_rows);
     if (largest < 2 * FIRST) return BP_OK;
     probe p = {.d = d, .noise_scale = HUGE_VAL, .staging = {.ctx = d->ctx}};
     bp_status status = run(&p, largest);

@@ -118,14 +118,22 @@ const char *bp_kind(const char *what, int index, const char **help) {
     return NULL;
 }
 
-const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples) {
-    for (int i = 0; i < bp__op_count(); i++) {
-        const bp__op *op = bp__op_at(i);
-        if (op->flags & BP__OP_HIDDEN || index-- > 0) continue;
-        if (formula) *formula = op->formula ? op->formula : "";
-        if (differentiable) *differentiable = !(op->flags & BP__OP_NO_GRADIENT);
-        if (n_samples) *n_samples = op->n_samples;
-        return op->name;
-    }
+static const bp__op *operation(int index) {
+    for (int i = 0; i < bp__op_count(); i++)
+        if (!(bp__op_at(i)->flags & BP__OP_HIDDEN) && index-- == 0) return bp__op_at(i);
     return NULL;
+}
+
+const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples) {
+    const bp__op *op = operation(index);
+    if (!op) return NULL;
+    if (formula) *formula = op->formula ? op->formula : "";
+    if (differentiable) *differentiable = !(op->flags & BP__OP_NO_GRADIENT);
+    if (n_samples) *n_samples = op->n_samples;
+    return op->name;
+}
+
+const char *bp_operation_family(int index) {
+    const bp__op *op = operation(index);
+    return op ? op->family : NULL;
 }

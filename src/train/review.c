@@ -66,11 +66,14 @@ static double constant_loss(const bp_run *run) {
     double total = 0, loss = 0;
     if (d->loss.kind == BP__LOSS_BCE || (d->loss.kind == BP__LOSS_CROSS_ENTROPY && !(d->loss.value[0] > 0))) {
         for (int64_t c = 0; c < data->n_classes; c++) {
-            double part = 0;
+            double part = 0, n = 0;
             for (int64_t i = 0; i < data->train.n_rows; i++) {
                 int64_t r = data->train.rows[i];
-                if (data->label[r] == c) part += d->weight ? (double)d->weight[r] : 1;
+                if (data->label[r] != c) continue;
+                part += d->weight ? (double)d->weight[r] : 1;
+                n++;
             }
+            if (d->s.sampling && n > 0) part /= n; /* as many of each class */
             total += part;
             if (part > 0) loss -= part * log(part);
         }
@@ -119,6 +122,13 @@ bp_status bp__review(bp_run *run) {
     overfitting o;
     run->constant_loss = (double)NAN;
     if (run->d->s.overfit || strcmp(run->status, "finished") != 0) return BP_OK; /* meant to; or not over */
+    if (run->n_skipped > 0) {
+        bp__buffer_printf(&run->notes, "%lld of %lld steps were skipped", (long long)run->n_skipped, (long long)run->steps);
+        if (run->n_rollbacks > 0)
+            bp__buffer_printf(&run->notes, " and the learning rate was lowered %lld time%s", (long long)run->n_rollbacks,
+                              run->n_rollbacks == 1 ? "" : "s");
+        bp__buffer_text(&run->notes, ": decisions.jsonl names their rows and what went wrong\n");
+    }
     run->constant_loss = constant_loss(run);
     if (overfits(run, &o)) {
         advise(run, advice, sizeof advice);

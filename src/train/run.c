@@ -12,12 +12,18 @@
 
 /* ---- The record: section by section ---- */
 
+static bp_status fill_scores(bp__tree *t, bp_context *ctx, const bp__scores *s) {
+    BP_TRY(bp__put_number(ctx, t, "loss", s->loss));
+    for (int i = 0; s->metrics && i < s->n_metrics; i++) BP_TRY(bp__put_number(ctx, t, s->metrics->at[i].name, s->metric[i]));
+    return s->n_unknown ? bp__put_int(ctx, t, "unknown_labels", s->n_unknown) : BP_OK;
+}
 bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s) {
     *out = bp__tree_new(ctx, BP__MAP);
-    if (!*out) return bp__out_of_memory(ctx, 0);
-    BP_TRY(bp__put_number(ctx, *out, "loss", s->loss));
-    for (int i = 0; s->metrics && i < s->n_metrics; i++) BP_TRY(bp__put_number(ctx, *out, s->metrics->at[i].name, s->metric[i]));
-    return s->n_unknown ? bp__put_int(ctx, *out, "unknown_labels", s->n_unknown) : BP_OK;
+    bp_status status = *out ? fill_scores(*out, ctx, s) : bp__out_of_memory(ctx, 0);
+    if (status == BP_OK) return BP_OK;
+    bp__tree_free(ctx, *out);
+    *out = NULL;
+    return status;
 }
 
 static bp_status put_scores(bp_run *run, const char *key, const bp__scores *s) {
@@ -29,14 +35,16 @@ static bp_status put_scores(bp_run *run, const char *key, const bp__scores *s) {
 static bp_status put_data(bp_run *run) {
     bp_context *ctx = run->ctx;
     const bp__dataset *d = run->d->data;
-    bp__tree *data = bp__tree_new(ctx, BP__MAP), *rows = bp__tree_new(ctx, BP__MAP);
+    bp__tree *data = bp__tree_new(ctx, BP__MAP);
     BP_TRY(bp__put(ctx, run->record, "data", data, NULL));
     BP_TRY(bp__put_text(ctx, data, "path", run->d->s.data.train.path));
     BP_TRY(bp__put_text(ctx, data, "sha256", d->train.sha256));
+    bp__tree *rows = bp__tree_new(ctx, BP__MAP);
     BP_TRY(bp__put(ctx, data, "rows", rows, NULL));
     BP_TRY(bp__put_int(ctx, rows, "train", d->train.n_rows));
     if (d->validation.n_rows) BP_TRY(bp__put_int(ctx, rows, "validation", d->validation.n_rows));
-    return d->test.n_rows ? bp__put_int(ctx, rows, "test", d->test.n_rows) : BP_OK;
+    if (d->test.n_rows) BP_TRY(bp__put_int(ctx, rows, "test", d->test.n_rows));
+    return run->d->s.sampling ? bp__put_int(ctx, data, "rows_per_pass", run->d->pass_rows) : BP_OK;
 }
 
 static bp_status put_head(bp_run *run) {

@@ -43,6 +43,7 @@ static const char *const sections[] = {
     "\"epochs\":{\"$ref\":\"#/$defs/count\"},\"steps\":{\"$ref\":\"#/$defs/count\"},\"max_time\":{\"$ref\":\"#/$defs/time\"},"
     "\"steps_per_epoch\":{\"$ref\":\"#/$defs/positive_count\"},\"overfit\":{\"$ref\":\"#/$defs/positive_count\"},"
     "\"batch_size\":{\"anyOf\":[{\"$ref\":\"#/$defs/positive_count\"},{\"enum\":[\"full\",\"auto\"]}],\"default\":32},"
+    "\"sampling\":{\"enum\":[\"none\",\"over\",\"under\",null],\"default\":\"none\"},"
     "\"shuffle\":{\"$ref\":\"#/$defs/flag\",\"default\":true},\"accumulate\":{\"$ref\":\"#/$defs/positive_count\",\"default\":1},"
     "\"clip_norm_per\":{\"enum\":[\"model\",\"layer\",\"parameter\",null]},\"clip_adaptive\":{\"$ref\":\"#/$defs/positive\"},"
     "\"average\":{\"anyOf\":[{\"enum\":[\"ema\",\"swa\",null]},{\"type\":\"object\",\"additionalProperties\":false,"

@@ -348,6 +348,16 @@ static bp_status read_class_weight(bp__settings *s, const bp__tree *t) {
     return BP_OK;
 }
 
+static bp_status read_sampling(bp__settings *s, const bp__tree *t) {
+    const char *words[BP__N_SAMPLINGS];
+    for (int i = 0; i < BP__N_SAMPLINGS; i++) words[i] = bp__sampling_name((bp__sampling)i);
+    int64_t word;
+    BP_TRY(get_word(s, t, "train.sampling", words, BP__N_SAMPLINGS, &word));
+    s->sampling_at = t;
+    s->sampling = word > 0 ? (bp__sampling)word : BP__SAMPLING_NONE;
+    return BP_OK;
+}
+
 static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
     s->checkpoint_steps = 0;
     s->checkpoint_seconds = 60;
@@ -361,11 +371,12 @@ static bp_status read_checkpoint(bp__settings *s, const bp__tree *t) {
 
 static bp_status read_train(bp__settings *s, const bp__tree *train) {
     CHECK_KEYS(s, train, "train", "epochs", "steps", "max_time", "steps_per_epoch", "overfit", "batch_size", "shuffle",
-               "accumulate", "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping",
+               "sampling", "accumulate", "clip_norm", "clip_norm_per", "clip_value", "clip_adaptive", "average", "early_stopping",
                "checkpoint", "on_divergence", "outlier_z", "seed", "threads", "dtype", "class_weight", "weight_column");
     BP_TRY(read_length(s, train));
     s->shuffle = true;
     BP_TRY(get_bool(s, given(train, "shuffle"), "train.shuffle", &s->shuffle));
+    BP_TRY(read_sampling(s, given(train, "sampling")));
     s->accumulate = 1;
     BP_TRY(get_int(s, given(train, "accumulate"), "train.accumulate", 1, INT32_MAX, &s->accumulate));
     if (s->accumulate > 1 && s->batch_size == 0)
@@ -403,7 +414,11 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     BP_TRY(get_int(s, given(train, "threads"), "train.threads", 0, 1024, &threads));
     s->threads = (int)threads;
     BP_TRY(get_text(s, given(train, "weight_column"), "train.weight_column", &s->data.weight_column));
-    return read_class_weight(s, given(train, "class_weight"));
+    BP_TRY(read_class_weight(s, given(train, "class_weight")));
+    if (s->sampling && s->class_weight && s->class_weight->kind == BP__TEXT)
+        return bp__config_fail(s, s->sampling_at,
+                               "train.sampling and train.class_weight: balanced both make classes count equally: leave one out");
+    return BP_OK;
 }
 
 const char *const bp__moving_names[BP__N_MOVING] = {"momentum", "weight_decay", "dropout"};
@@ -417,6 +432,34 @@ static bp_status check_schedules(const bp__settings *s) {
         BP_TRY(bp__schedule_new_for(&schedule, s->ctx, s->file, where, t, 1));
         bp__schedule_free(schedule);
     }
+    return BP_OK;
+}
+
+/* A solver takes the rows as they are, all in each step: what changes gradients or cuts steps would be ignored. */
+static bp_status check_solver(bp__settings *s, const bp__tree *train) {
+    enum { ROWS = 1024 };
+    bp__choice choice;
+    s->solves = bp__solver_read(s->ctx, s->optimizer, &choice) != NULL;
+    if (!s->solves) return BP_OK;
+    if (!s->has_batch) s->batch_size = ROWS;
+    const struct {
+        const char *key, *why;
+        bool used;
+    } other[] = {{"accumulate", "a step takes all rows anyway, batch_size of them at a time", s->accumulate > 1},
+                 {"batch_size", "`auto` looks for the rows of a step, and a step takes all", s->batch_auto},
+                 {"clip_norm", "clipped gradients are not those of the loss that it goes down", s->clip_norm > 0},
+                 {"clip_value", "clipped gradients are not those of the loss that it goes down", s->clip_value > 0},
+                 {"clip_adaptive", "clipped gradients are not those of the loss that it goes down", s->clip_adaptive > 0},
+                 {"average", "its steps do not jump about the minimum", s->average != NULL}};
+    for (int i = 0; i < BP__COUNT(other); i++)
+        if (other[i].used)
+            return bp__config_fail(s, given(train, other[i].key), "train.%s does not go with the optimizer %s: %s", other[i].key,
+                                   choice.kind->name, other[i].why);
+    for (const bp__tree *t = s->regularize ? s->regularize->child : NULL; t; t = t->next)
+        if (given(t, "max_norm"))
+            return bp__config_fail(s, given(t, "max_norm"),
+                                   "regularize: max_norm does not go with the optimizer %s, which knows no bounds: take l2",
+                                   choice.kind->name);
     return BP_OK;
 }
 
@@ -452,6 +495,7 @@ static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optio
     }
     BP_TRY(bp__optimizer_check(s->ctx, s->file, s->optimizer, &s->lr));
     BP_TRY(bp__regularize_check(s->ctx, s->file, s->regularize));
+    BP_TRY(check_solver(s, given(t, "train")));
     BP_TRY(check_schedules(s));
     bp__schedule *schedule = NULL;
     BP_TRY(bp__schedule_new(&schedule, s->ctx, s->file, s->schedule, s->lr));

@@ -116,23 +116,33 @@ static bp__numbers numbers_of(const bp__loop *l) {
     return n;
 }
 
-bp_status bp__loop_step(bp__loop *l, int64_t n) {
-    double begin = bp__now();
-    const int64_t *rows = l->order + l->position;
-    int64_t k = bp__net_columns(l->net), first = l->n_seen, in_shards = 0;
-    bp__step out;
-    bp__numbers numbers = numbers_of(l);
-    numbers.rows = (double)n;
-    numbers.normalizer = normalizer(l, rows, n);
-    bp__net_begin(l->net, l->step, &numbers);
+bp_status bp__loop_shards(bp__loop *l, const int64_t *rows, int64_t n, double *p) {
+    int64_t k = bp__net_columns(l->net);
     for (int64_t at = 0; at < n; at += l->d->batch) {
         bp__batch b = bp__gather(&l->staging, rows + at, BP__MIN(l->d->batch, n - at));
         const void *y;
         BP_TRY(bp__net_shard(l->net, &b, at, &y));
-        probabilities(l, y, b.n, l->all_p + (first + in_shards) * k);
-        in_shards += b.n;
+        if (p) probabilities(l, y, b.n, p + at * k);
     }
-    BP_TRY(bp__net_end(l->net, &out));
+    return BP_OK;
+}
+
+bp_status bp__loop_step(bp__loop *l, int64_t n) {
+    double begin = bp__now();
+    const int64_t *rows = l->order + l->position;
+    int64_t first = l->n_seen;
+    double *p = l->all_p + first * bp__net_columns(l->net);
+    bp__step out;
+    bp__numbers numbers = numbers_of(l);
+    numbers.rows = (double)n;
+    numbers.normalizer = normalizer(l, rows, n);
+    if (l->net->solver)
+        BP_TRY(bp__solve_step(l, &numbers, rows, n, p, &out));
+    else {
+        bp__net_begin(l->net, l->step, &numbers);
+        BP_TRY(bp__loop_shards(l, rows, n, p));
+        BP_TRY(bp__net_end(l->net, &out));
+    }
     l->step++;
     l->run->steps = l->step;
     l->run->n_samples += n;

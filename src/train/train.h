@@ -5,6 +5,7 @@
 #include "core/tree.h"
 #include "train/metrics.h"
 #include "train/net.h"
+#include "train/sampling.h"
 
 struct bp__st_file;
 
@@ -42,6 +43,8 @@ typedef struct bp__settings {
     bool batch_auto;         /* batch_size is yet to be found */
     int64_t accumulate;      /* shards of a step */
     bool shuffle;
+    bp__sampling sampling;
+    const bp__tree *sampling_at;                 /* where it is given, or NULL */
     double clip_norm, clip_value, clip_adaptive; /* < 0: none */
     int clip_per;                                /* BP__CLIP_MODEL … */
     bool stop_early, restore_best;
@@ -61,6 +64,7 @@ typedef struct bp__settings {
     bp__metrics metrics;          /* the watched one included */
     bool stop_higher_better;      /* of stop_metric */
     double lr;
+    bool solves; /* the optimizer takes all rows in each step */
 } bp__settings;
 /* Reads and checks everything that needs no data. BP_CONFIG. */
 bp_status bp__settings_read(bp__settings *out, const bp_config *cfg);
@@ -119,6 +123,7 @@ typedef struct bp__decided {
     const bp__tree *model, *optimizer;                  /* in `resolved` */
     const bp__tree *schedule;                           /* or NULL */
     float *weight;                                      /* [data rows]: class weight times row weight; NULL: all 1 */
+    int64_t pass_rows;                                  /* of a pass: those of the training set, or what sampling makes of them */
     int64_t batch, step_rows, steps_per_epoch, n_steps; /* rows of a shard, of a step; n_steps -1: not bounded */
     int64_t schedule_steps; /* the length of the run as schedules know it: a longer run that goes on keeps it */
     bp__schedule *rate;
@@ -173,7 +178,6 @@ struct bp_run {
     bp__epoch *epochs;
     int64_t n_epochs, cap_epochs, steps, best; /* best: index in epochs, -1 none */
     int64_t n_skipped, n_rollbacks, n_samples;
-    char blame[160];                               /* where the first value of a streak of skipped steps was not finite */
     double seconds, before_seconds, train_seconds; /* before: in earlier processes, where it was resumed */
     const char *stopped_by, *status;
     char divergence[400]; /* stopped_by divergence: what happened */

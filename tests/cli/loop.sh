@@ -56,7 +56,11 @@ says 'nothing was learnt: the training loss'
 grep -q '"nothing_learnt": {' nothing/record.json || fail 'the record does not say that nothing was learnt'
 run 0 train curve.csv --target y --epochs 2 --lr 1e-9 --set 'model=[{linear: {init: {weight: zeros, bias: zeros}}}]' --out flat
 says 'always predicting the mean'
-run 0 train builtin:iris --epochs 10 --lr 0.01 --out good
+run 0 train builtin:iris --epochs 10 --lr 0.01 --out good -v
+says 'loss  * training  o validation' # both curves
+grep -q '^ *0\.[0-9]* +.*\*' err && grep -q '|.*o' err || fail 'no curves are drawn'
+run 0 train builtin:iris --epochs 10 --lr 0.01 --out good --force
+grep -q ' training  o ' err && fail 'curves are drawn without -v'
 grep -q 'overfitting\|nothing was learnt' err && fail 'a good run is complained of'
 
 # ---- --dry-run: one batch through everything, and nothing written

@@ -35,6 +35,7 @@ case("flip_0_2", lambda x: x.flip((0, 2)), x=x)
 case("flip_1", lambda x: x.flip((1,)), x=x)
 case("roll_5_1", lambda x: x.roll(5, 1), x=x)
 case("roll_-3_-1", lambda x: x.roll(-3, -1), x=x)
+case("rolls_1_-2_5_2_0_1", lambda x: x.roll((1, -2, 5), (2, 0, 1)), x=x)
 case("repeat_2_1_3", lambda x: x.repeat(2, 1, 3), x=randn(3, 2))
 case("tile_3", lambda x: x.tile((3,)), x=randn(3, 2))
 for k in (0, 2, -1):
@@ -111,6 +112,13 @@ for down in (False, True):
     case(f"sort_1_{word}_nan", lambda x, d=down: x.sort(dim=1, descending=d, stable=True), t_x=holes)
     case(f"argsort_1_{word}", lambda x, d=down: x.argsort(dim=1, descending=d, stable=True), t_x=ties)
 case("topk_axis_2_1", lambda x: x.topk(2, 1), x=x)
+spread = x * 40
+case("logsumexp_over_0_2", lambda x: x.logsumexp((0, 2)), x=spread)
+case("logsumexp_over_1_-1_keep", lambda x: x.logsumexp((1, -1), keepdim=True), x=spread)
+case("logsumexp_over_all", lambda x: x.logsumexp((0, 1, 2)), x=spread)
+edges = torch.tensor([1.5, NAN, INF, -INF, -0.25, NAN], dtype=D)
+case("nan_to_num", lambda x: x.nan_to_num(), x=edges)
+case("nan_to_num_to_0.5_1000_-7", lambda x: x.nan_to_num(0.5, 1000.0, -7.0), x=edges)
 case("softmin_1", lambda x: F.softmin(x, 1), x=x)
 
 

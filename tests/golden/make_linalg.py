@@ -9,9 +9,8 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from make_golden import D, case, generator, randn, tensors, write
+from golden import D, case, generator, randn, write
 
-tensors.clear()  # the cases of make_golden.py
 generator.manual_seed(20240301)
 
 
@@ -69,6 +68,19 @@ case("det_batched", torch.linalg.det, a=randn(3, 4, 4))
 case("det_one", torch.linalg.det, a=randn(1, 1))
 case("slogdet", torch.linalg.slogdet, a=randn(6, 4, 4))
 case("logdet_batched", torch.logdet, a=spd(3, 4, 4))
+
+
+def eigh(a):
+    """Eigenvectors have no sign: their squares, and a function of the matrix. Of (a + a^T) / 2, as backprop's."""
+    w, v = torch.linalg.eigh((a + a.mT) / 2)
+    return w, v * v, v @ torch.diag_embed(torch.sin(w)) @ v.mT
+
+
+case("eigh_matrix", eigh, a=randn(5, 5))
+case("eigh_batched", eigh, a=randn(2, 3, 4, 4))
+case("eigh_one", eigh, a=randn(1, 1))
+for name, shape in (("square", (4, 4)), ("tall", (6, 3)), ("wide", (3, 5)), ("batched", (2, 1, 5, 4)), ("column", (4, 1)), ("row", (1, 4))):
+    case(f"qr_{name}", torch.linalg.qr, a=randn(*shape))
 
 if __name__ == "__main__":
     write(sys.argv[1])

@@ -284,6 +284,27 @@ def lookahead(o):
 optax_case("adam", lookahead, {"lr": 0.05, "lookahead_k": 3, "lookahead_alpha": 0.6})
 optax_case("adam", lambda o: optax.chain(optax.centralize(), optax.adam(o["lr"])), {"lr": 0.05, "centralize": True})
 
+# optax's sam in its opaque mode: the inner step is the whole way to the worst point.
+def sam_case(name, make, options):
+    def run(o):
+        tx = optax.contrib.sam(make(o), optax.chain(optax.contrib.normalize(), optax.sgd(o["sam_rho"])), sync_period=2, opaque_mode=True)
+        p = {n: jnp.asarray(P[n]) for n in SHAPES}
+        state, rows = tx.init(p), []
+        for t in range(STEPS):
+            def at(q, _):
+                return {n: jnp.asarray(C[n]) * (q[n] - A[n]) + E[t][n] for n in SHAPES}
+
+            updates, state = tx.update(at(p, 0), state, p, grad_fn=at)
+            p = optax.apply_updates(p, updates)
+            rows.append(flat(p))
+        return rows
+
+    case(OPTAX, name, options, run)
+
+
+sam_case("sgd", lambda o: optax.sgd(o["lr"], o["momentum"]), {"lr": 0.05, "momentum": 0.8, "sam_rho": 0.3})
+sam_case("adam", lambda o: optax.adam(o["lr"]), {"lr": 0.05, "sam_rho": 0.1})
+
 # ---- The papers' formulas ---------------------------------------------------------------------------------------------------
 
 
@@ -374,6 +395,96 @@ def quickprop(o, s, p, g, t):
 
 for options in ({}, {"lr": 0.05, "mu": 1.2, "weight_decay": 0.2, "maximize": True}):
     by_hand("Fahlman 1988", "quickprop", options, {"lr": 1e-2, "mu": 1.75, "weight_decay": 1e-4}, quickprop)
+
+
+def tridiagonal_eigh(a):
+    """Eigenvectors of a symmetric matrix that may have lost rank. Its null space has many bases, in which adam goes different ways;
+    here, as in the library, it is the one that Householder's reflections leave when all that is below 8 eps |a| counts as zero."""
+    n, small = len(a), 8 * np.finfo(float).eps * np.linalg.norm(a)
+    q, t = np.eye(n), a.copy()
+    for j in range(n - 1):
+        x = t[j + 1:, j].copy()
+        h = np.eye(n)
+        if np.linalg.norm(x[1:]) > small:
+            x[0] += np.copysign(np.linalg.norm(x), x[0])
+            h[j + 1:, j + 1:] -= 2 * np.outer(x, x) / (x @ x)
+        t, q = h @ t @ h, q @ h
+    cuts = [0, *(j + 1 for j in range(n - 1) if abs(t[j + 1, j]) <= small), n]
+    values = np.empty(n)
+    for first, end in zip(cuts, cuts[1:]):
+        values[first:end], v = np.linalg.eigh(t[first:end, first:end])
+        q[:, first:end] = q[:, first:end] @ v
+    return values, q[:, np.argsort(values)]
+
+
+def soap(o, s, p, g, t):
+    """In the order of the authors' program, whose mean lives in the bases and is carried from one to the next."""
+    axes = range(p.ndim) if p.ndim > 1 or o["precondition_1d"] else []
+    used = [k for k in axes if p.shape[k] <= o["max_precond_dim"]]
+    beta = o["shampoo_beta"] if o["shampoo_beta"] >= 0 else o["betas"][1]
+
+    def project(x, back=False):
+        for k in used:
+            q = s["q"][k] if back else s["q"][k].T
+            x = np.moveaxis(np.tensordot(q, x, (1, k)), 0, k)
+        return x
+
+    def update_gg():
+        for k in used:
+            rest = [j for j in range(p.ndim) if j != k]
+            s["gg"][k] = s["gg"][k] + (1 - beta) * (np.tensordot(g, g, (rest, rest)) - s["gg"][k])
+
+    if t == 1:
+        s.update(step=0, m=np.zeros_like(p), v=np.zeros_like(p), gg={k: np.zeros((p.shape[k],) * 2) for k in used})
+        update_gg()
+        s["q"] = {k: tridiagonal_eigh(s["gg"][k])[1][:, ::-1] for k in used}
+        return p
+    s["step"] += 1
+    (b1, b2), there = o["betas"], project(g)
+    s["m"] = b1 * s["m"] + (1 - b1) * there
+    s["v"] = b2 * s["v"] + (1 - b2) * there**2
+    rate = o["lr"]
+    if o["correct_bias"]:
+        rate = rate * np.sqrt(1 - b2 ** s["step"]) / (1 - b1 ** s["step"])
+    step = project(s["m"] / (np.sqrt(s["v"]) + o["eps"]), back=True)
+    if o["normalize_grads"]:
+        step = step / (1e-30 + np.sqrt(np.mean(step**2)))
+    p = p - rate * step
+    p = p - o["lr"] * o["weight_decay"] * p
+    s["m"] = project(s["m"], back=True)
+    update_gg()
+    if s["step"] % o["precondition_frequency"] == 0:
+        for k in used:
+            q, gg = s["q"][k], s["gg"][k]
+            order = np.argsort(-np.diag(q.T @ gg @ q))
+            s["v"] = np.take(s["v"], order, k)
+            s["q"][k] = np.linalg.qr(gg @ q[:, order])[0]
+    s["m"] = project(s["m"])
+    return p
+
+
+SOAP = {"lr": 3e-3, "betas": [0.95, 0.95], "shampoo_beta": -1, "eps": 1e-8, "weight_decay": 0.01, "precondition_frequency": 10, "max_precond_dim": 10000,
+        "precondition_1d": False, "normalize_grads": False, "correct_bias": True}
+for options in ({}, {"lr": 0.02, "betas": [0.8, 0.9], "shampoo_beta": 0.7, "eps": 0.02, "weight_decay": 0.3, "precondition_frequency": 3, "precondition_1d": True, "maximize": True},
+                {"lr": 0.02, "precondition_frequency": 3, "max_precond_dim": 4, "normalize_grads": True},
+                {"lr": 0.02, "precondition_frequency": 1, "correct_bias": False}):
+    by_hand("Vyas et al. 2024", "soap", options, SOAP, soap)
+
+
+def asam(o):
+    p, rows, sign = {n: P[n].copy() for n in SHAPES}, [], -1 if o.get("maximize") else 1
+    for t in range(STEPS):
+        g = gradients(p, t)
+        w2 = {n: p[n] ** 2 if o["sam_adaptive"] else np.ones_like(p[n]) for n in SHAPES}
+        norm = np.sqrt(sum(float((w2[n] * g[n] ** 2).sum()) for n in SHAPES)) + 1e-12
+        g = gradients({n: p[n] + sign * o["sam_rho"] * w2[n] * g[n] / norm for n in SHAPES}, t)
+        p = {n: p[n] - sign * o["lr"] * g[n] for n in SHAPES}
+        rows.append(flat(p))
+    return rows
+
+
+for options in ({"lr": 0.05, "sam_rho": 0.7, "sam_adaptive": True}, {"lr": 0.02, "sam_rho": 0.3, "sam_adaptive": True, "maximize": True}):
+    case("Kwon et al. 2021", "sgd", options, asam)
 
 # ---- The file ---------------------------------------------------------------------------------------------------------------
 

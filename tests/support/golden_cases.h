@@ -219,7 +219,7 @@ OWN(huber, bp_huber(in(k, "x"), in(k, "target"), WITH(huber, reduction(k), setti
 OWN(mse, bp_mse(in(k, "x"), in(k, "target"), WITH(mse, reduction(k))))
 OWN(l1, bp_l1(in(k, "x"), in(k, "target"), WITH(l1, reduction(k))))
 OWN(gather, bp_gather(in(k, "x"), in(k, "t_index"), (int64_t)setting(k, 0)))
-OWN(logsumexp, bp_logsumexp(in(k, "x"), (int64_t)setting(k, 0), WITH(logsumexp, strstr(k->name, "keep") != NULL)))
+OWN(logsumexp, bp_logsumexp(in(k, "x"), WITH(logsumexp, bp_shape(1, (int64_t)setting(k, 0)), strstr(k->name, "keep") != NULL)))
 OWN(amax, bp_amax(in(k, "x"), WITH(amax, strstr(k->name, "all") ? (bp_dims){.n = -1} : bp_shape(1, 1), 0)))
 OWN(mean, mean_over(in(k, "x"), bp_shape(2, 0, 2), 0))
 OWN(sum, sum_over(in(k, "x"), bp_shape(1, 1), 1))

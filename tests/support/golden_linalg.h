@@ -38,6 +38,23 @@ static void linalg_slogdet(golden *k) {
     golden_out(k, "y1", y);
 }
 static void linalg_logdet(golden *k) { golden_out(k, "y0", bp_logdet(in(k, "a"))); }
+static void linalg_eigh(golden *k) {
+    bp_value w = bp_eigh(in(k, "a")), v = w;
+    v.output = 1;
+    bp_value columns = bp_value_dims(w).n == 1 ? w : bp_reshape(w, bp_shape(4, 2, 3, 1, 4));
+    golden_out(k, "y0", w);
+    golden_out(k, "y1", bp_square(v));
+    bp_dims axes = {bp_value_dims(v).n, {0, 1, 2, 3}};
+    axes.dim[axes.n - 2] = axes.n - 1;
+    axes.dim[axes.n - 1] = axes.n - 2;
+    golden_out(k, "y2", bp_matmul(bp_mul(v, bp_sin(columns)), bp_permute(v, axes)));
+}
+static void linalg_qr(golden *k) {
+    bp_value q = bp_qr(in(k, "a"));
+    golden_out(k, "y0", q);
+    q.output = 1;
+    golden_out(k, "y1", q);
+}
 
 static const golden_case golden_linalg[] = {
     {"own", "matmul_*", linalg_matmul},
@@ -52,5 +69,7 @@ static const golden_case golden_linalg[] = {
     {"own", "det_*", linalg_det},
     {"own", "slogdet", linalg_slogdet},
     {"own", "logdet_*", linalg_logdet},
+    {"own", "eigh_*", linalg_eigh},
+    {"own", "qr_*", linalg_qr},
 };
 #endif

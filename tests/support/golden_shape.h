@@ -32,7 +32,12 @@ OWN(squeeze, bp_squeeze(in(k, "x"), WITH(squeeze, numbers(k))))
 OWN(unsqueeze, bp_unsqueeze(in(k, "x"), whole(k, 0)))
 OWN(flatten, bp_flatten(in(k, "x"), WITH(flatten, whole(k, 0), whole(k, 1))))
 OWN(flip, bp_flip(in(k, "x"), numbers(k)))
-OWN(roll, bp_roll(in(k, "x"), whole(k, 0), whole(k, 1)))
+OWN(roll, bp_roll(in(k, "x"), bp_shape(1, whole(k, 0)), bp_shape(1, whole(k, 1))))
+OWN(rolls,
+    bp_roll(in(k, "x"), bp_shape(3, whole(k, 0), whole(k, 1), whole(k, 2)), bp_shape(3, whole(k, 3), whole(k, 4), whole(k, 5))))
+OWN(nan_to_num, bp_nan_to_num(in(k, "x"), NULL))
+OWN(nan_to_num_to, bp_nan_to_num(in(k, "x"), WITH(nan_to_num, setting(k, 0), setting(k, 1), setting(k, 2))))
+OWN(logsumexp_over, bp_logsumexp(in(k, "x"), WITH(logsumexp, numbers(k), has(k, "_keep"))))
 OWN(repeat, bp_repeat(in(k, "x"), numbers(k)))
 OWN(tile, bp_tile(in(k, "x"), numbers(k)))
 OWN(tril, bp_tril(in(k, "x"), WITH(tril, whole(k, 0))))
@@ -124,6 +129,10 @@ static const golden_case golden_shape[] = {
     {"own", "pad_*", own_pad},
     {"own", "flip_*", own_flip},
     {"own", "roll_*", own_roll},
+    {"own", "rolls_*", own_rolls},
+    {"own", "nan_to_num", own_nan_to_num},
+    {"own", "nan_to_num_to_*", own_nan_to_num_to},
+    {"own", "logsumexp_over_*", own_logsumexp_over},
     {"own", "repeat_*", own_repeat},
     {"own", "tile_*", own_tile},
     {"own", "tril_*", own_tril},

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "op/op.h"
+#include "support/fixed_inputs.h"
 
 enum { MAX_VARS = 32, MAX_VALUES = 16, GUARD = 64, MAX_SAMPLE_IN = sizeof(((bp__sample *)0)->in) / sizeof(bp__sample_in) };
 
@@ -45,10 +46,6 @@ typedef struct terms { /* L = Σ values[k] · vars[cotangent[k]]; a value that i
 typedef struct totals {
     int64_t ops, samples, programs, numbers, seconds, skipped, views, resized;
 } totals;
-
-/* Inputs that enter as numbers, not as variables: PyTorch has no gradient for them either. */
-static const char *const fixed_inputs[][2] = {{"dropout", "p"},   {"dropout1d", "p"},     {"dropout2d", "p"},
-                                              {"dropout3d", "p"}, {"alpha_dropout", "p"}, {"feature_alpha_dropout", "p"}};
 
 static inline double uniform(problem *p) {
     uint64_t z = (p->seed += 0x9E3779B97F4A7C15u);
@@ -364,14 +361,6 @@ static inline void close_problem(problem *p) {
     bp_state_free(p->state);
     bp_graph_free(p->g);
     bp_context_free(p->ctx);
-}
-
-static inline bool is_fixed(const bp__op *op, int32_t input) {
-    const char *name = op->in_names[op->n_in < 0 ? 0 : input];
-    if (*name == '?' || *name == '*') name++;
-    for (size_t i = 0; i < sizeof fixed_inputs / sizeof fixed_inputs[0]; i++)
-        if (!strcmp(fixed_inputs[i][0], op->name) && !strcmp(fixed_inputs[i][1], name)) return true;
-    return false;
 }
 
 static inline bool any_nonzero(const var *v) {

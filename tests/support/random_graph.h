@@ -9,12 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STEPS = 400, MAX_VALUES = 600, MAX_IN = 10, MAX_WRT = 14, MAX_OUTPUTS = 12, MAX_ASSIGNS = 48, ATTR_BYTES = 640 };
+enum {
+    MAX_STEPS = 400,
+    MAX_VALUES = 600,
+    MAX_IN = 10,
+    MAX_WRT = 14,
+    MAX_OUTPUTS = 12,
+    MAX_ASSIGNS = 48,
+    MAX_ROUNDS = 3,
+    ATTR_BYTES = 640
+};
 
 typedef enum kind { INPUT, PARAMETER, VARIABLE, CONSTANT, NUMBER, OPERATION, GRADIENTS } kind;
 static const char *const kind_names[] = {"input", "parameter", "variable", "constant", "number", "", "gradients"};
 
-/* Data types in a recipe: F32 stands for the float type under test and F64 for the other one. */
+/* Data types in a recipe: F32 stands for the float type under test and F64 for the other one; with ONLY_F64 both are double. */
+#define ONLY_F64 ((bp_dtype)64)
+
 typedef struct step {
     kind kind;
     const bp__op *op;
@@ -40,7 +51,9 @@ typedef struct recipe {
     int variable[MAX_ASSIGNS], assigned[MAX_ASSIGNS], n_assigns;
     int ok;          /* a value, or -1 */
     int64_t largest; /* elements of one value */
-    int64_t batch;   /* the larger one of the two that it runs with */
+    int moving;      /* the step of the input t (random_graph_slope.h); 0: there is none, and rounds differ in all inputs */
+    double t[MAX_ROUNDS];
+    int64_t batch; /* the larger one of the two that it runs with */
     bp_context *ctx;
     bp_graph *g; /* the draft */
     bool overfull;
@@ -60,19 +73,24 @@ static inline bool chance(recipe *r, int percent) { return below(r, 100) < perce
 
 /* ---- Steps --------------------------------------------------------------------------------------------------------- */
 
-static inline bp_dtype in_type(bp_dtype dtype, bp_dtype type) { return dtype <= BP_F64 ? (bp_dtype)(dtype ^ type) : dtype; }
+static inline bp_dtype in_type(bp_dtype dtype, bp_dtype type) {
+    if (dtype > BP_F64) return dtype;
+    return type == ONLY_F64 ? BP_F64 : (bp_dtype)(dtype ^ type);
+}
 
-/* The numbers of a leaf: the same in every context, other ones in every round. */
+/* The numbers of a leaf: the same in every context, other ones in every round. Beside an input t they are in general position:
+   no zeros, equal numbers or NaN, and only t differs between rounds. */
 static inline void fill_leaf(const recipe *r, int index, int round, bp_dtype type, int64_t n, void *data) {
     const step *s = &r->steps[index];
     bp_dtype dtype = in_type(s->dtype, type);
+    const bool special = dtype <= BP_F64 && !r->moving;
     for (int64_t i = 0; i < n; i++) {
-        uint64_t bits =
-            mixed(r->seed * 1000003u + (uint64_t)index * 65537u + (uint64_t)round * 257u + (uint64_t)i * 0x9E3779B97F4A7C15u);
+        uint64_t bits = mixed(r->seed * 1000003u + (uint64_t)index * 65537u + (r->moving ? 0 : (uint64_t)round * 257u) +
+                              (uint64_t)i * 0x9E3779B97F4A7C15u);
         double x = s->low + (s->high - s->low) * ((double)(bits >> 11) * 0x1p-53);
-        if (dtype <= BP_F64 && bits % 61 == 0) x = (double)((int)(bits >> 8) % 3 - 1); /* equal numbers, and zeros */
-        if (dtype <= BP_F64 && s->kind == INPUT && r->seed % 7 == 3 && bits % 127 == 0)
-            x = bits % 2 ? (double)NAN : (double)-INFINITY;
+        if (special && bits % 61 == 0) x = (double)((int)(bits >> 8) % 3 - 1); /* equal numbers, and zeros */
+        if (special && s->kind == INPUT && r->seed % 7 == 3 && bits % 127 == 0) x = bits % 2 ? (double)NAN : (double)-INFINITY;
+        if (r->moving && index == r->moving) x = r->t[round];
         switch (dtype) {
         case BP_F32: ((float *)data)[i] = (float)x; break;
         case BP_F64: ((double *)data)[i] = x; break;

@@ -148,7 +148,8 @@ static inline void c_feed(const recipe *r, const bool *wanted, int round, bp_dty
     }
     printf("        bp_session_set_step(session, %llu, %d, 0);\n        if (bp_session_run(session)) stop(ctx);\n"
            "        show(session, state, %d);\n    }\n",
-           (unsigned long long)r->seed, round, r->n_outputs);
+           (unsigned long long)r->seed, r->moving ? 0 : round, r->n_outputs);
+    if (r->moving) printf("    slope[%d] = number(session, %d);\n", round, round == 0 ? 2 : 1);
 }
 
 static const char *const c_head =
@@ -170,6 +171,11 @@ static const char *const c_head =
     "        for (int64_t k = 0; k < d.n; k++) n *= (size_t)d.dim[k];\n        void *x = malloc(n + 1);\n"
     "        if (x && !bp_state_get(state, name, x, n)) numbers(name, x, t, d);\n        free(x);\n    }\n}\n\n";
 
+/* Where an input t moves: output 1 is L, output 2 its derivative by the chain rule. */
+static const char *const c_number =
+    "static double number(bp_session *session, int k) {\n    const void *x;\n    bp_dtype t;\n    bp_dims d;\n"
+    "    return bp_session_output(session, k, &x, &t, &d) ? 0 : *(const double *)x;\n}\n\n";
+
 /* `wanted`: the steps that outputs and assignments need. Batches: of each round. */
 static inline void print_c(const recipe *r, const bool *wanted, const char *isa, int threads, int no_passes, bp_dtype type,
                            const int64_t *batches, int n_rounds) {
@@ -181,13 +187,14 @@ static inline void print_c(const recipe *r, const bool *wanted, const char *isa,
         printf("/* %lld numbers go in: too many to write out as a C program */\n", (long long)n);
         return;
     }
-    printf("%sstatic void run(const char *isa, int threads, int no_passes) {\n"
+    printf("%s%sstatic void run(const char *isa, int threads, int no_passes) {\n"
            "    bp_context_options options = {.size = sizeof options, .isa = isa, .threads = threads, .no_passes = no_passes, "
            ".has_seed = 1, .seed = 7};\n"
            "    bp_context *ctx;\n    bp_graph *g;\n    bp_state *state;\n    bp_program *program;\n    bp_session *session;\n"
            "    if (bp_context_new(&ctx, &options)) exit(1);\n    if (bp_graph_new(&g, ctx)) stop(ctx);\n    "
            "bp_graph_set_dtype(g, %s);\n",
-           c_head, c_type(type));
+           c_head, r->moving ? c_number : "", c_type(in_type(BP_F32, type)));
+    if (r->moving) printf("    double slope[%d];\n", n_rounds);
     for (int i = 0; i < r->n_steps; i++)
         if (wanted[i]) c_step(r, i, type);
     for (int i = 0; i < r->n_assigns; i++) printf("    bp_assign(v%d, v%d);\n", r->variable[i], r->assigned[i]);
@@ -199,6 +206,10 @@ static inline void print_c(const recipe *r, const bool *wanted, const char *isa,
            "        bp_session_new(&session, program, state))\n        stop(ctx);\n",
            r->n_outputs);
     for (int round = 0; round < n_rounds; round++) c_feed(r, wanted, round, type, batches[round]);
+    if (r->moving)
+        printf("    printf(\"derivative by t: %%.12g by the chain rule, %%.12g by differences\\n\", slope[0],\n"
+               "           (slope[1] - slope[2]) / %a);\n",
+               2 * r->t[1]);
     printf("    bp_session_free(session);\n    bp_program_free(program);\n    bp_state_free(state);\n    bp_graph_free(g);\n"
            "    bp_context_free(ctx);\n}\n\nint main(void) {\n    run(\"scalar\", 1, 1);\n    printf(\"--\\n\");\n"
            "    run(\"%s\", %d, %d);\n    return 0;\n}\n",

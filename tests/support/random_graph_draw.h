@@ -88,8 +88,10 @@ static inline void draw_elementwise(recipe *r) {
         int64_t which = below(r, 10);
         if (which < 6) in[0] = partner(r, &dims, BP_U8);
         if (which == 6) in[0] = partner(r, &dims, BP_F64);
-        if (which == 7)
-            in[0] = apply2(r, ID(mul), NULL, partner(r, &dims, BP_F64), number(r, BP_F64, 1e-60)); /* 0 in single precision */
+        if (which == 7) { /* two statements: compilers differ in which argument they evaluate first */
+            int x = partner(r, &dims, BP_F64);
+            in[0] = apply2(r, ID(mul), NULL, x, number(r, BP_F64, 1e-60)); /* 0 in single precision */
+        }
         if (which == 8) in[0] = partner(r, &dims, BP_I64);
     }
     for (int k = where; k < op->n_in && !(home->low == -2 && home->high == 2); k++)
@@ -155,7 +157,7 @@ static inline void draw_reduction(recipe *r) {
     case 0: apply1(r, ID(sum), ATTRS(sum, .axes = axes, .keepdim = keep), x); break;
     case 1: apply1(r, ID(mean), ATTRS(mean, .axes = axes, .keepdim = keep), x); break;
     case 2: apply1(r, ID(max), ATTRS(max, .axes = axes, .keepdim = keep), x); break;
-    case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axis = axis, .keepdim = keep), x); break;
+    case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axes = axes, .keepdim = keep), x); break;
     case 4: apply1(r, ID(argmax), ATTRS(argmax, .axis = axis, .keepdim = keep), x); break;
     case 5: apply1(r, ID(size), ATTRS(size, .axis = axis), x); break;
     case 6: apply1(r, ID(softmax), ATTRS(softmax, .axis = chance(r, 60) ? -1 : axis), x); break;
@@ -302,8 +304,9 @@ static inline void draw_product(recipe *r) {
 
 /* Products of vectors and linear algebra: a sample of the table with leaves of its own. */
 static inline void draw_algebra(recipe *r) {
-    static const enum bp__op_id ids[] = {ID(bilinear), ID(dot),     ID(outer), ID(einsum),  ID(cholesky), ID(triangular_solve),
-                                         ID(solve),    ID(inverse), ID(det),   ID(slogdet), ID(logdet)};
+    static const enum bp__op_id ids[] = {ID(bilinear),         ID(dot),   ID(outer),   ID(einsum), ID(cholesky),
+                                         ID(triangular_solve), ID(solve), ID(inverse), ID(det),    ID(slogdet),
+                                         ID(logdet),           ID(eigh),  ID(qr)};
     enum bp__op_id id = ids[below(r, (int64_t)(sizeof ids / sizeof ids[0]))];
     const bp__op *op = bp__op_id(id);
     const bp__sample *s = &op->samples[below(r, op->n_samples)];
@@ -450,9 +453,10 @@ static inline void draw_loss(recipe *r) {
     if (which == 1) apply2(r, ID(l1), ATTRS(l1, .reduction = reduction), x, t);
     if (which == 2) apply2(r, ID(huber), ATTRS(huber, .reduction = reduction, .delta = chance(r, 50) ? 1 : 0.4), x, t);
     if (which == 3) {
-        int pos = chance(r, 40) ? number(r, BP_F32, 2.5) : -1;
-        apply(r, bp__op_id(ID(bce_with_logits)), ATTRS(bce_with_logits, .reduction = reduction),
-              (const int[]){x, apply1(r, ID(sigmoid), NULL, t), -1, pos}, 4);
+        int pos = chance(r, 40) ? number(r, BP_F32, 2.5) : -1, target = apply1(r, ID(sigmoid), NULL, t);
+        if (target >= 0)
+            apply(r, bp__op_id(ID(bce_with_logits)), ATTRS(bce_with_logits, .reduction = reduction),
+                  (const int[]){x, target, -1, pos}, 4);
     }
 }
 

@@ -36,9 +36,11 @@ typedef struct fuser {
     int32_t *next;  /* [n_old]: the next member of the group, -1: last */
     int32_t *size;  /* [n_old]: members, at the first one */
     bool *done;     /* [n_old]: emitted */
+    bool *late;     /* [n_old]: an update, which the commit pass will move behind everything else */
     int32_t *mark;  /* [n_old]: visited in search number … */
     int32_t search;
     int32_t *stack;
+    int32_t *reader; /* [outputs]: the newest node of a group that reads it, -1: none yet */
     bp__uses uses;
     const bp__isa *isa;
 } fuser;
@@ -66,6 +68,7 @@ static int compute_type(const bp__node *nodes, const bp__node *node) {
 
 static bool alike(const fuser *f, int32_t a, int32_t b) {
     const bp__node *x = &f->w.old[a], *y = &f->w.old[b];
+    if (f->late[a] != f->late[b]) return false; /* else what could be written in place would be copied */
     int s = compute_type(f->w.old, x), t = compute_type(f->w.old, y);
     return s >= 0 && s == t && bp__dims_equal(&x->out[0].dims, &y->out[0].dims) && x->out[0].panels == y->out[0].panels;
 }
@@ -142,6 +145,21 @@ static bool fits(const fuser *f, int32_t g) {
     return inputs <= MAX_INPUTS;
 }
 
+/* What reaches nothing but variables, through element-wise operations alone. */
+static void find_late(fuser *f) {
+    const bp_program *p = f->w.p;
+    for (int64_t i = 0; i < f->w.n_old; i++) f->late[i] = true;
+    for (int64_t i = 0; i < p->n_outputs; i++)
+        if (p->outputs[i].node >= 0) f->late[p->outputs[i].node] = false;
+    if (p->ok.node >= 0) f->late[p->ok.node] = false;
+    for (int64_t i = f->w.n_old - 1; i >= 0; i--) {
+        const bp__node *node = &f->w.old[i];
+        f->late[i] = f->late[i] && compute_type(f->w.old, node) >= 0;
+        for (int32_t k = 0; !f->late[i] && k < node->n_in; k++)
+            if (node->in[k].node >= 0) f->late[node->in[k].node] = false;
+    }
+}
+
 static void gather_groups(fuser *f) {
     for (int32_t i = 0; i < f->w.n_old; i++) {
         const bp__node *node = &f->w.old[i];
@@ -156,6 +174,23 @@ static void gather_groups(fuser *f) {
             if (!fits(f, a) || cycle(f, a)) split(f, a, b, last);
         }
     }
+}
+
+/* Groups that read the same value become one, too, though neither needs the other: it is read once, and an update that writes
+   what another one reads need not wait for it with a copy. */
+static void gather_readers(fuser *f) {
+    for (int32_t i = 0; i < f->w.n_old; i++)
+        for (int32_t k = 0; f->group[i] >= 0 && k < f->w.old[i].n_in; k++) {
+            bp__ref r = f->w.old[i].in[k];
+            if (r.node < 0 || f->group[r.node] == f->group[i]) continue;
+            const bp__info *read = &f->w.old[r.node].out[r.output], *own = &f->w.old[i].out[0];
+            if (own->dims.n == 0 || !bp__dims_equal(&read->dims, &own->dims) || read->panels != own->panels) continue;
+            int32_t *reader = &f->reader[f->uses.first[r.node] + r.output], a = *reader < 0 ? -1 : f->group[*reader];
+            *reader = i;
+            if (a < 0 || a == f->group[i] || !alike(f, a, i)) continue;
+            int32_t b = f->group[i], last = join(f, a, b);
+            if (!fits(f, a) || cycle(f, a)) split(f, a, b, last);
+        }
 }
 
 /* ---- Emitting ------------------------------------------------------------------------------------------------------------- */
@@ -338,16 +373,21 @@ bp_status bp__pass_fuse(bp_program *p) {
     fuser f = {.isa = bp__isa_find(bp_context_isa(p->ctx))};
     BP_TRY(bp__uses_count(p, &f.uses));
     int32_t *memory = bp__alloc(p->ctx, sizeof(int32_t) * n * 5);
-    f.done = bp__zalloc(p->ctx, n);
-    bp_status status = memory && f.done ? bp__rewrite_begin(&f.w, p) : bp__out_of_memory(p->ctx, 0);
+    f.done = bp__zalloc(p->ctx, 2 * n);
+    f.reader = bp__alloc(p->ctx, sizeof(int32_t) * (size_t)(f.uses.first[n - 1] + 1));
+    bp_status status = memory && f.done && f.reader ? bp__rewrite_begin(&f.w, p) : bp__out_of_memory(p->ctx, 0);
     if (status == BP_OK) {
+        f.late = f.done + n;
         f.group = memory;
         f.next = memory + n;
         f.size = memory + 2 * n;
         f.mark = memory + 3 * n;
         f.stack = memory + 4 * n;
         for (size_t i = 0; i < n; i++) f.group[i] = f.next[i] = -1, f.mark[i] = 0;
+        for (int64_t i = 0; i < f.uses.first[n - 1]; i++) f.reader[i] = -1;
+        find_late(&f);
         gather_groups(&f);
+        gather_readers(&f);
         status = emit_all(&f);
         if (status == BP_OK)
             status = bp__rewrite_end(&f.w);
@@ -356,6 +396,7 @@ bp_status bp__pass_fuse(bp_program *p) {
     }
     bp__uses_free(p, &f.uses);
     bp__free(p->ctx, memory);
+    bp__free(p->ctx, f.reader);
     bp__free(p->ctx, f.done);
     return status;
 }
