@@ -198,26 +198,26 @@ static const accuracy accuracies[] = {
     {BP__EW_rsqrt, r_rsqrt, 0.01, 100, 1e-300, 1e300, 1.5, 1.5, false},
     {BP__EW_sin, sinl, -100, 100, 1e-300, 1e300, 1, 1, false},
     {BP__EW_cos, cosl, -100, 100, 1e-300, 1e300, 1, 1, false},
-    {BP__EW_tan, tanl, -100, 100, 1e-300, 1e300, 2.5, 2.5, false},
+    {BP__EW_tan, tanl, -100, 100, 1e-300, 1e300, 1, 1, false},
     {BP__EW_asin, asinl, -1, 1, 1e-300, 1, 1, 1, false},
     {BP__EW_acos, acosl, -1, 1, 1e-300, 1, 1, 1, false},
     {BP__EW_atan, atanl, -10, 10, 1e-300, 1e300, 2, 2, false},
     {BP__EW_sinh, sinhl, -710, 710, 1e-300, 700, 2, 2, false},
     {BP__EW_cosh, coshl, -710, 710, 1e-300, 700, 2, 2, false},
-    {BP__EW_tanh, tanhl, -20, 20, 1e-300, 1e300, 2.2, 2.2, false},
+    {BP__EW_tanh, tanhl, -20, 20, 1e-300, 1e300, 1.5, 1.5, false},
     {BP__EW_asinh, asinhl, -10, 10, 1e-300, 1e300, 2, 2, false},
     {BP__EW_acosh, acoshl, 1, 10, 1, 1e300, 2, 2, false},
     {BP__EW_atanh, atanhl, -1, 1, 1e-300, 1, 2, 2, false},
     {BP__EW_erf, erfl, -6, 6, 1e-300, 1e300, 1.5, 1.5, false},
-    {BP__EW_erfc, erfcl, -6, 26, 1e-300, 20, 3, 3, false},
-    {BP__EW_sigmoid, r_sigmoid, -700, 50, 1e-300, 700, 2.2, 2.2, false},
+    {BP__EW_erfc, erfcl, -6, 26, 1e-300, 20, 1.5, 1.5, false},
+    {BP__EW_sigmoid, r_sigmoid, -700, 50, 1e-300, 700, 2, 2, false},
     {BP__EW_softplus, r_softplus, -700, 19, 1e-300, 19, 2, 2, false},
     {BP__EW_log_sigmoid, r_log_sigmoid, -50, 700, 1e-300, 700, 2, 2, false},
     {BP__EW_logit, r_logit, 0, 1, 1e-300, 1, 2, 2, true},
     {BP__EW_lgamma, lgammal, 0, 20, 1e-300, 1e300, 3, 3, false},
-    {BP__EW_lgamma, lgammal, -20, 1, 1e-3, 20, 8, 8, true},
-    {BP__EW_digamma, r_digamma, 0, 40, 1e-300, 1e300, 8, 8, true},
-    {BP__EW_digamma, r_digamma, -5, 1, 1e-3, 5, 10, 10, true},
+    {BP__EW_lgamma, lgammal, -20, 1, 1e-3, 20, 4, 4, true},
+    {BP__EW_digamma, r_digamma, 0, 40, 1e-300, 1e300, 2, 2, true},
+    {BP__EW_digamma, r_digamma, -5, 1, 1e-3, 5, 2, 2, true},
     {BP__EW_polygamma, r_trigamma, 0, 40, 1e-100, 1e300, 6, 6, false},
     {BP__EW_polygamma, r_trigamma, -5, 1, 1e-3, 5, 10, 10, true},
 };
@@ -316,20 +316,27 @@ static void test_accuracy_of_two(void **state) {
         }
 }
 
-/* Zeros, infinities, NaN as the C library has them. */
+static double d_sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double d_silu(double x) { return x / (1 + exp(-x)); }
+static double d_mish(double x) { return x * tanh(log1p(exp(x))); }
+static double d_selu(double x) { return x > 0 ? 1.0507009873554804934 * x : 1.7580993408473768599 * expm1(x); }
+static double d_gaussian(double x) { return exp(-x * x); }
+
+/* Zeros, infinities, NaN as the C library has them, or the formula in its functions. */
 static void test_special_values(void **state) {
     (void)state;
     static const double x[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1e300, -1e300, 1.5, -1.5};
     static const struct {
         int op;
         double (*f)(double);
-    } one[] = {{BP__EW_exp, exp},   {BP__EW_exp2, exp2},   {BP__EW_expm1, expm1},   {BP__EW_log, log},
-               {BP__EW_log2, log2}, {BP__EW_log10, log10}, {BP__EW_log1p, log1p},   {BP__EW_sqrt, sqrt},
-               {BP__EW_sin, sin},   {BP__EW_cos, cos},     {BP__EW_tan, tan},       {BP__EW_asin, asin},
-               {BP__EW_acos, acos}, {BP__EW_atan, atan},   {BP__EW_sinh, sinh},     {BP__EW_cosh, cosh},
-               {BP__EW_tanh, tanh}, {BP__EW_asinh, asinh}, {BP__EW_acosh, acosh},   {BP__EW_atanh, atanh},
-               {BP__EW_erf, erf},   {BP__EW_erfc, erfc},   {BP__EW_lgamma, lgamma}, {BP__EW_floor, floor},
-               {BP__EW_ceil, ceil}, {BP__EW_trunc, trunc}, {BP__EW_round, rint}};
+    } one[] = {{BP__EW_exp, exp},     {BP__EW_exp2, exp2},   {BP__EW_expm1, expm1},   {BP__EW_log, log},
+               {BP__EW_log2, log2},   {BP__EW_log10, log10}, {BP__EW_log1p, log1p},   {BP__EW_sqrt, sqrt},
+               {BP__EW_sin, sin},     {BP__EW_cos, cos},     {BP__EW_tan, tan},       {BP__EW_asin, asin},
+               {BP__EW_acos, acos},   {BP__EW_atan, atan},   {BP__EW_sinh, sinh},     {BP__EW_cosh, cosh},
+               {BP__EW_tanh, tanh},   {BP__EW_asinh, asinh}, {BP__EW_acosh, acosh},   {BP__EW_atanh, atanh},
+               {BP__EW_erf, erf},     {BP__EW_erfc, erfc},   {BP__EW_lgamma, lgamma}, {BP__EW_floor, floor},
+               {BP__EW_ceil, ceil},   {BP__EW_trunc, trunc}, {BP__EW_round, rint},    {BP__EW_sigmoid, d_sigmoid},
+               {BP__EW_silu, d_silu}, {BP__EW_mish, d_mish}, {BP__EW_selu, d_selu},   {BP__EW_gaussian, d_gaussian}};
     static const struct {
         int op;
         double (*f)(double, double);

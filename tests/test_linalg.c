@@ -32,7 +32,7 @@ static void expect_sentence(const char *equation, int n, const bp_dims *dims, co
     bench b = begin();
     bp_value x[4];
     for (int i = 0; i < n; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "x%d", i);
         x[i] = bp_input(b.g, name, BP_F32, dims[i]);
     }
@@ -233,6 +233,44 @@ static void qr_of_a_triangle(void **state) {
     end(&b);
 }
 
+/* Powers of two change nothing but the size of what has one, down to and up to where numbers end. */
+static void eigh_and_qr_of_any_size(void **state) {
+    (void)state;
+    enum { N = 5 };
+    double a[N * N], scaled[N * N], vectors[N * N], values[N * N], same[N * N], sized[N * N];
+    bp_dims d = bp_shape(2, N, N);
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) a[i * N + j] = scattered(i * j + i + j);
+    for (int kind = 0; kind < 2; kind++) {
+        bench b = begin();
+        bp_value x = bp_input(b.g, "x", BP_F64, d), y = kind ? bp_qr(x) : bp_eigh(x), v = y, w = y;
+        *(kind ? &w : &v) = (bp_value){y.graph, y.node, 1}; /* the output that has no size is v */
+        int n_values = kind ? N * N : N;
+        run(v, a, &d, vectors, N * N);
+        run(w, a, &d, values, n_values);
+        for (int e = -960; e <= 1015; e += 395) {
+            for (int i = 0; i < N * N; i++) scaled[i] = ldexp(a[i], e);
+            run(v, scaled, &d, same, N * N);
+            run(w, scaled, &d, sized, n_values);
+            for (int i = 0; i < n_values; i++) sized[i] = ldexp(sized[i], -e);
+            assert_memory_equal(same, vectors, sizeof vectors);
+            for (int i = 0; i < n_values; i++) assert_true(fabs(sized[i] - values[i]) <= 1e-14);
+        }
+        end(&b);
+    }
+    /* A column much smaller than the others counts as much as they. */
+    const double columns[] = {1, 3e-200, 1, 4e-200};
+    double q[4], r[4];
+    d = bp_shape(2, 2, 2);
+    bench b = begin();
+    bp_value y = bp_qr(bp_input(b.g, "x", BP_F64, d)), second = y;
+    second.output = 1;
+    run(y, columns, &d, q, 4);
+    run(second, columns, &d, r, 4);
+    assert_true(fabs(fabs(q[3]) - sqrt(0.5)) < 1e-15 && fabs(fabs(r[3]) * 1e200 - sqrt(0.5)) < 1e-14);
+    end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(equations_point_at_the_character),
                                        cmocka_unit_test(without_an_answer),
@@ -240,6 +278,7 @@ int main(void) {
                                        cmocka_unit_test(eigenvectors),
                                        cmocka_unit_test(null_space_is_steady),
                                        cmocka_unit_test(eigh_and_qr_have_no_answer),
+                                       cmocka_unit_test(eigh_and_qr_of_any_size),
                                        cmocka_unit_test(qr_of_a_triangle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

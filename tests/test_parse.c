@@ -258,7 +258,7 @@ static void every_operation_has_its_name(void **state) {
         for (int32_t k = 0; k < op->n_samples; k++) {
             const bp__sample *s = &op->samples[k];
             const void *attrs = s->attrs ? s->attrs : op->attr_defaults;
-            char text[1000], vs[6][4];
+            char text[1000], vs[6][16];
             const char *words[6];
             bp_value values[6], in[6];
             int n = 0;

@@ -1,5 +1,6 @@
 /* Cholesky's, Gauss' and Householder's factorisations, substitution, and eigenvectors of symmetric matrices, as in Golub and Van
-   Loan, "Matrix Computations". Plain loops in index order: no fma, no libm but sqrt, so the same bits everywhere. */
+   Loan, "Matrix Computations". Plain loops in index order: no fma, no libm but sqrt and powers of two, so the same bits
+   everywhere. */
 #include "kernel/linear_algebra.h"
 
 #include <float.h>
@@ -68,6 +69,22 @@ void bp__dense_lu_solve(int64_t n, int64_t m, const double *lu, const int64_t *p
     bp__dense_triangular(n, m, lu, b, true, false, false);
 }
 
+/* ---- Powers of two ---------------------------------------------------------------------------------------------------------
+   What is scaled by them has squares that neither overflow nor vanish; no other bit changes. */
+
+/* The exponent of the largest of n numbers in size; 0 where that is 0 or not finite. */
+static int exponent(int64_t n, const double *a, int64_t stride) {
+    double largest = 0;
+    int e = 0;
+    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(a[i * stride]));
+    if (isfinite(largest)) (void)frexp(largest, &e);
+    return e;
+}
+
+static void scale(int64_t n, double *a, int64_t stride, int e) {
+    for (int64_t i = 0; i < n && e != 0; i++) a[i * stride] = ldexp(a[i * stride], e);
+}
+
 /* ---- Householder's reflections: H = I - tau v vt with v[0] = 1, v's other elements `stride` apart ----------------------------
  */
 
@@ -112,9 +129,11 @@ void bp__dense_qr(int64_t m, int64_t n, double *a, double *q, double *work) {
     double *tau = work, *w = work + k;
     for (int64_t j = 0; j < k; j++) {
         double *x = a + j * n + j, image;
+        int e = exponent(m - j, x, n);
+        scale(m - j, x, n, -e);
         tau[j] = reflector(m - j, x, n, squares_below(m - j, x, n), &image);
         reflect(tau[j], x, n, m - j, n - j - 1, x + 1, n, w);
-        x[0] = image;
+        x[0] = ldexp(image, e);
     }
     identity(m, k, q);
     for (int64_t j = k - 1; j >= 0; j--) reflect(tau[j], a + j * n + j, n, m - j, k - j, q + j * k + j, k, w);
@@ -197,6 +216,8 @@ static bool diagonalise(int64_t n, double *d, double *e, double *z, double round
 
 void bp__dense_eigh(int64_t n, double *a, double *d, double *work, double eps) {
     double *z = work, *e = work + n * n, *tau = e + n, norm = 0;
+    int power = exponent(n * n, a, 1);
+    scale(n * n, a, 1, -power);
     for (int64_t i = 0; i < n * n; i++) norm += a[i] * a[i];
     norm = sqrt(norm);
     tridiagonal(n, a, z, d, e, tau, 8 * eps * norm);
@@ -204,6 +225,7 @@ void bp__dense_eigh(int64_t n, double *a, double *d, double *work, double eps) {
         for (int64_t j = 0; j < n; j++) a[j * n + i] = z[i * n + j];
     bool good = isfinite(norm) && diagonalise(n, d, e, a, DBL_EPSILON * norm);
     for (int64_t i = 0; i < n * n && !good; i++) a[i] = d[i / n] = (double)NAN;
+    scale(n, d, 1, power);
     for (int64_t i = 0; i < n && good; i++) {
         int64_t least = i;
         for (int64_t j = i + 1; j < n; j++)

@@ -1,6 +1,7 @@
-/* Elementary functions on vectors: about 1 to 2 ulp (tests/test_elementwise.c states and checks each bound), IEEE results
-   for zeros, infinities and NaN; subnormal arguments of logarithms count as zero. Only additions, products, quotients,
-   roots, fused multiply-adds and operations on bits, in one order, so the bits are the same on every instruction set.
+/* Elementary functions on vectors: at most 2 ulp (docs/accuracy.md has the largest errors found, in ulp of what;
+   tests/test_elementwise.c checks bounds; polygamma, and lgamma close to its zeros, are less exact), IEEE results for
+   zeros, infinities and NaN; subnormal arguments of logarithms count as zero. Only additions, products, quotients, roots,
+   fused multiply-adds and operations on bits, in one order, so the bits are the same on every instruction set.
    Included after vec.h, once for float and once for double. The polynomials are our own fits (tools/fit_vmath.py). */
 #ifndef BP__VMATH_H
 #define BP__VMATH_H
@@ -28,6 +29,10 @@
 #define v_pow BP__TN(v_pow)
 #define v_tanh BP__TN(v_tanh)
 #define v_sigmoid BP__TN(v_sigmoid)
+#define v_silu BP__TN(v_silu)
+#define v_mish BP__TN(v_mish)
+#define v_selu BP__TN(v_selu)
+#define v_gaussian BP__TN(v_gaussian)
 #define v_softplus BP__TN(v_softplus)
 #define v_sinh BP__TN(v_sinh)
 #define v_cosh BP__TN(v_cosh)
@@ -78,14 +83,28 @@ BP__INLINE VM2 BP__TN(vm_product)(V a, V b) {
     return p;
 }
 
+/* n / d with one division: hi = n (1 / d), lo is what that left of n, times 1 / d. */
+BP__INLINE VM2 BP__TN(vm_quotient)(VM2 n, VM2 d) {
+    VM2 q;
+    V r = v_div(v_set(1), d.hi);
+    q.hi = v_mul(n.hi, r);
+    q.lo = v_mul(r, v_fnma(q.hi, d.lo, v_add(v_fnma(q.hi, d.hi, n.hi), n.lo)));
+    return q;
+}
+
 /* ---- Exponentials ------------------------------------------------------------------------------------------------------ */
-/* e^(x + lo) = 2^*k (1 + p): |p| < 0.42. x within the range of finite results, lo tiny. */
-BP__INLINE V BP__TN(vm_exp_part)(V x, V lo, V *k) {
+/* e^(x + lo) = 2^*k (1 + p): |p| < 0.42, as a sum not yet rounded. x within the range of finite results, lo tiny. */
+BP__INLINE VM2 BP__TN(vm_exp_terms)(V x, V lo, V *k) {
+    VM2 p;
     *k = v_round(v_mul(x, v_set(0x1.71547652b82fep+0)));
-    V hi = v_fnma(*k, VM_LN2_SHORT, x);
-    V rest = v_fnma(*k, VM_LN2_REST, lo);
-    V r = v_add(hi, rest);
-    return v_add(hi, v_fma(v_mul(r, r), BP__TN(vm_poly_exp)(r), rest));
+    p.hi = v_fnma(*k, VM_LN2_SHORT, x);
+    V rest = v_fnma(*k, VM_LN2_REST, lo), r = v_add(p.hi, rest);
+    p.lo = v_fma(v_mul(r, r), BP__TN(vm_poly_exp)(r), rest);
+    return p;
+}
+BP__INLINE V BP__TN(vm_exp_part)(V x, V lo, V *k) {
+    VM2 p = BP__TN(vm_exp_terms)(x, lo, k);
+    return v_add(p.hi, p.lo);
 }
 /* Beyond these the result is infinite or zero. */
 BP__INLINE V BP__TN(vm_exp_clamp)(V x) { return v_max(v_min(x, VM_C(90, 711)), VM_C(-105, -747)); }
@@ -97,6 +116,11 @@ BP__INLINE V BP__TN(vm_exp_scaled)(V x, V lo, V more) {
     return v_scale(v_add(v_set(1), p), v_add(k, more));
 }
 BP__STATIC V v_exp(V x) { return BP__TN(vm_exp_scaled)(x, v_set(0), v_set(0)); }
+/* e^(-a^2), the square not rounded. */
+BP__STATIC V v_gaussian(V a) {
+    VM2 z = BP__TN(vm_product)(a, a);
+    return BP__TN(vm_exp_scaled)(v_neg(z.hi), v_neg(z.lo), v_set(0));
+}
 BP__STATIC V v_exp2(V x) {
     V c = v_max(v_min(x, VM_C(130, 1030)), VM_C(-155, -1080));
     V k = v_round(c), r = v_sub(c, k);
@@ -110,6 +134,23 @@ BP__STATIC V v_expm1(V x) {
     V y = v_mul(v_fma(s, p, v_sub(s, v_set(0.5))), v_set(2));
     y = v_select(v_eq(k, v_set(0)), p, y);
     return v_select(v_lt(v_abs(x), VM_C(0x1p-40, 0x1p-80)), x, y);
+}
+/* e^x - 1 for x from -50 to 0. */
+BP__INLINE VM2 BP__TN(vm_expm1_sum)(V x) {
+    V k;
+    VM2 p = BP__TN(vm_exp_terms)(x, v_set(0), &k);
+    p = BP__TN(vm_fast_sum)(p.hi, p.lo);
+    V s = v_pow2i(k);
+    VM2 y = BP__TN(vm_fast_sum)(v_sub(s, v_set(1)), v_mul(s, p.hi)); /* the first is 0 or the larger */
+    y.lo = v_fma(s, p.lo, y.lo);
+    return y;
+}
+/* lambda x, below 0 lambda alpha (e^x - 1) with the product of the constants as a sum. */
+BP__STATIC V v_selu(V x) {
+    VM2 e = BP__TN(vm_expm1_sum)(v_max(v_min(x, v_set(0)), v_set(-50)));
+    V c = v_set(1.7580993408473768599), c_lo = VM_C(0x1.903c0cp-26, 0x1.05161b045a1fep-56);
+    V y = v_fma(c, e.hi, v_fma(c, e.lo, v_mul(c_lo, e.hi)));
+    return v_select(v_lt(x, v_set(0)), y, v_mul(v_set(1.0507009873554804934), x)); /* -0 stays -0 */
 }
 
 /* ---- Logarithms ---------------------------------------------------------------------------------------------------------- */
@@ -169,6 +210,15 @@ BP__INLINE VM2 BP__TN(vm_log_precise)(V m) {
     y.lo = v_add(y.lo, v_fma(v_set(2), s_lo, c.lo));
     return BP__TN(vm_fast_sum)(y.hi, y.lo);
 }
+/* log x for normal x > 0, likewise. */
+BP__INLINE VM2 BP__TN(vm_log_whole)(V x) {
+    V k, m = BP__TN(vm_split)(x, &k);
+    VM2 l = BP__TN(vm_log_precise)(m), s = BP__TN(vm_fast_sum)(v_mul(k, VM_LN2_SHORT), l.hi);
+    M whole = v_eq(k, v_set(0));
+    s.hi = v_select(whole, l.hi, s.hi);
+    s.lo = v_select(whole, l.lo, v_add(s.lo, v_fma(k, VM_LN2_REST, l.lo)));
+    return BP__TN(vm_fast_sum)(s.hi, s.lo);
+}
 /* log(m) * (hi + lo) + k * (short + rest): logarithms to other bases. */
 BP__INLINE V BP__TN(vm_log_base)(V x, V hi, V lo, V short_part, V rest) {
     V k, m = BP__TN(vm_split)(x, &k);
@@ -188,13 +238,8 @@ BP__STATIC V v_log10(V x) {
 
 /* ---- Power ---------------------------------------------------------------------------------------------------------------- */
 BP__STATIC V v_pow(V x, V y) {
-    V a = v_abs(x), k, one = v_set(1), zero = v_set(0);
-    V m = BP__TN(vm_split)(a, &k);
-    VM2 l = BP__TN(vm_log_precise)(m), s = BP__TN(vm_fast_sum)(v_mul(k, VM_LN2_SHORT), l.hi);
-    M whole = v_eq(k, zero);
-    s.hi = v_select(whole, l.hi, s.hi);
-    s.lo = v_select(whole, l.lo, v_add(s.lo, v_fma(k, VM_LN2_REST, l.lo)));
-    s = BP__TN(vm_fast_sum)(s.hi, s.lo);
+    V a = v_abs(x), one = v_set(1), zero = v_set(0);
+    VM2 s = BP__TN(vm_log_whole)(a);
     /* |log x| > 2^-54: a larger y than this overflows or underflows anyway, and the product stays finite */
     V limit = VM_C(0x1p+60, 0x1p+100), yc = v_max(v_min(y, limit), v_neg(limit));
     VM2 p = BP__TN(vm_product)(yc, s.hi);
@@ -219,17 +264,51 @@ BP__STATIC V v_pow(V x, V y) {
 /* ---- Hyperbolic and logistic ------------------------------------------------------------------------------------------------
  */
 BP__STATIC V v_tanh(V x) {
-    /* e^(2a) - 1 = e: tanh = 1 - 2 / (e + 2), near 0 from e^(-2a) - 1 without cancellation */
-    V a = v_min(v_abs(x), v_set(25)), one = v_set(1), two = v_set(2);
-    M small = v_lt(a, one);
-    V e = v_expm1(v_mul(a, v_select(small, v_set(-2), two)));
-    V q = v_div(v_select(small, v_neg(e), two), v_add(e, two));
-    V y = v_copysign(v_select(small, q, v_sub(one, q)), x);
-    return v_select(v_lt(v_abs(x), VM_C(0x1p-20, 0x1p-40)), x, y);
+    /* m = e^(-2a) - 1: tanh a = -m / (2 + m) */
+    VM2 m = BP__TN(vm_expm1_sum)(v_mul(v_set(-2), v_min(v_abs(x), v_set(25))));
+    VM2 d = BP__TN(vm_fast_sum)(v_set(2), m.hi);
+    d.lo = v_add(d.lo, m.lo);
+    VM2 q = BP__TN(vm_quotient)(m, d);
+    return v_copysign(v_add(q.hi, q.lo), x);
 }
-BP__STATIC V v_sigmoid(V x) {
-    V e = v_exp(v_neg(v_abs(x))), one = v_set(1);
-    return v_div(v_select(v_lt(x, v_set(0)), e, one), v_add(one, e));
+/* 1 + e^-x, rounded once; infinite where its reciprocal is no normal number. */
+BP__INLINE V BP__TN(vm_sigmoid_divisor)(V x) {
+    V k, one = v_set(1), least = VM_C(-87.34, -708.4), c = v_max(v_min(v_neg(x), v_neg(least)), v_set(-50));
+    V p = BP__TN(vm_exp_part)(c, v_set(0), &k), s = v_pow2i(k), d = v_add(s, one);
+    V lost = v_sub(one, v_sub(d, s)); /* not 0 for large s */
+    return v_select(v_lt(x, least), VM_INF, v_add(d, v_fma(s, p, lost)));
+}
+BP__STATIC V v_sigmoid(V x) { return v_div(v_set(1), BP__TN(vm_sigmoid_divisor)(x)); }
+BP__STATIC V v_silu(V x) { return v_div(x, BP__TN(vm_sigmoid_divisor)(x)); }
+/* e^x = 2^k n for x ≤ 0, and s = 2^k: 0 where e^x is no normal number. */
+BP__INLINE VM2 BP__TN(vm_exp_negative)(V x, V *s) {
+    V k, one = v_set(1), least = VM_C(-87.34, -708.4);
+    VM2 n, p = BP__TN(vm_exp_terms)(v_max(x, least), v_set(0), &k);
+    n.hi = v_add(one, v_add(p.hi, p.lo));
+    n.lo = v_add(v_sub(p.hi, v_sub(n.hi, one)), p.lo);
+    *s = v_select(v_lt(x, least), v_set(0), v_pow2i(k));
+    return n;
+}
+/* x tanh(log(1 + e^x)) with e = e^-|x|: x (1 + 2 e) / (1 + 2 e + 2 e^2), below 0 x e (2 + e) / (2 + e (2 + e)) */
+BP__STATIC V v_mish(V x) {
+    V one = v_set(1), two = v_set(2), s;
+    M negative = v_lt(x, v_set(0));
+    VM2 e, n = BP__TN(vm_exp_negative)(v_neg(v_abs(x)), &s);
+    e.hi = v_mul(n.hi, s);
+    e.lo = v_mul(n.lo, s);
+    V times = v_select(negative, one, two);
+    VM2 g = BP__TN(vm_two_sum)(v_select(negative, two, one), v_mul(times, e.hi)),
+        z = BP__TN(vm_product)(e.hi, v_select(negative, g.hi, v_add(e.hi, e.hi)));
+    g.lo = v_fma(times, e.lo, g.lo);
+    z.lo = v_fma(e.lo, v_select(negative, g.hi, v_mul(v_set(4), e.hi)), z.lo);
+    VM2 d = BP__TN(vm_two_sum)(v_select(negative, two, g.hi), z.hi);
+    d.lo = v_add(d.lo, v_add(v_select(negative, v_mul(e.hi, g.lo), g.lo), z.lo));
+    VM2 t = BP__TN(vm_quotient)(g, d);
+    n.hi = v_select(negative, n.hi, one); /* times 2^k last: nothing underflows before */
+    n.lo = v_select(negative, n.lo, v_set(0));
+    VM2 f = BP__TN(vm_product)(n.hi, t.hi);
+    f.lo = v_add(f.lo, v_fma(n.hi, t.lo, v_mul(n.lo, t.hi)));
+    return v_mul(v_mul(x, v_add(f.hi, f.lo)), v_select(negative, s, one));
 }
 /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
 BP__STATIC V v_softplus(V x) {
@@ -298,14 +377,15 @@ BP__STATIC V v_erf(V x) {
 BP__STATIC V v_erfc(V x) {
     V a = v_min(v_abs(x), VM_C(11, 28)), one = v_set(1), two = v_set(2);
     V z = v_mul(a, a), near = v_fma(a, BP__TN(vm_poly_erf)(z), a);
-    /* e^(-a^2) P((a - 2) / (a + 2)) / (1 + 2 a) */
+    /* e^(-a^2) (P(2) + t P1(t)) / (1 + 2 a), t = (a - 2) / (a + 2) */
     VM2 square = BP__TN(vm_product)(a, a), d = BP__TN(vm_fast_sum)(v_add(a, a), one), e = BP__TN(vm_fast_sum)(one, v_add(a, a));
-    V d_lo = v_select(v_gt(a, v_set(0.5)), d.lo, e.lo);
-    V n = BP__TN(vm_poly_erfcx)(v_div(v_sub(a, two), v_add(a, two)));
-    V q = v_div(n, d.hi);
-    q = v_add(q, v_div(v_fnma(q, d_lo, v_fnma(q, d.hi, n)), d.hi));
-    V k, p = BP__TN(vm_exp_part)(v_neg(square.hi), v_neg(square.lo), &k);
-    V far = v_scale(v_fma(q, p, q), k);
+    V t = v_div(v_sub(a, two), v_add(a, two)), k;
+    VM2 n = BP__TN(vm_fast_sum)(v_set(1.27697838155252871933), v_mul(t, BP__TN(vm_poly_erfcx)(t)));
+    n.lo = v_add(n.lo, VM_C(0x1.13bcaap-27, 0x1.9d66d1cf6a250p-54));
+    d.lo = v_select(v_gt(a, v_set(0.5)), d.lo, e.lo);
+    VM2 q = BP__TN(vm_quotient)(n, d);
+    V p = BP__TN(vm_exp_part)(v_neg(square.hi), v_neg(square.lo), &k);
+    V far = v_scale(v_add(q.hi, v_fma(q.hi, p, v_fma(q.lo, p, q.lo))), k);
     M small = v_lt(a, v_set(0.5)), negative = v_lt(x, v_set(0));
     near = v_copysign(near, x);
     return v_select(small, v_sub(one, near), v_select(negative, v_sub(two, far), far));

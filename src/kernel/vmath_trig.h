@@ -34,17 +34,22 @@ BP__STATIC V BP__TN(vm_quadrant)(V x, VM2 *r) {
     r->hi = v_select(bad, VM_NAN, r->hi);
     return quadrant;
 }
-BP__INLINE V BP__TN(vm_sin_part)(VM2 r) {
+/* The sine and the cosine of r, as sums not yet rounded. */
+BP__INLINE VM2 BP__TN(vm_sin_part)(VM2 r) {
     V z = v_mul(r.hi, r.hi);
-    V tail = v_fma(v_mul(z, r.hi), BP__TN(vm_poly_sin)(z), v_fnma(v_mul(v_set(0.5), z), r.lo, r.lo));
-    return v_add(r.hi, tail);
+    VM2 y;
+    y.hi = r.hi;
+    y.lo = v_fma(v_mul(z, r.hi), BP__TN(vm_poly_sin)(z), v_fnma(v_mul(v_set(0.5), z), r.lo, r.lo));
+    return y;
 }
-BP__INLINE V BP__TN(vm_cos_part)(VM2 r) {
+BP__INLINE VM2 BP__TN(vm_cos_part)(VM2 r) {
     V one = v_set(1), z = v_mul(r.hi, r.hi), half = v_mul(v_set(0.5), z), w = v_sub(one, half);
     V rest = v_sub(v_sub(one, w), half);
     V z_lo = v_mul(v_set(0.5), v_fms(r.hi, r.hi, z)); /* what the square lost */
-    V tail = v_sub(v_fma(v_mul(z, z), BP__TN(vm_poly_cos)(z), v_fnma(r.hi, r.lo, rest)), z_lo);
-    return v_add(w, tail);
+    VM2 y;
+    y.hi = w;
+    y.lo = v_sub(v_fma(v_mul(z, z), BP__TN(vm_poly_cos)(z), v_fnma(r.hi, r.lo, rest)), z_lo);
+    return y;
 }
 /* quadrant + shift: 0 sin, 1 cos, 2 -sin, 3 -cos */
 BP__INLINE V BP__TN(vm_sine)(V x, double shift) {
@@ -52,17 +57,28 @@ BP__INLINE V BP__TN(vm_sine)(V x, double shift) {
     V q = v_add(BP__TN(vm_quadrant)(x, &r), v_set(shift));
     q = v_select(v_gt(q, v_set(3)), v_sub(q, v_set(4)), q);
     M odd = v_or(v_eq(q, v_set(1)), v_eq(q, v_set(3)));
-    V y = v_select(odd, BP__TN(vm_cos_part)(r), BP__TN(vm_sin_part)(r));
+    VM2 s = BP__TN(vm_sin_part)(r), c = BP__TN(vm_cos_part)(r);
+    V y = v_add(v_select(odd, c.hi, s.hi), v_select(odd, c.lo, s.lo));
     return v_select(v_gt(q, v_set(1)), v_neg(y), y);
 }
 BP__STATIC V v_sin(V x) { return v_select(v_lt(v_abs(x), VM_C(0x1p-20, 0x1p-40)), x, BP__TN(vm_sine)(x, 0)); }
 BP__STATIC V v_cos(V x) { return BP__TN(vm_sine)(x, 1); }
+/* tan r, or -cot r where odd. */
+BP__INLINE VM2 BP__TN(vm_tan_part)(VM2 r, M odd) {
+    VM2 s = BP__TN(vm_sin_part)(r), c = BP__TN(vm_cos_part)(r), n, d;
+    s = BP__TN(vm_fast_sum)(s.hi, s.lo);
+    c = BP__TN(vm_fast_sum)(c.hi, c.lo);
+    n.hi = v_select(odd, v_neg(c.hi), s.hi);
+    n.lo = v_select(odd, v_neg(c.lo), s.lo);
+    d.hi = v_select(odd, s.hi, c.hi);
+    d.lo = v_select(odd, s.lo, c.lo);
+    return BP__TN(vm_quotient)(n, d);
+}
 BP__STATIC V v_tan(V x) {
     VM2 r;
-    V q = BP__TN(vm_quadrant)(x, &r), s = BP__TN(vm_sin_part)(r), c = BP__TN(vm_cos_part)(r);
-    M odd = v_or(v_eq(q, v_set(1)), v_eq(q, v_set(3)));
-    V y = v_div(v_select(odd, v_neg(c), s), v_select(odd, s, c));
-    return v_select(v_lt(v_abs(x), VM_C(0x1p-20, 0x1p-40)), x, y);
+    V q = BP__TN(vm_quadrant)(x, &r);
+    VM2 y = BP__TN(vm_tan_part)(r, v_or(v_eq(q, v_set(1)), v_eq(q, v_set(3))));
+    return v_select(v_lt(v_abs(x), VM_C(0x1p-20, 0x1p-40)), x, v_add(y.hi, y.lo));
 }
 
 /* The angle of the point (d, n), both ≥ 0 and not both 0 or infinite, as hi + lo. */

@@ -94,7 +94,9 @@ run 0 train builtin:iris --epochs 8 --out eight -q
 # ---- A second signal leaves at once, within a step that takes long; what was saved before is enough to go on
 slow='model=[{reshape: [1, 8, 8]}, {conv2d: {out_channels: 64, kernel_size: 3, padding: 1}},
     {repeat: {times: 8, layers: [{conv2d: {out_channels: 64, kernel_size: 3, padding: 1}}, relu]}}, flatten, linear]'
-if command -v python3 >/dev/null 2>&1; then
+if grep -q __tsan_init "$BACKPROP"; then
+    echo 'SKIPPED: the thread sanitizer holds signals back until a system call'
+elif command -v python3 >/dev/null 2>&1; then
     BACKPROP=$BACKPROP SLOW=$slow python3 - <<'P' || fail 'a second SIGINT does not leave at once'
 import json, os, signal, subprocess, sys, time
 for attempt in range(4):
