@@ -2,7 +2,7 @@
 import html
 import math
 
-FRAME, GRID, INK, SOFT = "#8c959f", "#eaeef2", "#30363d", "#656d76"
+FRAME, GRID, FAINT, INK, SOFT = "#8c959f", "#dfe4ea", "#f1f4f7", "#30363d", "#656d76"
 TOP, PANEL, LEFT, GAP = 62, (400, 300), 74, 92
 
 
@@ -29,10 +29,9 @@ def milliseconds(v):
     return f"{v * 1e6:g} ns"
 
 
-def ticks(low, high):
-    """1, 2, 5 times powers of ten; only powers of ten where the others would be too many."""
+def ticks(low, high, times):
+    """So many times powers of ten, within the axis."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    times = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
     found = [round(t * 10.0**d, 9) for d in decades for t in times]
     return [v for v in found if low * 0.999 <= v <= high * 1.001]
 
@@ -43,9 +42,14 @@ def limits(values, margin):
 
 def axes(p, xs, x_label, y_label, write):
     bottom, out = TOP + PANEL[1], []
-    for v in ticks(*p.y):
-        out.append(f'<path d="M{p.left} {p.at_y(v):.1f}h{PANEL[0]}" stroke="{GRID}"/>')
-        out.append(text(p.left - 7, p.at_y(v) + 4, write(v), "end"))
+    decades = math.log10(p.y[1] / p.y[0])
+    lines = (1, 1.2, 1.5, 2, 3, 5, 7) if decades < 1.1 else (1, 1.5, 2, 3, 5, 7) if decades < 1.6 else (1, 2, 5)
+    labels = lines if decades < 2.5 else (1,)
+    for v in ticks(*p.y, lines):
+        named = v in ticks(*p.y, labels)
+        out.append(f'<path d="M{p.left} {p.at_y(v):.1f}h{PANEL[0]}" stroke="{GRID if named else FAINT}"/>')
+        if named:
+            out.append(text(p.left - 7, p.at_y(v) + 4, write(v), "end"))
     for v in xs:
         out.append(f'<path d="M{p.at_x(v):.1f} {bottom}v4" stroke="{FRAME}"/>')
         out.append(text(p.at_x(v), bottom + 17, f"{v:g}"))
@@ -83,7 +87,7 @@ def picture(path, title, below, x_label, series, limit):
         text(LEFT, height - 12, below, "start", 11, SOFT),
     ]
     out += axes(times, xs, x_label, "time of a step", milliseconds)
-    out += axes(times_ours, xs, x_label, "times ours", lambda v: f"{v:g}")
+    out += axes(times_ours, xs, x_label, "time / ours (above 1: slower than ours)", lambda v: f"{v:g}")
     out += line(times, limit, SOFT, 1.5, "5 4") + line(times_ours, best, SOFT, 1.5, "5 4")
     out += line(times_ours, [(x, 1) for x in xs], colors[0], 2.4, None)
     for (label, points), color in reversed(list(zip(series.items(), colors))):
