@@ -36,6 +36,13 @@ def number(v):
     return "-" if v is None else f"{v:.4g}"
 
 
+def quotient(a, b):
+    """a / b, or what stands for it."""
+    if not a or not b:
+        return "-"
+    return f"{a / b:.2f}" if a / b < 10 else f"{a / b:.0f}"
+
+
 def table(head, rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
 
@@ -82,7 +89,7 @@ def aims(got, m):
     def against(w, peer, least, otherwise=False):
         if peer in got[w] and got[w][peer]:
             ratio = got[w][peer] / got[w]["ours"]
-            aim(f"{w}: {least} times {peer}", f"{ratio:.3g}", ratio >= least or otherwise)
+            aim(f"{w}: {least} times {peer}", quotient(ratio, 1), ratio >= least or otherwise)
 
     for w, torch_least, jax_least in (("w1", 50, 5), ("w2", 1.5, 1.15), ("w3", 1.1, 1.1)):
         if w not in got:
@@ -94,7 +101,7 @@ def aims(got, m):
         against(w, "PyTorch's best", torch_least, w == "w2" and near <= 1.1)
         against(w, "JAX", jax_least, w == "w2" and near <= 1.1)
         if w == "w2":
-            rows[-1:] and aim("w2, else: at most 1.1 times the limit", f"{near:.3g}", near <= 1.1)
+            aim("w2, where that is not reached: at most 1.1 times the limit", quotient(near, 1), near <= 1.1)
     return table(["aim", "seen", ""], rows) if rows else ""
 
 
@@ -106,9 +113,9 @@ def steps(threads):
     for w, row in got.items():
         of_torch = [row[s] for s in ("PyTorch", "tuned", "compiled") if row.get(s)]
         row["PyTorch's best"] = min(of_torch) if of_torch else None
-        ratios = [f"{row[s] / row['ours']:.3g}" if row.get(s) else "-" for s in ("PyTorch's best", "JAX", "scikit-learn")]
-        limit = limit_ms(w, m)
-        rows.append([w, number(row["ours"]), *(number(row.get(s)) for s in peers), *ratios, number(limit), f"{row['ours'] / limit:.2f}"])
+        ratios = [quotient(row.get(s), row["ours"]) for s in ("PyTorch's best", "JAX", "scikit-learn")]
+        limit = limit_ms(w, m) if flops(w) > 1e6 else None
+        rows.append([w, number(row["ours"]), *(number(row.get(s)) for s in peers), *ratios, number(limit), quotient(row["ours"], limit)])
     head = ["ms a step", "ours", *peers, "PyTorch's best / ours", "JAX / ours", "scikit-learn / ours", "limit", "ours / limit"]
     return m, [
         f"Medians of {times} round{'s' * (times > 1)}. w1: MLP 4-16-3, batch 16, SGD. w2: 784-512-256-10, batch 128, Adam; w2-1 … w2-1024: with that batch;\n"
@@ -116,7 +123,7 @@ def steps(threads):
         "PyTorch: as it comes; tuned: fused optimiser, gradients set to None, glibc told to keep memory; compiled: tuned, and `torch.compile`\n"
         "of network and loss. JAX: one jit for the whole step, donated buffers. scikit-learn: `MLPClassifier.partial_fit` of one batch.\n"
         "Limit: the products' flops at the measured peak, then the optimiser's bytes (gradient read; weights, moments read and written) at\n"
-        "the measured bandwidth; it leaves out all else, which is most of the tiny ones.",
+        "the measured bandwidth, and nothing else; w1, whose step is other work, has none.",
         table(head, rows),
         aims(got, m),
     ]
@@ -132,11 +139,11 @@ def growth(name, title, workload, values, x_label, below):
     limit = [(v, limit_ms(w, m)) for v, w in names.items()]
     below = f"{below} {systems.processor()}, one thread, {systems.today()}."
     loglog.picture(PICTURES / f"{name}.svg", title, below, x_label, {k: v for k, v in series.items() if v}, limit)
-    rows = [
-        [str(v), *(number(got[w].get(s)) for s in shown), *(f"{got[w][s] / got[w]['ours']:.3g}" if got[w].get(s) else "-" for s in ("tuned", "JAX")),
-         number(limit_ms(w, m)), f"{got[w]['ours'] / limit_ms(w, m):.2f}"]
-        for v, w in names.items()
-    ]  # fmt: skip
+    rows = []
+    for v, w in names.items():
+        row, bound = got[w], limit_ms(w, m)
+        ratios = [quotient(row.get(s), row["ours"]) for s in ("tuned", "JAX")]
+        rows.append([str(v), *(number(row.get(s)) for s in shown), *ratios, number(bound), quotient(row["ours"], bound)])
     head = [x_label, "ours, ms", "PyTorch (tuned), ms", "JAX, ms", "PyTorch / ours", "JAX / ours", "limit, ms", "ours / limit"]
     return m, [f"![{title}](../docs/pictures/{name}.svg)", table(head, rows)]
 
@@ -179,10 +186,12 @@ def optimizers():
     told = {"PYTHON": systems.interpreter(), "BENCH": str(systems.BUILT / "bench"), "CORE": str((systems.cores(1) or [0])[0])}
     times = rounds(1)
     return before, output_of(
-        f"A matrix of 4096 by 4096 in f32, one thread; medians of {times} round{'s' * (times > 1)} of five updates; processor time. All options at their\n"
-        "defaults. PyTorch: which of its paths is in brackets. optax: under jit with donated buffers. Empty: there is no such optimiser. `state`:\n"
-        "bytes for each weight. `pass`: weights and state read and written once, gradients read once, in the same run. sophia's number\n"
-        "contains the product with the Hessian, which runs in every step. muon, which multiplies matrices, is not in this table.\n",
+        f"A matrix of 4096 by 4096 in f32, one thread; medians of {times} round{'s' * (times > 1)} of five updates; processor time.\n"
+        "All options at their defaults. PyTorch: which of its paths is in brackets. optax: under jit with donated buffers. Empty: there is\n"
+        "no such optimiser. State and bytes moved (by all loops of the update): for each weight. The pass: weights and state read and\n"
+        "written once, gradients read once, in the same run; `update / bytes moved`: beside a pass that moves as many bytes as the update.\n"
+        "sophia's number contains the product with the Hessian, which runs in every step. muon and soap, which multiply matrices, are\n"
+        "not in this table.",
         1,
         ["sh", "bench/optimizers.sh", str(times)],
         told,

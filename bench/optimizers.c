@@ -1,8 +1,8 @@
 /* One update of 16.8 million weights (a matrix of 4096 by 4096, f32) by every optimiser, and one pass over the memory that it
    touches: weights and state read and written, gradients read. bench_optimizers [NAME …] prints a line per optimiser: name,
    median milliseconds of an update, of the pass, bytes of state for each weight, and bytes that the update's loops move for each
-   weight (a formula that needs a norm first reads some memory twice). muon, which multiplies matrices, runs only
-   where it is named. Run beside optimizers.py (bench/optimizers.sh). */
+   weight (a formula that needs a norm first reads some memory twice). muon and soap, which multiply matrices,
+   run only where they are named. Run beside optimizers.py (bench/optimizers.sh). */
 #include <backprop.h>
 
 #include <stdio.h>
@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
     float *gradient = numbers(WEIGHTS);
     const char *name;
     for (int k = 0; (name = bp_kind("optimizer", k, NULL)) != NULL; k++) {
-        int named = argc == 1 && strcmp(name, "muon") != 0;
+        int named = argc == 1 && strcmp(name, "muon") != 0 && strcmp(name, "soap") != 0;
         for (int a = 1; a < argc; a++) named |= strcmp(argv[a], name) == 0;
         if (named) run(name, gradient);
     }
