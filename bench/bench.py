@@ -180,8 +180,6 @@ def of_program(name, words, threads=1):
 
 
 def optimizers():
-    if "PyTorch" not in HAVE:
-        say("bench: without PyTorch, optimizers.sh leaves its columns empty")
     before = machine(1)
     told = {"PYTHON": systems.interpreter(), "BENCH": str(systems.BUILT / "bench"), "CORE": str((systems.cores(1) or [0])[0])}
     times = rounds(1)
@@ -236,11 +234,12 @@ def write_section(title, text):
     os.replace(temporary, RESULTS)
 
 
-def heading(m, threads, seconds):
-    used = " ".join(f"{package} {version}," for package, version in HAVE.items())
+def heading(name, m, threads, seconds):
+    peers = name.startswith(("steps", "growth", "optimizers"))
+    used = " ".join(f"{package} {version}," for package, version in HAVE.items() if peers)
     where = f"{systems.processor()}, {os.cpu_count()} cores, instruction set {machine(threads)['isa']}"
     rates = f"{m['peak']:.1f} GFLOP/s and {m['bandwidth']:.1f} GB/s with {threads} thread{'s' * (threads > 1)}"
-    return f"{where}; {rates}. {used} backprop {systems.commit()}; {systems.today()}, {seconds:.0f} s."
+    return f"{where}; {rates}.\n{used} backprop {systems.commit()}; {systems.today()}, {seconds:.0f} s.".replace("\n ", "\n")
 
 
 def main():
@@ -271,7 +270,7 @@ def main():
             continue
         m, paragraphs = made
         seconds = time.monotonic() - start
-        text = "\n\n".join(p.strip("\n") for p in [heading(m, threads, seconds), *paragraphs] if p)
+        text = "\n\n".join(p.strip("\n") for p in [heading(name, m, threads, seconds), *paragraphs] if p)
         write_section(title, text)
         print(f"## {title}\n\n{text}\n", flush=True)
         say(f"== {name}: {seconds:.0f} s")

@@ -169,8 +169,13 @@ def processor():
 
 
 def commit():
-    done = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, cwd=ROOT)
-    return done.stdout.strip() or "an unknown commit"
+    """Of what is measured, and whether its sources are changed."""
+
+    def git(*words):
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True)
+
+    name = git("rev-parse", "--short", "HEAD").stdout.strip() or "of an unknown commit"
+    return name + (" with changes" if git("diff", "--quiet", "HEAD", "--", "src", "include", "cmake").returncode == 1 else "")
 
 
 def today():
