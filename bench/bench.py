@@ -118,10 +118,11 @@ def steps(threads):
         rows.append([w, number(row["ours"]), *(number(row.get(s)) for s in peers), *ratios, number(limit), quotient(row["ours"], limit)])
     head = ["ms a step", "ours", *peers, "PyTorch's best / ours", "JAX / ours", "scikit-learn / ours", "limit", "ours / limit"]
     return m, [
-        f"Medians of {times} round{'s' * (times > 1)}. w1: MLP 4-16-3, batch 16, SGD. w2: 784-512-256-10, batch 128, Adam; w2-1 … w2-1024: with that batch;\n"
-        "w2-odd: 784-500-250-10, batch 100, AdamW with decay, dropout 0.2, clipping of the norm at 1. w3: 2048 wide, 4 layers, batch 512, SGD.\n"
-        "PyTorch: as it comes; tuned: fused optimiser, gradients set to None, glibc told to keep memory; compiled: tuned, and `torch.compile`\n"
-        "of network and loss. JAX: one jit for the whole step, donated buffers. scikit-learn: `MLPClassifier.partial_fit` of one batch.\n"
+        f"Medians of {times} round{'s' * (times > 1)}. w1: MLP 4-16-3, batch 16, SGD. w2: 784-512-256-10, batch 128, Adam;\n"
+        "w2-1 … w2-1024: with that batch; w2-odd: 784-500-250-10, batch 100, AdamW with decay, dropout 0.2, clipping of the norm at 1.\n"
+        "w3: 2048 wide, 4 layers, batch 512, SGD.\n"
+        "PyTorch: as it comes; tuned: fused optimiser, gradients set to None, glibc told to keep memory; compiled: tuned, and\n"
+        "`torch.compile` of network and loss. JAX: one jit for the whole step, donated buffers. scikit-learn: `MLPClassifier.partial_fit` of one batch.\n"
         "Limit: the products' flops at the measured peak, then the optimiser's bytes (gradient read; weights, moments read and written) at\n"
         "the measured bandwidth, and nothing else; w1, whose step is other work, has none.",
         table(head, rows),
@@ -156,7 +157,8 @@ def growth_width():
 
 def growth_batch():
     batches = [1, 4, 16, 64, 256, 1024, 4096]
-    return growth("growth-batch", "Step time over batch", lambda n: f"784-512-256-10:{n}", batches, "rows of a batch", "784-512-256-10, Adam.")
+    below = "784-512-256-10, Adam."
+    return growth("growth-batch", "Step time over batch", lambda n: f"784-512-256-10:{n}", batches, "rows of a batch", below)
 
 
 def small_section():
@@ -173,10 +175,13 @@ def output_of(words, threads, command, more=None):
     return [*([words] if words else []), printed + "\n" if printed.startswith("|") or "\n|" in printed else f"```text\n{printed}\n```\n"]
 
 
-def of_program(name, words, threads=1):
+def of_program(name, threads=1):
+    """bench/NAME.sh, where there is one, else bench_NAME itself."""
     if not program(name):
         return None
-    return machine(threads), output_of(words, threads, [str(program(name))])
+    script = ROOT / "bench" / f"{name}.sh"
+    command = ["sh", str(script)] if script.exists() else [str(program(name))]
+    return machine(threads), output_of("", threads, command, {"BENCH": str(systems.BUILT / "bench"), "PYTHON": systems.interpreter()})
 
 
 def optimizers():
@@ -203,10 +208,10 @@ SECTIONS = [
     ("growth-width", "Growth with the width", growth_width, 1),
     ("growth-batch", "Growth with the batch", growth_batch, 1),
     ("start", "Start and memory", small_section, 1),
-    ("products", "Matrix products", lambda: of_program("products", ""), 1),
-    ("bandwidth", "Passes over memory", lambda: of_program("bandwidth", ""), 1),
-    ("threads", "Threads", lambda: of_program("threads", "", 2), 2),
-    ("convolutions", "Convolutions", lambda: of_program("convolutions", ""), 1),
+    ("products", "Matrix products", lambda: of_program("products"), 1),
+    ("bandwidth", "Passes over memory", lambda: of_program("bandwidth"), 1),
+    ("threads", "Threads", lambda: of_program("threads", 2), 2),
+    ("convolutions", "Convolutions", lambda: of_program("convolutions"), 1),
     ("optimizers", "One update of 16.8 million weights", optimizers, 1),
 ]
 

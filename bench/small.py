@@ -71,7 +71,8 @@ def start_and_memory(times):
     ]
     with tempfile.TemporaryDirectory() as folder:
         whole = statistics.median(train(folder, ["builtin:digits"], ["--set", "train.steps=1"])[0] for _ in range(times))
-        lines.append(f"| `backprop train builtin:digits` with one step, start to end: evaluations, a run directory of synced files | {whole:.0f} ms | | |")
+        words = "`backprop train builtin:digits` with one step, start to end: evaluations, a run directory of synced files"
+        lines.append(f"| {words} | {whole:.0f} ms | | |")
         batch = 128 * (784 * 4 + 8) / 1e6
         mb = peak * 1024 / 1e6 - batch
         lines.append(f"| peak memory of w2 beyond the {batch:.1f} MB of a batch (library) | {mb:.1f} MB | 40 MB | {reached(mb < 40)} |")
