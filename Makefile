@@ -1,5 +1,5 @@
-# A thin front for CMake. Installs nothing, uses no network (tools/setup.sh does that). Variables: CC, CPPFLAGS, CFLAGS,
-# LDFLAGS, PREFIX, LIBDIR, DESTDIR, BUILD, JOBS, WERROR=1, and OPTIONS for CMake ("-DWITH_ZLIB=no").
+# A thin front for CMake. Installs nothing, uses no network (tools/setup.sh does that; only `bench` gets peers, see there). Variables:
+# CC, CPPFLAGS, CFLAGS, LDFLAGS, PREFIX, LIBDIR, DESTDIR, BUILD, JOBS, WERROR=1, and OPTIONS for CMake ("-DWITH_ZLIB=no").
 BUILD ?= build/release
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -85,11 +85,13 @@ fuzz-run:
 	@$(compile)
 	@sh tools/fuzz.sh $(BUILD) $(FUZZ_SECONDS)
 
+# Speed beside peers, into bench/RESULTS.md; ONLY=steps runs sections of that name, ROUNDS=3 changes how often. PYTHON: an interpreter
+# that has the peers; without it build/bench-peers is made (1 GB, from the network), PYTHON=python3 measures without those it lacks.
+ONLY ?=
 bench:
 	@$(configure) -DBP_TESTS=ON $(OPTIONS)
-	@$(compile)
-	@for program in $(BUILD)/bench/bench_*; do \
-	  if [ -x "$$program" ]; then echo "== $${program##*/}"; "$$program" || exit 1; fi; done
+	@$(compile) --target product benches
+	@BUILD='$(BUILD)' python3 bench/bench.py $(ONLY)
 
 clean:
 	rm -rf build

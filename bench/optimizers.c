@@ -1,8 +1,8 @@
 /* One update of 16.8 million weights (a matrix of 4096 by 4096, f32) by every optimiser, and one pass over the memory that it
    touches: weights and state read and written, gradients read. bench_optimizers [NAME …] prints a line per optimiser: name,
    median milliseconds of an update, of the pass, bytes of state for each weight, and bytes that the update's loops move for each
-   weight (a formula that needs a norm first reads some memory twice). muon, which multiplies matrices, runs only
-   where it is named. Run beside optimizers.py (bench/optimizers.sh). */
+   weight (a formula that needs a norm first reads some memory twice). muon and soap, which multiply matrices,
+   run only where they are named. Run beside optimizers.py (bench/optimizers.sh). */
 #include <backprop.h>
 
 #include <stdio.h>
@@ -116,7 +116,11 @@ static void run(const char *name, const float *gradient) {
     bp_value w = bp_parameter(g, "0.weight", dims, bp_filled(0.5)), d = bp_input(g, "d", BP_F32, dims);
     /* sophia asks for second derivatives: it gets the gradient of Σ d·w²/2, whose curvature is d. */
     if (strcmp(name, "sophia") == 0) d = bp_mul(d, w);
-    TRY(ctx, bp_optimizer(g, name, BP_NONE, &w, &d, 1));
+    if (bp_optimizer(g, name, BP_NONE, &w, &d, 1) != BP_OK) { /* a solver: no update in a graph */
+        bp_graph_free(g);
+        bp_context_free(ctx);
+        return;
+    }
     bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
     TRY(ctx, bp_program_new(&p, g, NULL, 0, &options));
     TRY(ctx, bp_state_new(&s, g));
@@ -149,7 +153,7 @@ int main(int argc, char **argv) {
     float *gradient = numbers(WEIGHTS);
     const char *name;
     for (int k = 0; (name = bp_kind("optimizer", k, NULL)) != NULL; k++) {
-        int named = argc == 1 && strcmp(name, "muon") != 0;
+        int named = argc == 1 && strcmp(name, "muon") != 0 && strcmp(name, "soap") != 0;
         for (int a = 1; a < argc; a++) named |= strcmp(argv[a], name) == 0;
         if (named) run(name, gradient);
     }

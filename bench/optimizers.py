@@ -92,4 +92,7 @@ def with_optax(wanted):
 
 
 if __name__ == "__main__":
-    {"torch": with_torch, "optax": with_optax}[sys.argv[1]](sys.argv[2:])
+    try:
+        {"torch": with_torch, "optax": with_optax}[sys.argv[1]](sys.argv[2:])
+    except ImportError as missing:
+        sys.exit(f"optimizers.py: {missing}")

@@ -20,12 +20,12 @@ for _ in $(seq "$rounds"); do
     OMP_NUM_THREADS=1 pinned "$python" bench/optimizers.py torch "$@" | sed 's/^/torch /' >>"$log"
     OMP_NUM_THREADS=1 pinned "$python" bench/optimizers.py optax "$@" | sed 's/^/optax /' >>"$log"
 done
-sed -n 's/^model name[^:]*: */processor: /p' /proc/cpuinfo | head -n 1
 median() { # median SYSTEM NAME COLUMN
     awk -v s="$1" -v n="$2" -v c="$3" '$1 == s && $2 == n {print $c}' "$log" | sort -g | awk '{v[NR] = $1} END {if (NR) print v[int((NR + 1) / 2)]}'
 }
 echo "| optimiser | bytes of state | bytes moved | update, ms | pass over its memory, ms | update / pass | update / bytes moved | PyTorch, ms | optax, ms |"
 echo "|---|---|---|---|---|---|---|---|---|"
+near=''
 for name in $(awk '$1 == "ours" && !seen[$2]++ {print $2}' "$log"); do
     path=$(awk -v n="$name" '$1 == "torch" && $2 == n {print $4; exit}' "$log")
     update=$(median ours "$name" 3)
@@ -33,9 +33,11 @@ for name in $(awk '$1 == "ours" && !seen[$2]++ {print $2}' "$log"); do
     torch=$(median torch "$name" 3)
     optax=$(median optax "$name" 3)
     ratio=$(echo "$update $touched" | awk '{printf "%.2f", $1 / $2}')
+    echo "$ratio" | awk '{exit $1 > 1.3}' && near="$near${near:+, }$name"
     state=$(median ours "$name" 5 | awk '{print $1 < 1e-4 ? 0 : $1}')
     moved=$(median ours "$name" 6)
     loops=$(echo "$update $touched $state $moved" | awk '{printf "%.2f", $1 / ($2 * $4 / (2 * (4 + $3) + 4))}')
     printf '| %s | %s | %s | %.1f | %.1f | %s | %s | %s | %s |\n' "$name" "$state" "$moved" "$update" "$touched" "$ratio" "$loops" \
         "$(echo "$torch" | awk -v p="$path" '{if ($1 != "") printf "%.1f (%s)", $1, p}')" "$(echo "$optax" | awk '{if ($1 != "") printf "%.1f", $1}')"
 done
+printf '\nWithin 1.3 times the pass over their memory: %s.\n' "${near:-none}"

@@ -1,14 +1,17 @@
 /* Whole training steps of networks of linear layers and relu with cross entropy. bench_steps [describe] [WORKLOAD …] prints a
    line per workload: name, median milliseconds of a step; `describe` prints the plans, too. A workload is a name of the table
-   below, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam. Run beside steps_torch.py and steps_jax.py (bench/steps.sh). */
+   below, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam. bench_steps start MILLISECONDS WORKLOAD, told the moment on the
+   monotonic clock at which it was started, prints what it took to its first step. Run beside steps_torch.py,
+   steps_jax.py and steps_sklearn.py by bench.py. */
 #include "io/yaml.h"
 #include "optim/optim.h"
+#include "timing.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/resource.h>
 
 #define TRY(ctx, e)                                                \
     do {                                                           \
@@ -18,49 +21,47 @@
         }                                                          \
     } while (0)
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 typedef struct workload {
     const char *name;
     int n_layers;
     int64_t sizes[6];
     int64_t batch;
     const char *optimizer;
-    double lr, dropout, clip_norm; /* 0: none */
+    double dropout, clip_norm; /* 0: none */
 } workload;
 
 static const workload workloads[] = {
-    {"w1", 2, {4, 16, 3}, 16, "sgd", 1e-2, 0, 0},
-    {"w2", 3, {784, 512, 256, 10}, 128, "adam", 1e-3, 0, 0},
-    {"w3", 4, {2048, 2048, 2048, 2048, 2048}, 512, "sgd", 1e-2, 0, 0},
-    {"w2-1", 3, {784, 512, 256, 10}, 1, "adam", 1e-3, 0, 0},
-    {"w2-8", 3, {784, 512, 256, 10}, 8, "adam", 1e-3, 0, 0},
-    {"w2-32", 3, {784, 512, 256, 10}, 32, "adam", 1e-3, 0, 0},
-    {"w2-1024", 3, {784, 512, 256, 10}, 1024, "adam", 1e-3, 0, 0},
+    {"w1", 2, {4, 16, 3}, 16, "sgd", 0, 0},
+    {"w2", 3, {784, 512, 256, 10}, 128, "adam", 0, 0},
+    {"w3", 4, {2048, 2048, 2048, 2048, 2048}, 512, "sgd", 0, 0},
+    {"w2-1", 3, {784, 512, 256, 10}, 1, "adam", 0, 0},
+    {"w2-8", 3, {784, 512, 256, 10}, 8, "adam", 0, 0},
+    {"w2-32", 3, {784, 512, 256, 10}, 32, "adam", 0, 0},
+    {"w2-1024", 3, {784, 512, 256, 10}, 1024, "adam", 0, 0},
     /* regularised, and no width is a multiple of 16 */
-    {"w2-odd", 3, {784, 500, 250, 10}, 100, "{adamw: {weight_decay: 0.01}}", 1e-3, 0.2, 1},
+    {"w2-odd", 3, {784, 500, 250, 10}, 100, "{adamw: {weight_decay: 0.01}}", 0.2, 1},
 };
 
-/* A measurement takes about a third of a second, or nine steps. */
-enum { LEAST = 9, MOST = 256, MILLISECONDS = 300 };
+/* A measurement takes about a third of a second, or three steps, and some before. */
+enum { LEAST = 3, MOST = 256, MILLISECONDS = 300 };
 
-static void run(const workload *w, int describe) {
+/* The rate is so small that every step is the same work: nothing diverges, no moment decays to a subnormal number. */
+static const double rate = 1e-9;
+
+typedef struct net {
     bp_context *ctx;
-    bp_graph *g;
-    bp_program *p;
-    bp_state *s;
+    bp_graph *graph;
+    bp_program *program;
+    bp_state *state;
     bp_session *session;
-    if (bp_context_new(&ctx, NULL) != BP_OK) exit(1);
-    TRY(ctx, bp_graph_new(&g, ctx));
+    float *data;    /* [batch, sizes[0]] */
+    int64_t *label; /* [batch] */
+} net;
+
+static void build(net *n, const workload *w) {
+    if (bp_context_new(&n->ctx, NULL) != BP_OK) exit(1);
+    TRY(n->ctx, bp_graph_new(&n->graph, n->ctx));
+    bp_graph *g = n->graph;
     bp_value x = bp_input(g, "x", BP_F32, bp_shape(2, BP_BATCH, w->sizes[0])),
              label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH)), params[12], d[12], h = x;
     for (int i = 0; i < w->n_layers; i++) {
@@ -76,60 +77,90 @@ static void run(const workload *w, int describe) {
         if (w->dropout > 0) h = bp_dropout(h, bp_number(g, BP_F32, w->dropout), name);
     }
     bp_value loss = bp_cross_entropy(h, label, BP_NONE, NULL);
-    int n = 2 * w->n_layers;
-    bp_gradients(d, &loss, NULL, 1, params, n);
-    if (w->clip_norm > 0) TRY(ctx, bp__clip_grads(g, d, n, bp_number(g, BP_F64, w->clip_norm), BP_NONE, NULL));
+    int n_params = 2 * w->n_layers;
+    bp_gradients(d, &loss, NULL, 1, params, n_params);
+    if (w->clip_norm > 0) TRY(n->ctx, bp__clip_grads(g, d, n_params, bp_number(g, BP_F64, w->clip_norm), BP_NONE, NULL));
     bp__tree *optimizer;
-    double rate = w->lr;
-    TRY(ctx, bp__yaml_parse_value(ctx, w->optimizer, strlen(w->optimizer), "optimizer", &optimizer));
-    TRY(ctx, bp__optimizer_build(g, optimizer, bp_input(g, "lr", BP_F64, bp_shape(0)), params, d, n));
-    bp__tree_free(ctx, optimizer);
+    TRY(n->ctx, bp__yaml_parse_value(n->ctx, w->optimizer, strlen(w->optimizer), "optimizer", &optimizer));
+    TRY(n->ctx, bp__optimizer_build(g, optimizer, bp_input(g, "lr", BP_F64, bp_shape(0)), params, d, n_params));
+    bp__tree_free(n->ctx, optimizer);
     bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
-    TRY(ctx, bp_state_new(&s, g));
-    TRY(ctx, bp_program_new(&p, g, &loss, 1, &options));
-    TRY(ctx, bp_session_new(&session, p, s));
-    float *data = malloc(sizeof(float) * (size_t)(w->batch * w->sizes[0]));
-    int64_t *labels = malloc(sizeof(int64_t) * (size_t)w->batch);
-    if (!data || !labels) exit(1);
-    for (int64_t i = 0; i < w->batch * w->sizes[0]; i++) data[i] = (float)((i * 7919) % 1000) / 1000;
-    for (int64_t i = 0; i < w->batch; i++) labels[i] = i % w->sizes[w->n_layers];
-    TRY(ctx, bp_session_set(session, "x", data, &bp_shape(2, w->batch, w->sizes[0])));
-    TRY(ctx, bp_session_set(session, "lr", &rate, NULL));
-    TRY(ctx, bp_session_set(session, "label", labels, &bp_shape(1, w->batch)));
-    double times[MOST], start = now();
-    for (int i = 0; i < 3; i++) TRY(ctx, bp_session_run(session)); /* warms up */
-    double each = (now() - start) / 3;
+    TRY(n->ctx, bp_state_new(&n->state, g));
+    TRY(n->ctx, bp_program_new(&n->program, g, &loss, 1, &options));
+    TRY(n->ctx, bp_session_new(&n->session, n->program, n->state));
+}
+
+static void give_data(net *n, const workload *w) {
+    n->data = malloc(sizeof(float) * (size_t)(w->batch * w->sizes[0]));
+    n->label = malloc(sizeof(int64_t) * (size_t)w->batch);
+    if (!n->data || !n->label) exit(1);
+    for (int64_t i = 0; i < w->batch * w->sizes[0]; i++) n->data[i] = (float)((i * 7919) % 1000) / 1000;
+    for (int64_t i = 0; i < w->batch; i++) n->label[i] = i % w->sizes[w->n_layers];
+    TRY(n->ctx, bp_session_set(n->session, "x", n->data, &bp_shape(2, w->batch, w->sizes[0])));
+    TRY(n->ctx, bp_session_set(n->session, "lr", &rate, NULL));
+    TRY(n->ctx, bp_session_set(n->session, "label", n->label, &bp_shape(1, w->batch)));
+}
+
+static void done(net *n) {
+    free(n->data);
+    free(n->label);
+    bp_session_free(n->session);
+    bp_program_free(n->program);
+    bp_state_free(n->state);
+    bp_graph_free(n->graph);
+    bp_context_free(n->ctx);
+}
+
+/* Milliseconds of each of so many steps together. */
+static double steps(net *n, int times) {
+    double start = now_ms();
+    for (int i = 0; i < times; i++) {
+        bp_session_set_step(n->session, 1, (uint32_t)i, 0);
+        TRY(n->ctx, bp_session_run(n->session));
+    }
+    return (now_ms() - start) / times;
+}
+
+static void run(const workload *w, int describe) {
+    net n;
+    build(&n, w);
+    give_data(&n, w);
+    double times[MOST], each = steps(&n, 1);
+    if (each < MILLISECONDS) each = steps(&n, 1); /* the first is slow: memory is new */
+    if (each < 1) each = steps(&n, (int)(1 / each) + 1);
     int inner = each > 1 ? 1 : (int)(1 / each) + 1, rounds = (int)(MILLISECONDS / (each * inner));
     rounds = rounds < LEAST ? LEAST : rounds > MOST ? MOST : rounds;
-    for (int r = 0; r < rounds; r++) {
-        start = now();
-        for (int i = 0; i < inner; i++) {
-            bp_session_set_step(session, 1, (uint32_t)i, 0);
-            TRY(ctx, bp_session_run(session));
-        }
-        times[r] = (now() - start) / inner;
-    }
-    qsort(times, (size_t)rounds, sizeof *times, ascending);
+    for (int r = 0; r < rounds; r++) times[r] = steps(&n, inner);
     if (describe) {
         char *text;
-        TRY(ctx, bp_session_describe(session, &text));
+        TRY(n.ctx, bp_session_describe(n.session, &text));
         fputs(text, stdout);
-        bp_free(ctx, text);
+        bp_free(n.ctx, text);
     }
-    printf("%s %.6f\n", w->name, times[rounds / 2]);
+    printf("%s %.6f\n", w->name, median(times, rounds));
     fflush(stdout);
-    free(data);
-    free(labels);
-    bp_session_free(session);
-    bp_program_free(p);
-    bp_state_free(s);
-    bp_graph_free(g);
-    bp_context_free(ctx);
+    done(&n);
+}
+
+/* For a process that was started at `began` of the monotonic clock: milliseconds to its first step, to the end of that, and the
+   peak of memory (KiB) after some more. */
+static void start(const workload *w, double began) {
+    net n;
+    struct rusage used;
+    build(&n, w);
+    give_data(&n, w);
+    double ready = now_ms() - began;
+    steps(&n, 1);
+    double first = now_ms() - began;
+    steps(&n, 20);
+    getrusage(RUSAGE_SELF, &used);
+    printf("%s %.3f %.3f %ld\n", w->name, ready, first, used.ru_maxrss);
+    done(&n);
 }
 
 /* SIZES:BATCH[:OPTIMIZER] */
 static int parse(workload *w, const char *text) {
-    *w = (workload){.name = text, .optimizer = "adam", .lr = 1e-3, .n_layers = -1};
+    *w = (workload){.name = text, .optimizer = "adam", .n_layers = -1};
     char *end = NULL;
     for (const char *s = text; w->n_layers < 5; s = end + 1) {
         w->sizes[++w->n_layers] = strtoll(s, &end, 10);
@@ -141,19 +172,29 @@ static int parse(workload *w, const char *text) {
     return w->batch > 0 && (*end == ':' || *end == 0);
 }
 
-int main(int argc, char **argv) {
-    int describe = argc > 1 && strcmp(argv[1], "describe") == 0, n = (int)(sizeof workloads / sizeof *workloads);
-    for (int i = 0; i < n && argc == 1 + describe; i++) run(&workloads[i], describe);
-    for (int a = 1 + describe; a < argc; a++) {
-        workload own;
-        int i = 0;
-        while (i < n && strcmp(argv[a], workloads[i].name) != 0) i++;
-        if (i == n && !parse(&own, argv[a])) {
-            fprintf(stderr, "steps: `%s` is no workload: w1, w2, …, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam\n",
-                    argv[a]);
-            return 2;
+static int find(workload *w, const char *text) {
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
+        if (strcmp(text, workloads[i].name) == 0) {
+            *w = workloads[i];
+            return 1;
         }
-        run(i < n ? &workloads[i] : &own, describe);
+    if (parse(w, text)) return 1;
+    fprintf(stderr, "steps: `%s` is no workload: w1, w2, …, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam\n", text);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    workload w;
+    if (argc == 4 && strcmp(argv[1], "start") == 0) {
+        if (!find(&w, argv[3])) return 2;
+        start(&w, strtod(argv[2], NULL));
+        return 0;
+    }
+    int describe = argc > 1 && strcmp(argv[1], "describe") == 0;
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads && argc == 1 + describe; i++) run(&workloads[i], describe);
+    for (int a = 1 + describe; a < argc; a++) {
+        if (!find(&w, argv[a])) return 2;
+        run(&w, describe);
     }
     return 0;
 }

@@ -21,21 +21,30 @@ static int64_t plain_count(const bp__info *info) {
     return n;
 }
 
-/* Copies between the stored layout and plain rows. Small and rare: the loop of the definition. */
+/* Copies between panels (of f32 or f64) and plain rows: one panel's width of plain rows is read, or written, side by side. */
+#define COPY_PANELS(type)                                                                             \
+    for (int64_t c = 0; c < columns; c += BP__PANEL)                                                  \
+        for (int64_t r = 0; r < rows; r++) {                                                          \
+            type *s = (type *)stored + (c * rows + r * BP__PANEL), *q = (type *)plain + c * rows + r; \
+            int64_t n = BP__MIN(columns - c, BP__PANEL);                                              \
+            if (to_plain)                                                                             \
+                for (int64_t i = 0; i < n; i++) q[i * rows] = s[i];                                   \
+            else                                                                                      \
+                for (int64_t i = 0; i < n; i++) s[i] = q[i * rows];                                   \
+        }
+
 static void convert(const bp__info *info, void *stored, void *plain, bool to_plain) {
-    size_t e = bp_dtype_size(info->dtype);
     if (!info->panels) {
         size_t bytes = bp__info_bytes(info);
         memcpy(to_plain ? plain : stored, to_plain ? stored : plain, bytes);
         return;
     }
     int64_t columns = info->dims.dim[0], rows = info->dims.dim[1];
-    for (int64_t c = 0; c < columns; c++)
-        for (int64_t r = 0; r < rows; r++) {
-            char *s = (char *)stored + e * (size_t)((c / BP__PANEL * rows + r) * BP__PANEL + c % BP__PANEL);
-            char *q = (char *)plain + e * (size_t)(c * rows + r);
-            memcpy(to_plain ? q : s, to_plain ? s : q, e);
-        }
+    if (info->dtype == BP_F32) {
+        COPY_PANELS(float)
+    } else {
+        COPY_PANELS(double)
+    }
 }
 
 static bp_status initialise(bp_state *s, const bp__place *p) {
