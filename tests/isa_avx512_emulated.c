@@ -7,6 +7,7 @@
 #define BP__VEC_AVX512
 #define BP__AVX512_HEADER "support/avx512_emulated.h"
 #define BP__ISA_NAME avx512_emulated
+#define BP__GEMM_DOT(y, x, acc) emulated_dpbf16_ps(acc, y, x)
 #include "kernel/isa_body.h"
 
 static const bp__isa *emulated(void) {
@@ -23,3 +24,5 @@ const char *bp__isa_list(int index) { return index == 0 ? emulated()->name : ind
 const bp__isa *bp__isa_find(const char *name) {
     return name && !strcmp(name, bp__isa_scalar.name) ? &bp__isa_scalar : emulated();
 }
+bool bp__gemm_pairs_native(const bp__isa *isa) { return isa == &bp__isa_avx512_emulated; }
+const struct bp__gemm_kernels *bp__gemm_pairs(const bp__isa *isa) { return isa->f32.pairs; }

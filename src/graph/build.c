@@ -62,6 +62,7 @@ bp_graph *bp__graph_copy_empty(const bp_graph *g) {
     if (!c) return NULL;
     c->ctx = g->ctx;
     c->parameter_dtype = g->parameter_dtype;
+    c->bfloat16 = g->bfloat16;
     bp__pool_init(&c->pool, g->ctx);
     c->dims = bp__dims_table_copy(g->dims);
     if (c->dims) return c;
@@ -94,6 +95,7 @@ bp_graph *bp__graph_copy_shared(bp_graph *g) {
 
 bp_status bp_graph_status(const bp_graph *g) { return g->status; }
 void bp_graph_set_dtype(bp_graph *g, bp_dtype dtype) { g->parameter_dtype = dtype; }
+void bp_graph_set_bfloat16(bp_graph *g, int on) { g->bfloat16 = on != 0; }
 int bp_is_bad(bp_value x) { return x.graph && x.node < 0; }
 
 static const bp__info *info_of(bp_value x) {

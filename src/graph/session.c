@@ -13,6 +13,7 @@ bp_status bp_session_new(bp_session **out, bp_program *p, bp_state *state) {
     if (!s) return bp__out_of_memory(ctx, sizeof *s);
     *s = (bp_session){.ctx = ctx, .program = p, .state = state, .dirty = true, .n_symbols = bp__dim_symbol_count(p->g->dims)};
     s->env = (bp__env){.isa = bp__isa_find(bp_context_isa(ctx)), .team = bp__context_team(ctx), .seed = bp__context_seed(ctx)};
+    if (p->g->bfloat16) s->env.pairs = bp__gemm_pairs(s->env.isa);
     s->env.failure = &s->failure;
     for (int64_t i = 0; i < p->g->n_nodes; i++) s->n_inputs += p->g->nodes[i].op == &bp__op_input;
     s->inputs = bp__zalloc(ctx, sizeof(bp__input) * (size_t)(s->n_inputs + 1));
@@ -31,6 +32,8 @@ bp_status bp_session_new(bp_session **out, bp_program *p, bp_state *state) {
     *out = s;
     return BP_OK;
 }
+
+int bp_context_bfloat16(const bp_context *ctx) { return bp__gemm_pairs_native(bp__isa_find(bp_context_isa(ctx))); }
 
 void bp_session_free(bp_session *s) {
     if (!s) return;

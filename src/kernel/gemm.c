@@ -12,13 +12,15 @@ enum {
     B_BYTES = 24576,      /* of B that one pass of tiles keeps in L1 */
     MAX_GROUP = 128,      /* batch-reduce blocks in one call of the micro-kernel */
     TURN_BYTES = 1 << 20, /* of A that a thin product turns at once */
-    PACK_ROWS = 1024      /* rows of B that one piece packs */
+    PACK_ROWS = 1024,     /* rows of B that one piece packs */
+    PAIR_ROWS = 64        /* rows that are rounded to bfloat16 at once, two to a row: the driver's k counts those */
 };
 
 typedef struct plan {
     bp__gemm_args g; /* with one block when there are no offsets, possibly transposed */
     const bp__gemm_kernels *kernels;
-    int64_t size;                  /* of an element */
+    int64_t size;                  /* of an element, or of a pair of bfloat16 numbers */
+    int64_t numbers;               /* with pairs: k as it was, of single numbers */
     int64_t depth, segment, group; /* segment of k, or group of blocks, per pass */
     bool leaves, pack_a, pack_b, buffer, finish;
     int64_t mc, nc, n_row_blocks, n_blocks;
@@ -83,6 +85,11 @@ static void normalise(plan *p, const bp__gemm_args *args) {
 static void choose_packing(plan *p) {
     const bp__gemm_args *g = &p->g;
     const int64_t mr = p->kernels->mr;
+    if (g->pairs) {
+        p->pack_a = p->pack_b = true;
+        p->b_rows = p->depth;
+        return;
+    }
     /* In place, B's rows must be whole vectors, and be near each other or read by few tiles. */
     bool in_place = g->b.col == 1 && g->n % p->kernels->w == 0 && (g->m <= 4 * mr || g->n <= p->kernels->nr);
     p->pack_b = !g->b.panels && !in_place;
@@ -126,10 +133,12 @@ static void choose_blocks(plan *p) {
 }
 
 static void make_plan(plan *p, const bp__isa *isa, const bp__gemm_args *args) {
-    p->kernels = args->dtype == BP_F32 ? isa->f32.gemm : isa->f64.gemm;
+    p->kernels = args->pairs ? args->pairs : args->dtype == BP_F32 ? isa->f32.gemm : isa->f64.gemm;
     p->size = args->dtype == BP_F32 ? 4 : 8;
     normalise(p, args);
     const bp__gemm_args *g = &p->g;
+    p->numbers = g->k;
+    if (g->pairs) p->g.k = divide_up(g->k, 2);
     p->depth = g->n_b * g->k;
     p->leaves = g->n_b == 1 && g->k > 2 * BP__K_LEAF;
     choose_packing(p);
@@ -161,6 +170,23 @@ size_t bp__gemm_scratch(const bp__isa *isa, const bp__gemm_args *args, int n_thr
     return (size_t)(p.b_bytes + thread_bytes(&p) * n_threads);
 }
 
+/* ---- Packing pairs --------------------------------------------------------------------------------------------------- */
+/* Rows 2 first … 2 (first + count) of [k, n], packed `wide`, as pairs. from(k, n) is from[k * along + n * across]. */
+static void pack_pairs(const plan *p, float *to, const float *from, int64_t along, int64_t across, int64_t first, int64_t count,
+                       int64_t n, bool is_a) {
+    const int64_t wide = is_a ? n : BP__PANEL, end = BP__MIN(2 * (first + count), p->numbers);
+    float part[PAIR_ROWS * BP__PANEL];
+    if (!is_a && n < BP__PANEL) memset(part, 0, sizeof part); /* pads */
+    for (int64_t at = 2 * first; at < end; at += PAIR_ROWS) {
+        int64_t rows = BP__MIN(PAIR_ROWS, end - at);
+        if (is_a)
+            p->kernels->pack_a(part, from + at * along, across, along, n, rows);
+        else
+            p->kernels->pack_b(part, from + at * along, along, across, rows, n);
+        p->kernels->pair(to + (at / 2 - first) * wide, part, rows, wide);
+    }
+}
+
 /* ---- Packing B ------------------------------------------------------------------------------------------------------- */
 static void pack_b_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
@@ -170,6 +196,12 @@ static void pack_b_piece(void *arg, int64_t piece, int thread) {
     int64_t panel = piece / n_chunks, first = piece % n_chunks * PACK_ROWS, col = panel * BP__PANEL;
     int64_t rows = g->n_b > 1 ? g->k : BP__MIN(PACK_ROWS, g->k - first);
     char *to = p->packed_b + (panel * p->depth + first) * BP__PANEL * p->size;
+    if (g->pairs) {
+        const float *from = (const float *)g->b.data + (g->b.panels ? panel * p->numbers * BP__PANEL : col * g->b.col);
+        pack_pairs(p, (float *)(void *)to, from, g->b.panels ? BP__PANEL : g->b.row, g->b.panels ? 1 : g->b.col, first, rows,
+                   BP__MIN(BP__PANEL, g->n - col), false);
+        return;
+    }
     for (int64_t b = 0; b < g->n_b; b++) {
         int64_t from = (g->b_offset ? g->b_offset[b] : 0) + first * g->b.row + col * g->b.col;
         p->kernels->pack_b(to + b * g->k * BP__PANEL * p->size, (const char *)g->b.data + from * p->size, g->b.row, g->b.col,
@@ -198,6 +230,12 @@ static void pack_a_block(const block *x, const segment *s) {
     char *to = x->packed_a;
     for (int64_t i = 0; i < x->n_row_tiles; i++) {
         int64_t row = i * x->m / x->n_row_tiles, rows = (i + 1) * x->m / x->n_row_tiles - row;
+        if (g->pairs) {
+            pack_pairs(p, (float *)(void *)to, (const float *)g->a.data + (x->row + row) * g->a.row, g->a.col, g->a.row, s->first,
+                       s->count, rows, true);
+            to += rows * s->count * p->size;
+            continue;
+        }
         for (int64_t b = s->b0; b < s->b0 + s->n_b; b++) {
             int64_t from = (g->a_offset ? g->a_offset[b] : 0) + (x->row + row) * g->a.row + s->first * g->a.col;
             p->kernels->pack_a(to, (const char *)g->a.data + from * p->size, g->a.row, g->a.col, rows, s->count);

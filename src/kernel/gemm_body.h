@@ -25,6 +25,21 @@ enum { BP__MR = 14, BP__NV = 2 };
 
 #define NR (BP__NV * W)
 
+/* acc + y x: of numbers, or of pairs of bfloat16 numbers in the places of numbers, the second one's product first, as VDPBF16PS
+   does (its own name: BP__GEMM_DOT). */
+#if BP__T == 4
+#ifdef BP__GEMM_DOT
+BP__INLINE V v_dot(V y, V x, V acc) { return BP__GEMM_DOT(y, x, acc); }
+#else
+BP__INLINE V v_dot(V y, V x, V acc) {
+    return v_fma(v_pair_first(y), v_pair_first(x), v_fma(v_pair_second(y), v_pair_second(x), acc));
+}
+#endif
+#define STEP(pairs, y, x, acc) ((pairs) ? v_dot(y, x, acc) : v_fma(y, x, acc))
+#else
+#define STEP(pairs, y, x, acc) ((void)(pairs), v_fma(y, x, acc))
+#endif
+
 /* Any epilogue of a finished tile and its way to C; the frequent ones are done in registers (bp__gemm_tile_body). `tile` is
    [m, NR], contiguous. */
 static void BP__TN(bp__gemm_finish_tile)(const bp__gemm_finish *f, void *tile, int64_t row, int64_t col, int64_t m, int64_t n) {
@@ -94,8 +109,8 @@ static void BP__TN(bp__gemm_finish_tile)(const bp__gemm_finish *f, void *tile, i
     }
 }
 
-/* The micro-kernel. rows, vectors and unit (A's rows are neighbours) are constants at every call. */
-BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int vectors, bool unit) {
+/* The micro-kernel. rows, vectors, unit (A's rows are neighbours) and pairs are constants at every call. */
+BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int vectors, bool unit, bool pairs) {
     V acc[BP__MR][BP__NV];
     const int64_t n = t->n, tail = n - (int64_t)(vectors - 1) * W; /* columns of the last vector */
     const T *c = t->c;
@@ -132,7 +147,7 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
             BP__GEMM_VECTORS(X, 0)
 #undef X
 #define X(r, v) \
-    if (v < vectors) acc[r][v] = v_fma(y, x[v], acc[r][v]);
+    if (v < vectors) acc[r][v] = STEP(pairs, y, x[v], acc[r][v]);
 #define ROW(r)                                              \
     if (r < rows) {                                         \
         const T *from = unit ? a0 + r                       \
@@ -204,9 +219,14 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
 
 /* One function for every size of tile: tails cost what they compute. */
 typedef void (*BP__TN(bp__gemm_function))(const bp__gemm_tile *);
-#define X(r, v)                                                                                                            \
-    static void BP__TN(bp__gemm_##r##_##v)(const bp__gemm_tile *t) { BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, false); } \
-    static void BP__TN(bp__gemm_unit_##r##_##v)(const bp__gemm_tile *t) { BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, true); }
+#ifndef BP__GEMM_PAIRS_ONLY
+#define X(r, v)                                                           \
+    static void BP__TN(bp__gemm_##r##_##v)(const bp__gemm_tile *t) {      \
+        BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, false, false);        \
+    }                                                                     \
+    static void BP__TN(bp__gemm_unit_##r##_##v)(const bp__gemm_tile *t) { \
+        BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, true, false);         \
+    }
 #define ROW(r) BP__GEMM_VECTORS(X, r)
 BP__GEMM_ROWS(ROW)
 #undef X
@@ -217,10 +237,27 @@ static void BP__TN(bp__gemm_run_tile)(const bp__gemm_tile *t) {
 #undef ROW
     table[(t->m - 1) * BP__NV + (t->n - 1) / W][t->a_row == 1](t);
 }
+#endif
+#if BP__T == 4 /* pairs are packed, A's too */
+#define X(r, v)                                                            \
+    static void BP__TN(bp__gemm_pairs_##r##_##v)(const bp__gemm_tile *t) { \
+        BP__TN(bp__gemm_tile_body)(t, r + 1, v + 1, true, true);           \
+    }
+#define ROW(r) BP__GEMM_VECTORS(X, r)
+BP__GEMM_ROWS(ROW)
+#undef X
+static void BP__TN(bp__gemm_run_pairs)(const bp__gemm_tile *t) {
+#define X(r, v) BP__TN(bp__gemm_pairs_##r##_##v),
+    static const BP__TN(bp__gemm_function) table[BP__MR * BP__NV] = {BP__GEMM_ROWS(ROW)};
+#undef X
+#undef ROW
+    table[(t->m - 1) * BP__NV + (t->n - 1) / W](t);
+}
+#endif
 
 /* Two tiles of whole vectors side by side, for up to BP__WIDE_ROWS rows: one tile of so few rows has fewer chains than the
    processor has multiply-adds in flight. rows is a constant at every call. */
-BP__INLINE void BP__TN(bp__gemm_wide_body)(const bp__gemm_tile *t, const bp__gemm_next *next, int rows) {
+BP__INLINE void BP__TN(bp__gemm_wide_body)(const bp__gemm_tile *t, const bp__gemm_next *next, int rows, bool pairs) {
     V acc[BP__WIDE_ROWS][2][BP__NV];
     for (int h = 0; h < 2; h++)
         for (int r = 0; r < rows; r++)
@@ -232,8 +269,8 @@ BP__INLINE void BP__TN(bp__gemm_wide_body)(const bp__gemm_tile *t, const bp__gem
         for (int r = 0; r < rows; r++) {
             V y = v_splat(a[r * a_row]);
             for (int v = 0; v < BP__NV; v++) {
-                acc[r][0][v] = v_fma(y, v_load(b + v * W), acc[r][0][v]);
-                acc[r][1][v] = v_fma(y, v_load(b1 + v * W), acc[r][1][v]);
+                acc[r][0][v] = STEP(pairs, y, v_load(b + v * W), acc[r][0][v]);
+                acc[r][1][v] = STEP(pairs, y, v_load(b1 + v * W), acc[r][1][v]);
             }
         }
     T local[BP__WIDE_ROWS * NR];
@@ -245,13 +282,21 @@ BP__INLINE void BP__TN(bp__gemm_wide_body)(const bp__gemm_tile *t, const bp__gem
         if (t->finish) BP__TN(bp__gemm_finish_tile)(t->finish, local, t->row, t->col + h * NR, rows, NR);
     }
 }
-static void BP__TN(bp__gemm_run_wide)(const bp__gemm_tile *t, const bp__gemm_next *next) {
-    switch (t->m) {
-    case 1: BP__TN(bp__gemm_wide_body)(t, next, 1); return;
-    case 2: BP__TN(bp__gemm_wide_body)(t, next, 2); return;
-    default: BP__TN(bp__gemm_wide_body)(t, next, 3); return;
+#define WIDE(name, pairs)                                                         \
+    static void BP__TN(name)(const bp__gemm_tile *t, const bp__gemm_next *next) { \
+        switch (t->m) {                                                           \
+        case 1: BP__TN(bp__gemm_wide_body)(t, next, 1, pairs); return;            \
+        case 2: BP__TN(bp__gemm_wide_body)(t, next, 2, pairs); return;            \
+        default: BP__TN(bp__gemm_wide_body)(t, next, 3, pairs); return;           \
+        }                                                                         \
     }
-}
+#ifndef BP__GEMM_PAIRS_ONLY
+WIDE(bp__gemm_run_wide, false)
+#endif
+#if BP__T == 4
+WIDE(bp__gemm_run_wide_pairs, true)
+#endif
+#undef WIDE
 
 static void BP__TN(bp__gemm_pack_b)(void *to, const void *from, int64_t row, int64_t col, int64_t k, int64_t n) {
     T *restrict d = to;
@@ -299,6 +344,23 @@ static void BP__TN(bp__gemm_add)(void *to, const void *x, const void *y, int64_t
     for (; i < n; i++) d[i] = a[i] + b[i];
 }
 
+#if BP__T == 4
+/* to[k / 2, n]: rows 2 i and 2 i + 1 of from[k, n] as pairs, to the nearest bfloat16, ties to even; behind an odd end zeros. */
+static void bp__gemm_pair(void *to, const void *from, int64_t k, int64_t n) {
+    uint32_t *restrict d = to;
+    for (int64_t p = 0; p < k; p += 2) {
+        const float *x = (const float *)from + p * n;
+        for (int64_t j = 0; j < n; j++) {
+            uint32_t first, second = 0;
+            memcpy(&first, x + j, sizeof first);
+            if (p + 1 < k) memcpy(&second, x + n + j, sizeof second);
+            d[p / 2 * n + j] = bp__bfloat16(first) | bp__bfloat16(second) << 16;
+        }
+    }
+}
+#endif
+
+#ifndef BP__GEMM_PAIRS_ONLY
 static double BP__TN(bp__gemm_peak)(int64_t turns) {
     V acc[BP__MR][BP__NV], x = v_set(0.5), y = v_set(1.0 / 3);
 #define X(r, v) acc[r][v] = v_set(1 + r * BP__NV + v); /* all different, or the compiler makes one of them */
@@ -330,4 +392,20 @@ static const bp__gemm_kernels BP__TN(bp__gemm_table) = {
     .add = BP__TN(bp__gemm_add),
     .peak = BP__TN(bp__gemm_peak),
 };
+#endif
+#if BP__T == 4
+static const bp__gemm_kernels bp__gemm_pairs_table = {
+    .mr = BP__MR,
+    .nr = NR,
+    .w = W,
+    .tile = BP__TN(bp__gemm_run_pairs),
+    .wide = BP__TN(bp__gemm_run_wide_pairs),
+    .finish = BP__TN(bp__gemm_finish_tile),
+    .pack_b = BP__TN(bp__gemm_pack_b),
+    .pack_a = BP__TN(bp__gemm_pack_a),
+    .pair = bp__gemm_pair,
+    .add = BP__TN(bp__gemm_add),
+};
+#endif
+#undef STEP
 #undef NR

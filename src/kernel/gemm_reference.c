@@ -17,24 +17,40 @@ static double add(bp_dtype type, double a, double b) { return type == BP_F32 ? (
 /* Rows of a panel of B: with several blocks, b.row where given (bp__gemm). */
 static int64_t b_rows(const bp__gemm_args *g) { return g->n_b > 1 && g->b.row > 0 ? g->b.row : g->k; }
 
-/* Products [first, first + count) of every block, one chain. */
+static double rounded(double x) {
+    float f = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    bits = bp__bfloat16(bits) << 16;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* Products [first, first + count) of every block, one chain. Of pairs of rounded numbers, the second comes first. */
 static double chain(const bp__gemm_args *g, int64_t i, int64_t j, int64_t first, int64_t count) {
     double sum = 0;
     for (int64_t block = 0; block < g->n_b; block++) {
         int64_t a0 = g->a_offset ? g->a_offset[block] : 0, b0 = g->b_offset ? g->b_offset[block] : 0;
-        for (int64_t p = first; p < first + count; p++)
-            sum = multiply_add(g->dtype, load(g->dtype, g->a.data, a0 + bp__matrix_at(&g->a, g->m, i, p)),
-                               load(g->dtype, g->b.data, b0 + bp__matrix_at(&g->b, b_rows(g), p, j)), sum);
+        for (int64_t q = 0; q < (g->pairs ? (count + 1) / 2 * 2 : count); q++) {
+            int64_t p = first + (g->pairs ? q ^ 1 : q);
+            double a = 0, b = 0;
+            if (p < first + count) {
+                a = load(g->dtype, g->a.data, a0 + bp__matrix_at(&g->a, g->m, i, p));
+                b = load(g->dtype, g->b.data, b0 + bp__matrix_at(&g->b, b_rows(g), p, j));
+            }
+            sum = multiply_add(g->dtype, g->pairs ? rounded(a) : a, g->pairs ? rounded(b) : b, sum);
+        }
     }
     return sum;
 }
 
 /* Leaves first … first + count of a long chain: neighbours are added, then neighbours of those; a last one without
    neighbour goes up as it is. That is: split at the largest power of two below count. */
+static int64_t leaf(const bp__gemm_args *g) { return g->pairs ? 2 * BP__K_LEAF : BP__K_LEAF; }
 static double tree(const bp__gemm_args *g, int64_t i, int64_t j, int64_t first, int64_t count) {
     if (count == 1) {
-        int64_t p = first * BP__K_LEAF;
-        return chain(g, i, j, p, BP__MIN(BP__K_LEAF, g->k - p));
+        int64_t p = first * leaf(g);
+        return chain(g, i, j, p, BP__MIN(leaf(g), g->k - p));
     }
     int64_t half = 1;
     while (2 * half < count) half *= 2;
@@ -66,8 +82,8 @@ void bp__gemm_reference(const bp__gemm_args *args) {
     const bp_dtype type = g->dtype;
     for (int64_t i = 0; i < g->m; i++)
         for (int64_t j = 0; j < g->n; j++) {
-            bool leaves = g->n_b == 1 && g->k > 2 * BP__K_LEAF;
-            double x = leaves ? tree(g, i, j, 0, (g->k + BP__K_LEAF - 1) / BP__K_LEAF) : chain(g, i, j, 0, g->k);
+            int64_t n_leaves = (g->k + leaf(g) - 1) / leaf(g);
+            double x = g->n_b == 1 && n_leaves > 2 ? tree(g, i, j, 0, n_leaves) : chain(g, i, j, 0, g->k);
             if (e->bias) x = add(type, x, load(type, e->bias, j));
             if (e->residual.data) x = add(type, x, load(type, e->residual.data, bp__matrix_at(&e->residual, g->m, i, j)));
             if (e->activation >= 0) x = activate(type, e->activation, x);

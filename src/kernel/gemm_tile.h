@@ -46,11 +46,20 @@ typedef struct bp__gemm_kernels {
     void (*pack_b)(void *to, const void *from, int64_t row, int64_t col, int64_t k, int64_t n);
     /* to[k, m] = from[m, k]: A with its rows contiguous */
     void (*pack_a)(void *to, const void *from, int64_t row, int64_t col, int64_t m, int64_t k);
+    /* of a table for pairs alone: rows 2 i and 2 i + 1 of from[k, n] become row i of to, both numbers rounded to bfloat16 in the
+       place of one */
+    void (*pair)(void *to, const void *from, int64_t k, int64_t n);
     void (*add)(void *to, const void *x, const void *y, int64_t n);
     /* turns times as many multiply-adds as the largest tile has, from registers alone: what the processor can do at most. Returns
        a number that depends on them. mr * nr * turns of them. */
     double (*peak)(int64_t turns);
 } bp__gemm_kernels;
+
+/* The bits of a float, rounded to bfloat16: to nearest, ties to even; NaN stays NaN. */
+static inline uint32_t bp__bfloat16(uint32_t x) {
+    uint32_t rounded = (x + 0x7fff + (x >> 16 & 1)) >> 16;
+    return (x & 0x7fffffff) > 0x7f800000 ? x >> 16 | 0x40 : rounded;
+}
 
 /* Element (row, col) of a matrix with `rows` rows, as an index. */
 static inline int64_t bp__matrix_at(const bp__matrix *x, int64_t rows, int64_t row, int64_t col) {

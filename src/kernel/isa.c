@@ -38,3 +38,18 @@ const bp__isa *bp__isa_find(const char *name) {
         if (!strcmp(list[i]->name, name)) return list[i];
     return NULL;
 }
+
+static const struct bp__gemm_kernels *native(const bp__isa *isa) {
+#ifdef BP_HAVE_ISA_AVX512_BF16
+    if (isa == &bp__isa_avx512 && bp__cpu_features().avx512_bf16) return bp__gemm_pairs_avx512_bf16;
+#endif
+    (void)isa;
+    return NULL;
+}
+
+bool bp__gemm_pairs_native(const bp__isa *isa) { return native(isa) != NULL; }
+
+const struct bp__gemm_kernels *bp__gemm_pairs(const bp__isa *isa) {
+    const struct bp__gemm_kernels *own = native(isa);
+    return own ? own : isa->f32.pairs;
+}

@@ -27,6 +27,7 @@ typedef struct bp__isa_type {
 
     /* ---- Matrix product (gemm_body.h) ----------------------------------------------------------------------------------- */
     const struct bp__gemm_kernels *gemm; /* gemm_tile.h */
+    const struct bp__gemm_kernels *pairs; /* for numbers rounded to bfloat16, of F32 only */
 
     /* ---- Reductions and moving (reduce_body.h) -------------------------------------------------------------------------- */
     const struct bp__reduce_kernels *reduce; /* reduce_kernels.h */
@@ -46,6 +47,9 @@ extern const bp__isa bp__isa_avx2;
 #endif
 #ifdef BP_HAVE_ISA_AVX512
 extern const bp__isa bp__isa_avx512;
+#endif
+#ifdef BP_HAVE_ISA_AVX512_BF16
+extern const struct bp__gemm_kernels *const bp__gemm_pairs_avx512_bf16;
 #endif
 #ifdef BP_HAVE_ISA_NEON
 extern const bp__isa bp__isa_neon;

@@ -33,6 +33,7 @@ const bp__isa BP__JOIN(bp__isa_, BP__ISA_NAME) = {
         {
             .ew = bp__ew_table_f32,
             .gemm = &bp__gemm_table_f32,
+            .pairs = &bp__gemm_pairs_table,
             .reduce = &bp__reduce_table_f32,
         },
     .f64 =

@@ -39,6 +39,7 @@ typedef struct bp__failure { /* of a run: set by the first entry that fails, whi
 /* What a kernel runs with. */
 typedef struct bp__env {
     const bp__isa *isa;
+    const struct bp__gemm_kernels *pairs; /* products of F32 are made by these (bp__gemm_args); NULL: in full */
     bp__team *team;
     void *scratch; /* 64-byte aligned; what the bind step asked for with the *_scratch functions */
     size_t scratch_bytes;
@@ -117,7 +118,12 @@ typedef struct bp__gemm_args {
     int64_t n_b;
     const int64_t *a_offset, *b_offset;
     bp__epilogue epilogue;
+    const struct bp__gemm_kernels *pairs; /* NULL, or bp__gemm_pairs: A and B are rounded to bfloat16. F32, n_b = 1 */
 } bp__gemm_args;
+/* The kernels of products of bfloat16 numbers. In every pair of products the second is added first; with AVX512_BF16 the
+   processor's own instruction does both. */
+const struct bp__gemm_kernels *bp__gemm_pairs(const bp__isa *isa);
+bool bp__gemm_pairs_native(const bp__isa *isa); /* the processor has an instruction for them */
 void bp__gemm(const bp__env *env, const bp__gemm_args *args);
 size_t bp__gemm_scratch(const bp__isa *isa, const bp__gemm_args *args, int n_threads); /* data pointers may be NULL here */
 /* Reference: three loops and fma(); what the others are compared with by memcmp. Same arguments, any strides and panels. */

@@ -54,7 +54,8 @@
    second. v_floor … v_trunc as in C, v_round to nearest, ties to even. Comparisons with NaN are false, except v_ne.
    v_and, v_or, v_xor, v_not work on masks; v_any, v_all tell whether some, all lanes are true. v_select(m, x, y) = m ? x : y.
    v_copysign(x, s) as in C; v_sign_is_set(x): the sign bit; v_clear_low(x): the low half of the fraction bits cleared.
-   v_pow2i(n) = 2^n for integral n in the range of normal exponents; v_scale(x, n) = x * 2^n for integral n in about twice
+   v_pair_first(x), v_pair_second(x), of float only: what two bfloat16 numbers in the place of one float are, that of the low bits
+   first. v_pow2i(n) = 2^n for integral n in the range of normal exponents; v_scale(x, n) = x * 2^n for integral n in about twice
    that range, by two multiplications; v_exponent(x), v_mantissa(x): floor(log2 x) and x / 2^that for normal x > 0.
    u_mul_hi, u_mul_lo: the halves of the 64-bit product; u_to_f32: values below 2^31 to float (24 significant bits are
    exact), where WU is the W of float.
@@ -102,6 +103,8 @@
 #define v_copysign BP__TN(v_copysign)
 #define v_sign_is_set BP__TN(v_sign_is_set)
 #define v_clear_low BP__TN(v_clear_low)
+#define v_pair_first BP__TN(v_pair_first)
+#define v_pair_second BP__TN(v_pair_second)
 #define v_pow2i BP__TN(v_pow2i)
 #define v_scale BP__TN(v_scale)
 #define v_exponent BP__TN(v_exponent)

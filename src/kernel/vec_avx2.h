@@ -71,6 +71,10 @@ BP__INLINE V v_copysign(V a, V b) {
         _mm256_or_si256(_mm256_andnot_si256(sign, _mm256_castps_si256(a)), _mm256_and_si256(sign, _mm256_castps_si256(b))));
 }
 BP__INLINE V v_clear_low(V a) { return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(~0xfff))); }
+BP__INLINE V v_pair_first(V a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 16)); }
+BP__INLINE V v_pair_second(V a) {
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(~0xffff)));
+}
 BP__INLINE V v_pow2i(V n) {
     V shifted = _mm256_add_ps(_mm256_add_ps(n, _mm256_set1_ps((T)12582912.0)), _mm256_set1_ps((T)BP__BIAS));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), BP__FRACTION));

@@ -67,6 +67,10 @@ BP__INLINE V v_copysign(V a, V b) {
         _mm512_or_si512(_mm512_andnot_si512(sign, _mm512_castps_si512(a)), _mm512_and_si512(sign, _mm512_castps_si512(b))));
 }
 BP__INLINE V v_clear_low(V a) { return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(~0xfff))); }
+BP__INLINE V v_pair_first(V a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 16)); }
+BP__INLINE V v_pair_second(V a) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(~0xffff)));
+}
 BP__INLINE V v_pow2i(V n) {
     V shifted = _mm512_add_ps(_mm512_add_ps(n, _mm512_set1_ps((T)12582912.0)), _mm512_set1_ps((T)BP__BIAS));
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(shifted), BP__FRACTION));

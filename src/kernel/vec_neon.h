@@ -107,6 +107,10 @@ BP__INLINE V v_copysign(V a, V s) { return v_select(BP__UN(vdupq_n)((BP__BITS)1 
 BP__INLINE V v_clear_low(V a) {
     return BP__TN(bp__float)(v_and(BP__TN(bp__bits)(a), BP__UN(vdupq_n)(~(((BP__BITS)1 << (BP__FRACTION / 2 + 1)) - 1))));
 }
+#if BP__T == 4
+BP__INLINE V v_pair_first(V a) { return BP__TN(bp__float)(vshlq_n_u32(BP__TN(bp__bits)(a), 16)); }
+BP__INLINE V v_pair_second(V a) { return BP__TN(bp__float)(vandq_u32(BP__TN(bp__bits)(a), vdupq_n_u32(0xffff0000))); }
+#endif
 BP__INLINE V v_pow2i(V n) {
     V shifted = v_add(v_add(n, v_splat((T)((BP__BITS)3 << (BP__FRACTION - 1)))), v_splat((T)BP__BIAS));
     return BP__TN(bp__float)(BP__UN(vshlq_n)(BP__TN(bp__bits)(shifted), BP__FRACTION));

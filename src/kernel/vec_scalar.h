@@ -82,6 +82,10 @@ BP__INLINE V v_copysign(V a, V s) {
 }
 BP__INLINE M v_sign_is_set(V a) { return (BP__TN(bp__bits)(a) >> (8 * BP__T - 1)) != 0; }
 BP__INLINE V v_clear_low(V a) { return BP__TN(bp__float)(BP__TN(bp__bits)(a) & ~(((BP__BITS)1 << (BP__FRACTION / 2 + 1)) - 1)); }
+#if BP__T == 4
+BP__INLINE V v_pair_first(V a) { return BP__TN(bp__float)(BP__TN(bp__bits)(a) << 16); }
+BP__INLINE V v_pair_second(V a) { return BP__TN(bp__float)(BP__TN(bp__bits)(a) & 0xffff0000); }
+#endif
 /* Adding 2^FRACTION (and a half of it, so that the sign does not matter) leaves the integer in the low bits. */
 BP__INLINE V v_pow2i(V n) {
     return BP__TN(bp__float)(BP__TN(bp__bits)(n + (T)((BP__BITS)3 << (BP__FRACTION - 1)) + (T)BP__BIAS) << BP__FRACTION);

@@ -64,7 +64,8 @@ static bp__gemm_args arguments(const bp__call *c) {
                        .b = matrix(b),
                        .c = matrix(y),
                        .n_b = 1,
-                       .epilogue = {.activation = -1}};
+                       .epilogue = {.activation = -1},
+                       .pairs = y->dtype == BP_F32 ? c->env->pairs : NULL};
     if (one_product(c))
         for (int i = 0; i < y->n_dims - 2; i++) g.m *= y->dim[i];
     return g;

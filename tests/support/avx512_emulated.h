@@ -133,6 +133,18 @@ EMULATED emulated_ps emulated_sqrt_ps(emulated_ps a) {
     for (int h = 0; h < 2; h++) a.half[h] = _mm256_sqrt_ps(a.half[h]);
     return a;
 }
+/* VDPBF16PS: each product is exact in float, so a multiply-add is a product and an addition. */
+EMULATED emulated_ps emulated_dpbf16_ps(emulated_ps c, emulated_ps a, emulated_ps b) {
+    const __m256i high = _mm256_set1_epi32(~0xffff);
+    for (int h = 0; h < 2; h++) {
+        __m256i x = _mm256_castps_si256(a.half[h]), y = _mm256_castps_si256(b.half[h]);
+        __m256 odd_x = _mm256_castsi256_ps(_mm256_and_si256(x, high)), odd_y = _mm256_castsi256_ps(_mm256_and_si256(y, high));
+        __m256 even_x = _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), even_y = _mm256_castsi256_ps(_mm256_slli_epi32(y, 16));
+        c.half[h] = _mm256_add_ps(_mm256_mul_ps(odd_x, odd_y), c.half[h]);
+        c.half[h] = _mm256_add_ps(_mm256_mul_ps(even_x, even_y), c.half[h]);
+    }
+    return c;
+}
 /* Bits 7:4 of the immediate, how many bits of fraction to keep, are 0 here. */
 EMULATED emulated_ps emulated_roundscale_ps(emulated_ps a, int how) {
     for (int h = 0; h < 2; h++) switch (how & 3) {

@@ -34,7 +34,8 @@ static bp__gemm_args arguments(const bp__call *c) {
                        .a = matrix(&c->in[0]),
                        .b = matrix(&c->in[1]),
                        .c = matrix(y),
-                       .n_b = 1};
+                       .n_b = 1,
+                       .pairs = y->dtype == BP_F32 ? c->env->pairs : NULL};
     a.epilogue.activation = attrs->activation;
     if (c->in[2].n_dims) a.epilogue.bias = c->in[2].data;
     if (c->in[3].n_dims) a.epilogue.mask = matrix(&c->in[3]);

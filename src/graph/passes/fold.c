@@ -39,7 +39,7 @@ static bp_status fold(bp_program *p, const bp__isa *isa, bp__node *node) {
     bp__tensor *in = bp__pool_alloc(&g->pool, sizeof *in * (size_t)node->n_in);
     if (!out.data || !in) return bp__out_of_memory(p->ctx, 0);
     for (int32_t i = 0; i < node->n_in; i++) in[i] = dense(&g->nodes[node->in[i].node].out[0], g->nodes[node->in[i].node].attrs);
-    bp__env env = {.isa = isa, .team = bp__context_team(p->ctx)};
+    bp__env env = {.isa = isa, .team = bp__context_team(p->ctx), .pairs = p->g->bfloat16 ? bp__gemm_pairs(isa) : NULL};
     bp__call call = {.env = &env, .in = in, .out = &out, .n_in = node->n_in, .n_out = 1, .attrs = node->attrs};
     env.scratch_bytes = node->op->scratch ? node->op->scratch(&call, bp__team_size(env.team)) : 0;
     env.scratch = bp__alloc(p->ctx, env.scratch_bytes + 64);
