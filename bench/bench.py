@@ -161,6 +161,29 @@ def growth_batch():
     return growth("growth-batch", "Step time over batch", lambda n: f"784-512-256-10:{n}", batches, "rows of a batch", below)
 
 
+def bfloat16():
+    """Steps with products of rounded numbers beside ours in full; only where the processor has the instruction."""
+    lines = [
+        "Ours alone: `dtype: bfloat16` beside float32, medians. The instruction VDPBF16PS makes two multiply-adds at once; rounding and",
+        "packing what is multiplied is in the figures, and the optimiser's pass is the same for both.\n",
+    ]
+    if "avx512_bf16" not in systems.processor_flags():
+        say("bench: bfloat16 is SKIPPED: this processor has no AVX512_BF16")
+        return machine(1), [*lines, "**Skipped: this processor has no AVX512_BF16.**\n"]
+    names, seen = ["w2", "w2-bfloat16", "w3", "w3-bfloat16"], {}
+    for _ in range(rounds(5)):
+        done = subprocess.run([program("steps"), *names], capture_output=True, text=True, check=True, **pinned(1))
+        for line in done.stdout.splitlines():
+            name, milliseconds = line.split()
+            seen.setdefault(name, []).append(float(milliseconds))
+    middle = {name: statistics.median(v) for name, v in seen.items()}
+    table = ["| ms a step | float32 | bfloat16 | float32 / bfloat16 |", "|---|---|---|---|"]
+    for name in ("w2", "w3"):
+        full, half = middle[name], middle[name + "-bfloat16"]
+        table.append(f"| {name} | {full:.4g} | {half:.4g} | {full / half:.2f} |")
+    return machine(1), [*lines, "\n".join(table) + "\n"]
+
+
 def small_section():
     return machine(1), small.start_and_memory(rounds(21))
 
@@ -207,6 +230,7 @@ SECTIONS = [
     ("steps-2", "Whole training steps, two threads", lambda: steps(2), 2),
     ("growth-width", "Growth with the width", growth_width, 1),
     ("growth-batch", "Growth with the batch", growth_batch, 1),
+    ("bfloat16", "Products of bfloat16 numbers", bfloat16, 1),
     ("start", "Start and memory", small_section, 1),
     ("products", "Matrix products", lambda: of_program("products"), 1),
     ("bandwidth", "Passes over memory", lambda: of_program("bandwidth"), 1),

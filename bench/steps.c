@@ -28,18 +28,21 @@ typedef struct workload {
     int64_t batch;
     const char *optimizer;
     double dropout, clip_norm; /* 0: none */
+    int bfloat16;              /* what is multiplied is rounded */
 } workload;
 
 static const workload workloads[] = {
-    {"w1", 2, {4, 16, 3}, 16, "sgd", 0, 0},
-    {"w2", 3, {784, 512, 256, 10}, 128, "adam", 0, 0},
-    {"w3", 4, {2048, 2048, 2048, 2048, 2048}, 512, "sgd", 0, 0},
-    {"w2-1", 3, {784, 512, 256, 10}, 1, "adam", 0, 0},
-    {"w2-8", 3, {784, 512, 256, 10}, 8, "adam", 0, 0},
-    {"w2-32", 3, {784, 512, 256, 10}, 32, "adam", 0, 0},
-    {"w2-1024", 3, {784, 512, 256, 10}, 1024, "adam", 0, 0},
+    {"w1", 2, {4, 16, 3}, 16, "sgd", 0, 0, 0},
+    {"w2", 3, {784, 512, 256, 10}, 128, "adam", 0, 0, 0},
+    {"w3", 4, {2048, 2048, 2048, 2048, 2048}, 512, "sgd", 0, 0, 0},
+    {"w2-1", 3, {784, 512, 256, 10}, 1, "adam", 0, 0, 0},
+    {"w2-8", 3, {784, 512, 256, 10}, 8, "adam", 0, 0, 0},
+    {"w2-32", 3, {784, 512, 256, 10}, 32, "adam", 0, 0, 0},
+    {"w2-1024", 3, {784, 512, 256, 10}, 1024, "adam", 0, 0, 0},
     /* regularised, and no width is a multiple of 16 */
-    {"w2-odd", 3, {784, 500, 250, 10}, 100, "{adamw: {weight_decay: 0.01}}", 0.2, 1},
+    {"w2-odd", 3, {784, 500, 250, 10}, 100, "{adamw: {weight_decay: 0.01}}", 0.2, 1, 0},
+    {"w2-bfloat16", 3, {784, 512, 256, 10}, 128, "adam", 0, 0, 1},
+    {"w3-bfloat16", 4, {2048, 2048, 2048, 2048, 2048}, 512, "sgd", 0, 0, 1},
 };
 
 /* A measurement takes about a third of a second, or three steps, and some before. */
@@ -62,6 +65,7 @@ static void build(net *n, const workload *w) {
     if (bp_context_new(&n->ctx, NULL) != BP_OK) exit(1);
     TRY(n->ctx, bp_graph_new(&n->graph, n->ctx));
     bp_graph *g = n->graph;
+    bp_graph_set_bfloat16(g, w->bfloat16);
     bp_value x = bp_input(g, "x", BP_F32, bp_shape(2, BP_BATCH, w->sizes[0])),
              label = bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH)), params[12], d[12], h = x;
     for (int i = 0; i < w->n_layers; i++) {

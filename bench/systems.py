@@ -155,6 +155,17 @@ def machine(threads):
     return {"isa": said["isa"], "peak": float(said["peak"]), "bandwidth": float(said["bandwidth"])}
 
 
+def processor_flags():
+    try:
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "flags":
+                return set(value.split())
+    except OSError:
+        pass
+    return set()
+
+
 def processor():
     try:
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():

@@ -375,10 +375,10 @@ BP_API bp_value bp_variable(bp_graph *g, const char *name, bp_dtype dtype, bp_di
 BP_API bp_value bp_constant(bp_graph *g, bp_dtype dtype, bp_dims dims, const void *data); /* copies */
 BP_API bp_value bp_number(bp_graph *g, bp_dtype dtype, double v);                         /* a scalar constant */
 BP_API void bp_graph_set_dtype(bp_graph *g, bp_dtype dtype); /* of parameters made from now on: BP_F32 (default) or BP_F64 */
-/* Mixed precision, as PyTorch's autocast: non-zero: products of F32 matrices (matmul, linear) in programs made of g from now on
-   round what they multiply to bfloat16 (8 bits of the fraction), to nearest; sums, results and variables stay F32. Fast where the
-   processor has AVX512_BF16; elsewhere F32 products of the rounded numbers, slower than without; bp_context_bfloat16 is zero
-   there. */
+/* Mixed precision, as PyTorch's autocast: non-zero: products of F32 matrices (matmul, linear; not convolutions) round what they
+   multiply to bfloat16 (8 bits of the fraction), to nearest; sums, results and variables stay F32. To be set before g is built.
+   Fast where the processor has AVX512_BF16: bp_context_bfloat16 is non-zero. Elsewhere the same products of rounded numbers are
+   made in F32 and take longer than those of unrounded ones. */
 BP_API void bp_graph_set_bfloat16(bp_graph *g, int on);
 BP_API int bp_context_bfloat16(const bp_context *ctx);
 /* After a run that commits, `variable` holds `value`. All reads in a step see the old state. Once per variable. */

@@ -26,7 +26,7 @@ typedef struct bp__isa_type {
     const bp__ew_tile *ew; /* [BP__EW_COUNT] */
 
     /* ---- Matrix product (gemm_body.h) ----------------------------------------------------------------------------------- */
-    const struct bp__gemm_kernels *gemm; /* gemm_tile.h */
+    const struct bp__gemm_kernels *gemm;  /* gemm_tile.h */
     const struct bp__gemm_kernels *pairs; /* for numbers rounded to bfloat16, of F32 only */
 
     /* ---- Reductions and moving (reduce_body.h) -------------------------------------------------------------------------- */

@@ -210,7 +210,10 @@ static bp_status fill_train(bp__decided *d, bp__tree *train) {
                    NULL));
     BP_TRY(bp__put_int(ctx, train, "seed", (int64_t)s->seed));
     BP_TRY(bp__put(ctx, train, "threads", bp__tree_int(ctx, s->threads), "never changes a result"));
-    BP_TRY(bp__put_text(ctx, train, "dtype", s->dtype == BP_F64 ? "float64" : "float32"));
+    BP_TRY(bp__put(ctx, train, "dtype", bp__tree_text(ctx, bp__precision(s->dtype, s->bfloat16)),
+                   s->bfloat16 && !bp_context_bfloat16(ctx)
+                       ? "this processor has no instruction for products of bfloat16: they take longer than those of float32 here"
+                       : NULL));
     if (s->class_weight) BP_TRY(bp__put_copy(ctx, train, "class_weight", s->class_weight, NULL));
     return s->data.weight_column ? bp__put_text(ctx, train, "weight_column", s->data.weight_column) : BP_OK;
 }
@@ -464,6 +467,8 @@ static bp_status explain(bp__decided *d) {
     const bp__tree *batch = bp__tree_get(bp__tree_get(d->resolved, "train"), "batch_size");
     if (batch && batch->comment && d->s.has_batch)
         bp__buffer_printf(&b, "batch_size: %lld, %s\n", (long long)batch->integer, batch->comment);
+    const bp__tree *dtype = bp__tree_get(bp__tree_get(d->resolved, "train"), "dtype");
+    if (dtype && dtype->comment) bp__buffer_printf(&b, "dtype: %s, %s\n", dtype->text, dtype->comment);
     bp__free(d->ctx, prep);
     return bp__buffer_take(&b, &d->text);
 }
@@ -546,6 +551,7 @@ bp_status bp__decided_net(bp__net **out, const bp__decided *d, bp_dtype dtype, b
                          .loss = d->loss,
                          .prep = d->data->prep,
                          .dtype = dtype,
+                         .bfloat16 = d->s.bfloat16,
                          .clip_norm = d->s.clip_norm,
                          .clip_value = d->s.clip_value,
                          .clip_adaptive = d->s.clip_adaptive,

@@ -41,7 +41,7 @@ static bp_status as_text(bp_context *ctx, const bp__net *net, const char *title,
         bp__buffer_printf(&b, "%*s%-*s %-20s %-22s %-22s %12lld\n", 2 * l->depth, "", BP__MAX(10 - 2 * l->depth, 1),
                           l->inserted ? "" : l->path, l->kind, in, out, (long long)l->n_parameters);
     }
-    bp__buffer_printf(&b, "\n%lld parameters, %s\n", (long long)net->n_parameters, net->dtype == BP_F64 ? "float64" : "float32");
+    bp__buffer_printf(&b, "\n%lld parameters, %s\n", (long long)net->n_parameters, bp__precision(net->dtype, net->bfloat16));
     if (train_plan) bp__buffer_printf(&b, "\nThe plan of a training step:\n%s", train_plan);
     bp__buffer_printf(&b, "\nThe plan of predicting one row:\n%s", predict_plan);
     return bp__buffer_take(&b, text);
@@ -96,7 +96,7 @@ static bp_status fill_json(bp_context *ctx, const bp__net *net, const char *trai
     BP_TRY(add_layers(ctx, net, layers));
     BP_TRY(add_tensors(ctx, net, tensors));
     BP_TRY(bp__put_int(ctx, root, "parameters", net->n_parameters));
-    BP_TRY(bp__put_text(ctx, root, "dtype", net->dtype == BP_F64 ? "float64" : "float32"));
+    BP_TRY(bp__put_text(ctx, root, "dtype", bp__precision(net->dtype, net->bfloat16)));
     if (train_plan) BP_TRY(bp__put_text(ctx, root, "train_plan", train_plan));
     return bp__put_text(ctx, root, "predict_plan", predict_plan);
 }

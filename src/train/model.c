@@ -242,7 +242,9 @@ static bp_status open_net(bp_model *m, const bp__st_file *file, const bp__tree *
     m->provenance = provenance ? bp__tree_copy(ctx, provenance) : bp__tree_new(ctx, BP__MAP);
     if (!m->config || !m->provenance) return bp__out_of_memory(ctx, 0);
     bp__net_spec spec = {.model = layers, .file = file->path, .prep = m->prep, .clip_norm = -1, .clip_value = -1};
-    spec.dtype = dtype && dtype->kind == BP__TEXT && strcmp(dtype->text, "float64") == 0 ? BP_F64 : BP_F32;
+    const char *precision = dtype && dtype->kind == BP__TEXT ? dtype->text : "";
+    spec.dtype = strcmp(precision, "float64") == 0 ? BP_F64 : BP_F32;
+    spec.bfloat16 = strcmp(precision, "bfloat16") == 0;
     BP_TRY(bp__loss_read(&spec.loss, ctx, file->path, loss));
     bp__task of_loss = bp__loss_task(&spec.loss);
     if (of_loss != BP__TASK_AUTO && of_loss != m->prep->task)

@@ -215,6 +215,7 @@ static bp_status build_backward(bp__net *net, const bp__net_spec *spec, parts *p
 static bp_status build(bp__net *net, const bp__net_spec *spec, parts *p) {
     bp_graph *g = net->g;
     bp_graph_set_dtype(g, spec->dtype);
+    bp_graph_set_bfloat16(g, spec->bfloat16);
     bp_value x = prepared_input(net, spec, p), training_rows;
     p->target = net->classification ? bp_input(g, "label", BP_I64, bp_shape(1, BP_BATCH))
                                     : bp_input(g, "y", spec->dtype, bp_shape(2, BP_BATCH, net->n_targets));
@@ -325,6 +326,7 @@ bp_status bp__net_new(bp__net **out, bp_context *ctx, const bp__net_spec *spec) 
     if (!net) return bp__out_of_memory(ctx, sizeof *net);
     *net = (bp__net){.ctx = ctx,
                      .dtype = spec->dtype,
+                     .bfloat16 = spec->bfloat16,
                      .n_outputs = bp__loss_outputs(&spec->loss, spec->prep),
                      .n_targets = spec->prep->n_targets,
                      .classification = spec->prep->task == BP__CLASSIFICATION,
@@ -519,6 +521,10 @@ bp_status bp__net_diagnose(bp__net *net, const bp__batch *b, int64_t first_row, 
     BP_TRY(feed(net, s, b));
     BP_TRY(feed_step(net, s, first_row));
     return bp__session_first_bad(s, &out->operation, &out->layer);
+}
+
+const char *bp__precision(bp_dtype dtype, bool bfloat16) {
+    return bfloat16 ? "bfloat16" : dtype == BP_F64 ? "float64" : "float32";
 }
 
 double bp__net_number(const bp__net *net, const void *values, int64_t i) {

@@ -56,6 +56,7 @@ typedef struct bp__net_spec {
     bp__loss loss;
     const bp__prep *prep; /* borrowed while it is made */
     bp_dtype dtype;
+    bool bfloat16;                                             /* F32 matrices are multiplied rounded to it */
     double clip_norm, clip_value, clip_adaptive;               /* <= 0: none */
     int clip_per;                                              /* whose norm clip_norm is: of the model, a layer, a parameter */
     const bp__tree *regularize;                                /* or NULL */
@@ -101,6 +102,7 @@ typedef struct bp__net {
     bool shard_assigns; /* a shard changes state itself (running statistics): taken back when the step is not committed */
     unsigned char *before;
     bp_dtype dtype, x_dtype;
+    bool bfloat16;
     bp_dims x_dims;
     int64_t n_outputs, n_targets, n_parameters; /* n_parameters: numbers that are trained or frozen, buffers not */
     bool classification, binary, weighted;
@@ -159,6 +161,7 @@ bp_status bp__net_diagnose(bp__net *net, const bp__batch *b, int64_t first_row, 
 bp_status bp__net_eval(bp__net *net, const bp__batch *b, double *p, double *rows);
 /* Finishes the initialisers that look at data on a batch (its x alone). Once, before the first step of a new training. */
 bp_status bp__init_from_data(bp__net *net, const bp__batch *b);
+const char *bp__precision(bp_dtype dtype, bool bfloat16);                 /* the word of train.dtype */
 double bp__net_number(const bp__net *net, const void *values, int64_t i); /* element i of values of the net's dtype */
 int64_t bp__net_columns(const bp__net *net);
 bp_status bp__net_describe(bp__net *net, int64_t batch, bool training, char **text);

@@ -62,7 +62,7 @@ static const char *const sections[] = {
     "\"on_divergence\":{\"enum\":[\"rollback\",\"stop\",\"continue\",null],\"default\":\"rollback\"},"
     "\"outlier_z\":{\"type\":[\"number\",\"null\"],\"minimum\":0,\"default\":8},\"seed\":{\"$ref\":\"#/$defs/count\"},"
     "\"threads\":{\"type\":[\"integer\",\"null\"],\"minimum\":0,\"maximum\":1024,\"default\":0},"
-    "\"dtype\":{\"enum\":[\"float32\",\"float64\",null],\"default\":\"float32\"},"
+    "\"dtype\":{\"enum\":[\"float32\",\"float64\",\"bfloat16\",null],\"default\":\"float32\"},"
     "\"class_weight\":{\"anyOf\":[{\"enum\":[\"balanced\",null]},{\"type\":\"object\",\"additionalProperties\":"
     "{\"type\":\"number\",\"minimum\":0}}]},\"weight_column\":{\"$ref\":\"#/$defs/text\"}}}},",
     "\"$defs\":{\"text\":{\"type\":[\"string\",\"number\",\"null\"]},\"flag\":{\"type\":[\"boolean\",\"null\"]},"

@@ -400,12 +400,13 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     const bp__tree *z = train ? bp__tree_get(train, "outlier_z") : NULL;
     if (z && z->kind == BP__NULL) s->outlier_z = 0;
     BP_TRY(get_number(s, given(train, "outlier_z"), "train.outlier_z", 0, true, &s->outlier_z));
-    static const char *const divergence[] = {"rollback", "stop", "continue"}, *const types[] = {"float32", "float64"};
+    static const char *const divergence[] = {"rollback", "stop", "continue"}, *const types[] = {"float32", "float64", "bfloat16"};
     int64_t word;
     BP_TRY(get_word(s, given(train, "on_divergence"), "train.on_divergence", divergence, 3, &word));
     s->on_divergence = word < 0 ? BP__DIVERGENCE_ROLLBACK : (bp__divergence)word;
-    BP_TRY(get_word(s, given(train, "dtype"), "train.dtype", types, 2, &word));
+    BP_TRY(get_word(s, given(train, "dtype"), "train.dtype", types, 3, &word));
     s->dtype = word == 1 ? BP_F64 : BP_F32;
+    s->bfloat16 = word == 2;
     s->data.f64 = s->dtype == BP_F64;
     int64_t seed = 0, threads = 0;
     BP_TRY(get_int(s, given(train, "seed"), "train.seed", 0, INT64_MAX, &seed));

@@ -59,6 +59,7 @@ typedef struct bp__settings {
     uint64_t seed;
     int threads;
     bp_dtype dtype;
+    bool bfloat16;                /* products of numbers rounded to it; dtype is F32 */
     const bp__tree *class_weight; /* NULL, "balanced" or {label: weight} */
     const bp__tree *metric_list;  /* as given, or NULL */
     bp__metrics metrics;          /* the watched one included */

@@ -24,6 +24,19 @@ grep -q "$sum" out || fail "the run's own configuration gave different weights"
 run 0 train builtin:iris --target species --epochs 30 --lr 0.01 --out one --json -q --threads 1
 grep -q "$sum" out || fail 'another number of threads gave different weights'
 
+# Products of bfloat16 numbers: other weights, the same for every number of threads, and a model that predicts as it was scored
+run 0 train builtin:digits --epochs 15 --set train.dtype=bfloat16 --lr 0.003 --out short --threads 1
+if ! grep -q avx512_bf16 /proc/cpuinfo; then says 'dtype: bfloat16, this processor has no instruction'; fi
+short=$(grep -o '"weights_sha256": *"[0-9a-f]*"' short/record.json)
+run 0 train builtin:digits --epochs 15 --set train.dtype=bfloat16 --lr 0.003 --out short2 --threads 3 -q
+grep -q "$short" short2/record.json || fail 'bfloat16: another number of threads gave different weights'
+run 0 train builtin:digits --epochs 15 --lr 0.003 --out full -q
+grep -q "$short" full/record.json && fail 'bfloat16 gave the weights of float32'
+run 0 eval short builtin:digits --json -q
+awk "BEGIN { exit !($(field out accuracy) > 0.97) }" || fail "bfloat16: accuracy $(field out accuracy) on the digits, training rows among them"
+run 2 train builtin:digits --set train.dtype=float16 --out none
+says 'float32, float64 or bfloat16'
+
 # The same data as the record's test set gives the record's numbers
 printf 'a,b,y\n' >train.csv
 printf 'a,b,y\n' >test.csv
