@@ -45,7 +45,7 @@ static bool has_own(const verb *v) {
 
 static void print_verbs(void) {
     for (int i = 0; i < N_VERBS; i++) {
-        char left[64];
+        char left[100];
         snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].arguments);
         if (strlen(left) > 29)
             printf("  %s\n  %-29s %s\n", left, "", verbs[i].help);

@@ -234,6 +234,32 @@ static void penalties(void **state) {
     close_lab(&a);
 }
 
+/* Noise on the weights changes what is learnt, in another way for each shard, but no evaluation. */
+static void noisy_weights(void **state) {
+    (void)state;
+    double plain[WEIGHTS], got[2][WEIGHTS], p[2][ROWS * OUT], rows[ROWS];
+    bp__batch b = {.n = ROWS, .x = X, .label = LABEL};
+    lab a;
+    open_lab(&a, "{" PLAIN "sgd}", (bp__net_spec){.accumulate = 1});
+    assert_int_equal(bp__net_eval(a.net, &b, p[0], rows), BP_OK);
+    for (int s = 0; s < STEPS; s++) step(&a, s, ROWS, a.net->standard);
+    weights(&a, "0.weight", plain);
+    close_lab(&a);
+    for (int shards = 1; shards <= 2; shards++) {
+        open_lab(&a, "{" PLAIN "sgd, regularize: [{match: '*.weight', weight_noise: 0.2}]}",
+                 (bp__net_spec){.accumulate = shards});
+        assert_int_equal(bp__net_eval(a.net, &b, p[1], rows), BP_OK);
+        assert_memory_equal(p[0], p[1], sizeof p[0]);
+        for (int s = 0; s < STEPS; s++) step(&a, s, ROWS / shards, a.net->standard);
+        weights(&a, "0.weight", got[shards - 1]);
+        close_lab(&a);
+        double off = 0;
+        for (int i = 0; i < WEIGHTS; i++) off = fmax(off, fabs(got[shards - 1][i] - plain[i]));
+        assert_true(off > 1e-3 && off < 0.5);
+    }
+    assert_true(memcmp(got[0], got[1], sizeof got[0]) != 0);
+}
+
 /* Clipped by its own norm, a parameter of sgd moves by lr · limit at most, and by just that where the gradient is longer. */
 static void clipping(void **state) {
     (void)state;
@@ -275,6 +301,7 @@ int main(void) {
         cmocka_unit_test(averages),
         cmocka_unit_test(average_weights),
         cmocka_unit_test(penalties),
+        cmocka_unit_test(noisy_weights),
         cmocka_unit_test(clipping),
         cmocka_unit_test(outliers),
     };

@@ -369,13 +369,70 @@ static void max_norm(void **unused) {
     bp__tree_free(context, limit);
 }
 
+/* What weight_noise adds: normal of that deviation, new in every step, the same for every number of threads; its gradient moves
+   the parameter; what no pattern takes is left alone. */
+static void weight_noise(void **unused) {
+    (void)unused;
+    enum { N = 20000 };
+    static float first[N], second[N], threaded[N];
+    for (int threads = 1; threads <= 3; threads++) {
+        bp_context *ctx;
+        bp_graph *g;
+        bp_program *program;
+        bp_session *session;
+        bp_state *state;
+        const void *x;
+        OK(context, bp_context_new(&ctx, &(bp_context_options){.size = sizeof(bp_context_options), .threads = threads}));
+        bp__tree *tree = yaml(ctx, "[{match: \"*.weight\", weight_noise: 0.3}, {match: \"0.*\", weight_noise: 0.4, l2: 1}]");
+        OK(ctx, bp__regularize_check(ctx, "c.yaml", tree));
+        OK(ctx, bp_graph_new(&g, ctx));
+        bp_value w = bp_parameter(g, "0.weight", bp_shape(1, N), bp_filled(2)),
+                 other = bp_parameter(g, "1.bias", bp_shape(1, N), bp_filled(2)), noisy = bp__regularize_noisy(g, tree, w);
+        assert_int_equal(bp__regularize_noisy(g, tree, other).node, other.node);
+        bp_value y[2] = {bp_sub(noisy, w), bp_gradient(bp_sum(bp_square(noisy), NULL), w)};
+        OK(ctx, bp_state_new(&state, g));
+        OK(ctx, bp_program_new(&program, g, y, 2, NULL));
+        OK(ctx, bp_session_new(&session, program, state));
+        bp_session_set_step(session, 1, 7, 0);
+        OK(ctx, bp_session_run(session));
+        OK(ctx, bp_session_output(session, 0, &x, NULL, NULL));
+        memcpy(threads == 1 ? first : threaded, x, sizeof first);
+        OK(ctx, bp_session_output(session, 1, &x, NULL, NULL));
+        const float *now = threads == 1 ? first : threaded;
+        for (int i = 0; i < N; i++) assert_true(fabsf(((const float *)x)[i] - 2 * (2 + now[i])) < 1e-5f);
+        if (threads > 1) assert_memory_equal(first, threaded, sizeof first);
+        bp_session_set_step(session, 1, 8, 0);
+        OK(ctx, bp_session_run(session));
+        OK(ctx, bp_session_output(session, 0, &x, NULL, NULL));
+        memcpy(second, x, sizeof second);
+        bp_session_free(session);
+        bp_program_free(program);
+        bp_state_free(state);
+        bp_graph_free(g);
+        bp__tree_free(ctx, tree);
+        bp_context_free(ctx);
+    }
+    double mean = 0, square = 0, together = 0, deviation = hypot(0.3, 0.4); /* of both entries */
+    for (int i = 0; i < N; i++) {
+        mean += first[i] / N;
+        square += (double)first[i] * first[i] / N;
+        together += (double)first[i] * second[i] / N;
+    }
+    assert_true(fabs(mean) < 5 * deviation / sqrt(N));
+    assert_true(fabs(square / (deviation * deviation) - 1) < 5 * sqrt(2.0 / N));
+    assert_true(fabs(together) < 5 * deviation * deviation / sqrt(N));
+}
+
 static void penalty_errors(void **unused) {
     (void)unused;
     static const char *const rows[][2] = {
         {"{l1: 1}", "regularize: expected a list"},
         {"[3]", "regularize.0: an entry is a mapping"},
         {"[{l1: 1}]", "regularize.0: `regularize` needs `match`"},
-        {"[{match: \"*\"}, {match: \"*\", l3: 1}]", "regularize.1: `regularize` has no option `l3`"},
+        {"[{match: \"*\", l1: 1}, {match: \"*\", l3: 1}]", "regularize.1: `regularize` has no option `l3`"},
+        {"[{match: \"*\"}]", "regularize.0 does nothing: give it l1, l2, orthogonal, max_norm or weight_noise"},
+        {"[{match: \"*\", l1: 1}, {match: \"*\", weight_noise: 0}]", "regularize.1 does nothing"},
+        {"[{match: \"*\", weight_noise: -1}]", "`weight_noise` must be at least 0, not -1"},
         {"[{match: \"*\", l2: -1}]", "`l2` must be at least 0, not -1"},
         {"[{match: \"*\", max_norm: 0}]", "`max_norm` must be above 0, not 0"},
     };
@@ -391,10 +448,9 @@ static void penalty_errors(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(groups),         cmocka_unit_test(group_errors),
-        cmocka_unit_test(noise),          cmocka_unit_test(evaluated),
-        cmocka_unit_test(clipping_apart), cmocka_unit_test(clipping_adaptive),
-        cmocka_unit_test(penalties),      cmocka_unit_test(max_norm),
+        cmocka_unit_test(groups),         cmocka_unit_test(group_errors),      cmocka_unit_test(noise),
+        cmocka_unit_test(evaluated),      cmocka_unit_test(clipping_apart),    cmocka_unit_test(clipping_adaptive),
+        cmocka_unit_test(penalties),      cmocka_unit_test(max_norm),          cmocka_unit_test(weight_noise),
         cmocka_unit_test(penalty_errors), cmocka_unit_test(curvature_of_loss),
     };
     return cmocka_run_group_tests_name("optimizer_groups", tests, set_up, tear_down) != 0;

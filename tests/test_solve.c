@@ -192,6 +192,7 @@ static void refusals(void **state) {
     refused("optimizer: lbfgs, train: {batch_size: auto}", "train.batch_size does not go with");
     refused("optimizer: lbfgs, train: {average: ema}", "train.average does not go with");
     refused("optimizer: lbfgs, regularize: [{match: '*', max_norm: 1}]", "max_norm does not go with");
+    refused("optimizer: cg, regularize: [{match: '*', weight_noise: 1}]", "weight_noise does not go with");
     refused("optimizer: {lbfgs: {history_size: 0}}", "`history_size` must be");
     refused("optimizer: levenberg_marquardt, model: [{linear: 2000}, tanh, linear]", "is for at most 2000 parameters");
     refused("optimizer: {lbfgs: {weight_decay: 0.1}}", "weight_decay");

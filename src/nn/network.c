@@ -102,7 +102,8 @@ static bp_value registered(const bp__layer_call *c, const char *role, bp_dtype d
 }
 
 bp_value bp__layer_parameter(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init) {
-    return registered(c, role, c->g->parameter_dtype, dims, init, false);
+    bp_value p = registered(c, role, c->g->parameter_dtype, dims, init, false);
+    return c->o->disturb && !c->frozen && !bp_is_bad(p) ? c->o->disturb(c->o->user, p) : p;
 }
 bp_value bp__layer_buffer(const bp__layer_call *c, const char *role, bp_dims dims, bp_init init) {
     return registered(c, role, c->g->parameter_dtype, dims, init, true);
@@ -358,7 +359,11 @@ static bp_status all_used(const bp__nn_options *o) {
         int64_t n = 0;
         for (int64_t k = 0; k < o->nn->n_parameters && n < BP__COUNT(names); k++)
             if (!o->nn->parameters[k].buffer) names[n++] = o->nn->parameters[k].name;
-        bp__where where = {.code = "no_match", .file = o->file, .line = match->line, .hint = bp__nearest(match->text, names, n)};
+        char hint[240];
+        bp__where where = {.code = "no_match",
+                           .file = o->file,
+                           .line = match->line,
+                           .hint = bp__name_hint(hint, sizeof hint, match->text, names, n)};
         return bp__fail_at(o->nn->g->ctx, BP_CONFIG, where,
                            "init: `%.80s` is the name of no tensor that an initialiser starts and no pattern before it has taken",
                            match->text);

@@ -45,6 +45,8 @@ typedef struct bp__nn_options {
     const char *prefix;     /* put before every name ("member.0."), or NULL */
     int64_t n_outputs;      /* for a last linear without a size; 0: it must have one */
     bool training;          /* dropout works, batch_norm uses the batch's statistics */
+    bp_value (*disturb)(void *user, bp_value parameter); /* what the layers use in a trained parameter's place; NULL: itself */
+    void *user;
     bp_value dropout_scale; /* f64 scalar that every dropout's p is multiplied with; BP_NONE: 1 */
 } bp__nn_options;
 

@@ -26,6 +26,8 @@ bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__m
 bp_status bp__optimizer_sharpen(bp_graph *g, const bp__tree *tree, bp_value loss, const bp_value *params, bp_value *grads, int n);
 /* A number of the section: "lr", "momentum" (or the first beta), "weight_decay"; 0 where it has none. */
 double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *key);
+/* Does it use the loss' second derivatives (sophia), in a group at least? */
+bool bp__optimizer_needs_loss(bp_context *ctx, const bp__tree *tree);
 /* What to evaluate, save and serve in place of the parameters after training, for optimisers that keep an average
    (schedule_free_*): values[i], in the graph that bp__optimizer_build has built; params[i] itself for all others. */
 bp_status bp__optimizer_evaluated(bp_graph *g, const bp__tree *tree, const bp_value *params, bp_value *values, int n);
@@ -51,14 +53,16 @@ bp_status bp__clip_grads_adaptive(bp_graph *g, const bp_value *params, bp_value 
 
 /* ---- Penalties ------------------------------------------------------------------------------------------------------- */
 
-/* A `regularize:` section is a list of {match: "*.weight", l1: …, l2: …, orthogonal: …, max_norm: …}: every entry acts on the
-   parameters whose names match its shell pattern. Formulas: regularize.c. */
+/* A `regularize:` section is a list of {match: "*.weight", l1: …, l2: …, orthogonal: …, max_norm: …, weight_noise: …}: every
+   entry acts on the parameters whose names match its shell pattern. Formulas: regularize.c. */
 bp_status bp__regularize_check(bp_context *ctx, const char *file, const bp__tree *tree);
 /* What is added to the loss (before the gradients are taken), a scalar of dtype; BP_NONE: nothing. tree NULL: nothing. */
 bp_status bp__regularize_penalty(bp_graph *g, const bp__tree *tree, bp_dtype dtype, const bp_value *params, int n,
                                  bp_value *penalty);
 /* max_norm: what the optimiser has assigned to a parameter is brought back; after bp__optimizer_build. */
 bp_status bp__regularize_project(bp_graph *g, const bp__tree *tree, const bp_value *params, int n);
+/* weight_noise: what the layers see of a parameter in training; the parameter itself where no entry disturbs it. */
+bp_value bp__regularize_noisy(bp_graph *g, const bp__tree *tree, bp_value parameter);
 
 /* ---- Schedules ------------------------------------------------------------------------------------------------------ */
 

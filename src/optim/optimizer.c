@@ -160,6 +160,14 @@ double bp__optimizer_number(bp_context *ctx, const bp__tree *tree, const char *k
     return v;
 }
 
+bool bp__optimizer_needs_loss(bp_context *ctx, const bp__tree *tree) {
+    bp__optimizer_plan plan;
+    bool needs = bp__optimizer_read(&plan, ctx, NULL, tree) == BP_OK && plan.groups[0].choice.index < BP__COUNT(builders) &&
+                 builders[plan.groups[0].choice.index] == bp__optimizer_sophia;
+    bp__optimizer_plan_free(&plan);
+    return needs;
+}
+
 bp_status bp__optimizer_build_for(bp_graph *g, const bp__tree *tree, const bp__moving *moving, const bp_value *params,
                                   const bp_value *grads, int n) {
     bp__optimizer_plan plan;

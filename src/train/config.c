@@ -240,9 +240,10 @@ bp_status bp_config_choose(bp_config *cfg, const char *key, const char *text) {
     static const char *const keys[] = {"model", "loss", "optimizer", "schedule"};
     bool known = false;
     for (int i = 0; i < 4; i++) known |= strcmp(key, keys[i]) == 0;
+    char hint[80];
     if (!known)
-        return bp__fail_at(cfg->ctx, BP_INVALID, (bp__where){.hint = bp__nearest(key, keys, 4)},
-                           "%s is no choice; model, loss, optimizer and schedule are", key);
+        return bp__fail_at(cfg->ctx, BP_INVALID, (bp__where){.hint = bp__name_hint(hint, sizeof hint, key, keys, 4)},
+                           "%s is no choice", key);
     bp__tree *tree = NULL;
     char flag[40];
     snprintf(flag, sizeof flag, "--%s", key);

@@ -416,6 +416,8 @@ static bp_status set_moving(bp__decided *d) {
         if (!t || t->kind == BP__NULL) continue;
         char where[60];
         snprintf(where, sizeof where, "schedules.%s", bp__moving_names[i]);
+        if (i == BP__MOVE_DROPOUT && !bp__names_dropout(d->model))
+            return bp__config_fail(s, t, "schedules.dropout moves the p of dropout layers, and the model has none");
         double base = i == BP__MOVE_DROPOUT ? 1 : bp__optimizer_number(d->ctx, s->optimizer, bp__moving_names[i]);
         BP_TRY(bp__schedule_new_for(&d->moving[i], d->ctx, s->file, where, t, base));
         bp__schedule_set_epoch(d->moving[i], d->steps_per_epoch);

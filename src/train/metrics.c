@@ -131,15 +131,19 @@ bp_status bp__metrics_read(bp__metrics *out, bp_context *ctx, const char *file, 
 bp_status bp__metrics_want(bp__metrics *m, bp_context *ctx, const char *file, const char *where, const bp__tree *at,
                            const char *name, int *index) {
     bp__tree one = {.kind = BP__TEXT, .text = (char *)(uintptr_t)name, .line = at ? at->line : 0};
-    *index = strcmp(name, "loss") == 0 ? -1 : find(m, name);
-    return *index >= 0 || strcmp(name, "loss") == 0 ? BP_OK : add(m, ctx, file, where, &one, index);
+    *index = -1;
+    if (strcmp(name, "loss") == 0) return BP_OK;
+    *index = find(m, name);
+    if (*index < 0) BP_TRY(add(m, ctx, file, where, &one, index));
+    m->at[*index].wanted = true;
+    return BP_OK;
 }
 
 bp_status bp__metrics_fit(bp__metrics *m, bp_context *ctx, const char *file, bp__task task) {
     int n = 0;
     for (int i = 0; i < m->n; i++) {
         bool fits = m->at[i].kind == FORMULA || task_of(m->at[i].kind) == task;
-        if (!fits && (m->given || !rows[m->at[i].kind].standard))
+        if (!fits && (m->given || m->at[i].wanted || !rows[m->at[i].kind].standard))
             return bp__fail_at(ctx, BP_CONFIG, (bp__where){.code = "metric_of_other_task", .file = file},
                                "the metric %s is one of %s, and the task is %s", m->at[i].name,
                                bp__task_name(task_of(m->at[i].kind)), bp__task_name(task));

@@ -11,6 +11,7 @@ enum { BP__MAX_METRICS = 64, BP__METRIC_KEYS = 2, BP__METRIC_TEXT = 200 };
 /* A row of metrics.def with its parameters. */
 typedef struct bp__metric {
     int kind;
+    bool wanted;    /* by name: of another task it is refused, not left out */
     bool by_weight; /* rows count by their weights (data's, not those of classes) */
     double value[BP__METRIC_KEYS];
     char text[BP__METRIC_TEXT]; /* of a formula; "": a row of the table */

@@ -383,8 +383,10 @@ bp_status bp_run_rows(bp_run *run, const char *set, float **x, int64_t **label, 
     const bp__set *const sets[] = {&d->train, &d->validation, &d->test}, *s = NULL;
     for (int i = 0; i < 3; i++)
         if (strcmp(set, names[i]) == 0) s = sets[i];
+    char hint[80];
     if (!s || s->n_rows == 0)
-        return bp__fail_at(ctx, BP_NOT_FOUND, (bp__where){.hint = bp__nearest(set, names, 3)}, "the run has no set %s", set);
+        return bp__fail_at(ctx, BP_NOT_FOUND, (bp__where){.hint = bp__name_hint(hint, sizeof hint, set, names, 3)},
+                           "the run has no set %s", set);
     if (!d->label) return bp__fail(ctx, BP_UNSUPPORTED, "the task is %s: its rows have no classes", bp__task_name(d->task));
     for (int64_t i = 0; p->table && i < p->n_inputs; i++)
         if (p->columns[i].encoding == BP__ONE_HOT)

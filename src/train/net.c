@@ -32,6 +32,15 @@ static bp_value prepared_input(bp__net *net, const bp__net_spec *spec, parts *p)
     return spec->prep->byte_scale == 1 ? x : bp__mul_k(x, spec->prep->byte_scale);
 }
 
+typedef struct noise {
+    bp_graph *g;
+    const bp__tree *regularize;
+} noise;
+static bp_value disturb(void *user, bp_value parameter) {
+    const noise *n = user;
+    return bp__regularize_noisy(n->g, n->regularize, parameter);
+}
+
 static bp_status build_path(bp__net *net, const bp__net_spec *spec, bool training, bp_value x, bp_value *y) {
     bp__nn_options o = {.nn = net->nn,
                         .layers = spec->model,
@@ -40,6 +49,11 @@ static bp_status build_path(bp__net *net, const bp__net_spec *spec, bool trainin
                         .init = spec->init,
                         .training = training,
                         .dropout_scale = BP_NONE};
+    noise n = {net->g, spec->regularize};
+    if (training && spec->regularize) {
+        o.disturb = disturb;
+        o.user = &n;
+    }
     if (training && spec->moves_dropout) o.dropout_scale = bp_input(net->g, "dropout", BP_F64, bp_shape(0));
     BP_TRY(bp__nn_build(net->g, &o, x, y));
     BP_TRY(bp_graph_status(net->g));
@@ -134,9 +148,7 @@ static bp_status build_update(bp__net *net, const bp__net_spec *spec, const bp_v
     if (net->solver) return bp__net_add_solver(net, spec, p->y, p->mean, p->penalty);
     if (m > 0) {
         BP_TRY(clip(net, spec, parameters, grads, m, p));
-        bool clipped = spec->clip_norm > 0 || spec->clip_value > 0 || spec->clip_adaptive > 0;
-        bp__moving moving = {
-            .lr = p->lr, .loss = net->shards || clipped ? BP_NONE : p->total, .momentum = BP_NONE, .weight_decay = BP_NONE};
+        bp__moving moving = {.lr = p->lr, .loss = net->shards ? BP_NONE : p->total, .momentum = BP_NONE, .weight_decay = BP_NONE};
         if (spec->moves_momentum) moving.momentum = bp_input(g, "momentum", BP_F64, bp_shape(0));
         if (spec->moves_decay) moving.weight_decay = bp_input(g, "weight_decay", BP_F64, bp_shape(0));
         BP_TRY(bp__optimizer_build_for(g, spec->optimizer, &moving, parameters, grads, m));

@@ -192,9 +192,11 @@ bp_status bp_model_predict_file(bp_model *m, const bp_data *data, const char *fo
     int which = -1;
     for (int i = 0; i < 3; i++)
         if (strcmp(format, formats[i]) == 0) which = i;
+    char hint[80];
     if (which < 0)
-        return bp__fail_at(m->ctx, BP_CONFIG, (bp__where){.code = "format", .hint = bp__nearest(format, formats, 3)},
-                           "there is no format %s; csv, jsonl and npy are", format);
+        return bp__fail_at(m->ctx, BP_CONFIG,
+                           (bp__where){.code = "format", .hint = bp__name_hint(hint, sizeof hint, format, formats, 3)},
+                           "there is no format %s", format);
     bp__dataset *d = NULL;
     double *p = NULL;
     BP_TRY(apply(&d, m, data, false, false));

@@ -37,10 +37,10 @@ static bool overfits(const bp_run *run, overfitting *o) {
     return o->validation - best > margin * scale && o->train < o->best->train.loss;
 }
 
-static bool names_dropout(const bp__tree *t) {
+bool bp__names_dropout(const bp__tree *t) {
     if ((t->key && strstr(t->key, "dropout")) || (t->kind == BP__TEXT && !t->key && strstr(t->text, "dropout"))) return true;
     for (const bp__tree *c = t->child; c; c = c->next)
-        if (names_dropout(c)) return true;
+        if (bp__names_dropout(c)) return true;
     return false;
 }
 
@@ -48,7 +48,7 @@ static void advise(const bp_run *run, char *out, size_t size) {
     const bp__decided *d = run->d;
     const bp__tree *kind = d->optimizer->kind == BP__MAP ? d->optimizer->child : NULL;
     int64_t rows = d->data->train.n_rows, parameters = run->model->net->n_parameters;
-    snprintf(out, size, "try more data, %s%s%s", names_dropout(d->model) ? "a larger p of dropout" : "a layer `dropout: 0.2`",
+    snprintf(out, size, "try more data, %s%s%s", bp__names_dropout(d->model) ? "a larger p of dropout" : "a layer `dropout: 0.2`",
              kind && bp__tree_get(kind, "weight_decay") ? ", a larger weight_decay" : ", `--optimizer 'adamw weight_decay=0.05'`",
              d->s.stop_early ? "" : ", train.early_stopping");
     size_t used = strlen(out);

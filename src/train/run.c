@@ -306,7 +306,9 @@ bp_status bp_run_number(const bp_run *run, const char *name, double *x) {
             const char *names[40];
             int64_t k = 0;
             for (const bp__tree *c = t->kind == BP__MAP ? t->child : NULL; c && k < 40; c = c->next) names[k++] = c->key;
-            return bp__fail_at(run->ctx, BP_NOT_FOUND, (bp__where){.code = "no_such_number", .hint = bp__nearest(key, names, k)},
+            char hint[240];
+            return bp__fail_at(run->ctx, BP_NOT_FOUND,
+                               (bp__where){.code = "no_such_number", .hint = bp__name_hint(hint, sizeof hint, key, names, k)},
                                "the record has no number %s", name);
         }
         t = next;

@@ -37,7 +37,7 @@ static const char *const sections[] = {
     "\"regularize\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"required\":[\"match\"],\"properties\":{\"match\":{\"type\":\"string\"},\"l1\":{\"$ref\":\"#/$defs/amount\"},"
     "\"l2\":{\"$ref\":\"#/$defs/amount\"},\"orthogonal\":{\"$ref\":\"#/$defs/amount\"},"
-    "\"max_norm\":{\"$ref\":\"#/$defs/positive\"}}}},"
+    "\"max_norm\":{\"$ref\":\"#/$defs/positive\"},\"weight_noise\":{\"$ref\":\"#/$defs/amount\"}}}},"
     "\"metrics\":{\"type\":[\"array\",\"null\"],\"items\":{\"$ref\":\"#/$defs/metric\"}},"
     "\"train\":{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"properties\":{"
     "\"epochs\":{\"$ref\":\"#/$defs/count\"},\"steps\":{\"$ref\":\"#/$defs/count\"},\"max_time\":{\"$ref\":\"#/$defs/time\"},"

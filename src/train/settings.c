@@ -394,6 +394,9 @@ static bp_status read_train(bp__settings *s, const bp__tree *train) {
     BP_TRY(bp__average_read(&average, s->ctx, s->file, s->average));
     BP_TRY(get_number(s, given(train, "clip_norm"), "train.clip_norm", 0, false, &s->clip_norm));
     BP_TRY(get_number(s, given(train, "clip_value"), "train.clip_value", 0, false, &s->clip_value));
+    if (s->clip_per != BP__CLIP_MODEL && !(s->clip_norm > 0))
+        return bp__config_fail(s, given(train, "clip_norm_per"),
+                               "train.clip_norm_per says whose norm train.clip_norm limits, which is not given: give it too");
     BP_TRY(read_stopping(s, s->overfit ? NULL : given(train, "early_stopping")));
     BP_TRY(read_checkpoint(s, given(train, "checkpoint")));
     s->outlier_z = 8;
@@ -456,11 +459,17 @@ static bp_status check_solver(bp__settings *s, const bp__tree *train) {
         if (other[i].used)
             return bp__config_fail(s, given(train, other[i].key), "train.%s does not go with the optimizer %s: %s", other[i].key,
                                    choice.kind->name, other[i].why);
-    for (const bp__tree *t = s->regularize ? s->regularize->child : NULL; t; t = t->next)
+    for (const bp__tree *t = s->regularize ? s->regularize->child : NULL; t; t = t->next) {
+        if (given(t, "weight_noise"))
+            return bp__config_fail(
+                s, given(t, "weight_noise"),
+                "regularize: weight_noise does not go with the optimizer %s, which goes down one loss: take l2",
+                choice.kind->name);
         if (given(t, "max_norm"))
             return bp__config_fail(s, given(t, "max_norm"),
                                    "regularize: max_norm does not go with the optimizer %s, which knows no bounds: take l2",
                                    choice.kind->name);
+    }
     return BP_OK;
 }
 
@@ -497,6 +506,10 @@ static bp_status read_all(bp__settings *s, const bp_config *cfg, bool data_optio
     BP_TRY(bp__optimizer_check(s->ctx, s->file, s->optimizer, &s->lr));
     BP_TRY(bp__regularize_check(s->ctx, s->file, s->regularize));
     BP_TRY(check_solver(s, given(t, "train")));
+    if (s->accumulate > 1 && bp__optimizer_needs_loss(s->ctx, s->optimizer))
+        return bp__config_fail(s, given(given(t, "train"), "accumulate"),
+                               "train.accumulate does not go with the optimizer sophia: the second derivatives of a sum of "
+                               "shards are not kept; take a larger batch_size");
     BP_TRY(check_schedules(s));
     bp__schedule *schedule = NULL;
     BP_TRY(bp__schedule_new(&schedule, s->ctx, s->file, s->schedule, s->lr));

@@ -204,8 +204,9 @@ bp_status bp__record_make(bp_run *run);
 bp_status bp__scores_tree(bp__tree **out, bp_context *ctx, const bp__scores *s);
 /* What the two curves say when a run is over: overfitting, nothing learnt; into the notes and decisions.jsonl. */
 bp_status bp__review(bp_run *run);
-bp_status bp__review_record(bp_run *run); /* the same as members of the record */
-bool bp__overfit_done(const bp_run *run); /* train.overfit: does the last evaluation know its rows by heart? */
+bp_status bp__review_record(bp_run *run);      /* the same as members of the record */
+bool bp__names_dropout(const bp__tree *model); /* is there a layer whose dropout could be raised, or moved? */
+bool bp__overfit_done(const bp_run *run);      /* train.overfit: does the last evaluation know its rows by heart? */
 
 /* BP_CONFIG where the configuration differs from that of the run it goes on with in what may not differ. */
 bp_status bp__resume_check(const bp_config *cfg);

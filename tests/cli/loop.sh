@@ -26,6 +26,14 @@ cut -d, -f1-3,5- every/metrics.csv >other
 cmp -s one other || fail 'resumed within an epoch of its own length: other metrics'
 bad 2 'train.steps_per_epoch must be a whole number' train builtin:digits --set train.steps_per_epoch=0
 
+# ---- What would do nothing is refused
+bad 2 'regularize: `match: *.wieght` is the name of no parameter that is trained; did you mean' train builtin:iris --set 'regularize=[{match: "*.wieght", l2: 1}]'
+bad 2 'schedules.dropout moves the p of dropout layers, and the model has none' train builtin:iris --set 'schedules.dropout={linear: {end_factor: 0}}'
+bad 2 'train.clip_norm_per says whose norm train.clip_norm limits, which is not given' train builtin:iris --set train.clip_norm_per=layer
+bad 2 'the metric r2 is one of regression, and the task is classification' train builtin:iris --set train.early_stopping.metric=validation.r2
+bad 2 'train.accumulate does not go with the optimizer sophia' train builtin:iris --optimizer sophia --set train.accumulate=2
+run 0 train builtin:iris --optimizer sophia --set train.clip_norm=1 --epochs 2 --out sophia -q
+
 # ---- overfit
 run 0 train builtin:iris --set train.overfit=32 --out known --json
 prints '"stopped_by":"target"'

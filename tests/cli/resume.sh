@@ -18,7 +18,7 @@ model: [{linear: 32}, batch_norm, relu, {dropout: 0.2}, {linear: 10}]
 optimizer: {adamw: {lr: 0.01, amsgrad: true}}
 schedule: {one_cycle: {max_lr: 0.01}}
 schedules: {weight_decay: {linear: {per: epoch}}, dropout: {cosine: {}}}
-regularize: [{match: '*.weight', l2: 1.0e-4, max_norm: 2}]
+regularize: [{match: '*.weight', l2: 1.0e-4, max_norm: 2, weight_noise: 0.01}]
 train: {epochs: 60, batch_size: 16, accumulate: 2, average: {ema: 0.99}, clip_norm: 5, clip_norm_per: layer, checkpoint: {every_steps: 3, keep: 3}, early_stopping: {patience: 50}}
 Y
 run 0 train --config net.yaml --out whole -q --threads 1
