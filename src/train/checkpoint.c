@@ -80,6 +80,7 @@ static bp_status put_scores(bp_context *ctx, bp__tree *t, const char *key, const
     BP_TRY(bp__tree_append(ctx, list, bp__tree_int(ctx, s->n)));
     BP_TRY(bp__tree_append(ctx, list, bp__tree_int(ctx, s->n_unknown)));
     BP_TRY(bp__tree_append(ctx, list, bp__tree_number(ctx, s->loss)));
+    BP_TRY(bp__tree_append(ctx, list, bp__tree_number(ctx, s->loss_error)));
     for (int i = 0; i < s->n_metrics; i++) BP_TRY(bp__tree_append(ctx, list, bp__tree_number(ctx, s->metric[i])));
     return BP_OK;
 }
@@ -90,6 +91,8 @@ static void get_scores(const bp__tree *list, bp__scores *s) {
     if (c) s->n = c->integer, c = c->next;
     if (c) s->n_unknown = c->integer, c = c->next;
     s->loss = number_of(c);
+    if (c) c = c->next;
+    s->loss_error = number_of(c);
     while (c && (c = c->next) && s->n_metrics < BP__MAX_METRICS) s->metric[s->n_metrics++] = number_of(c);
 }
 

@@ -316,6 +316,18 @@ static bp_status score(bp__scores *out, const bp__dataset *d, const int64_t *row
     return status;
 }
 
+/* Of the mean loss of rows drawn independently: sqrt(sum of w^2 (loss - mean)^2) / sum of w. */
+static double standard_error(const bp__dataset *d, const int64_t *rows_of, int64_t n, const double *row_loss, const float *weight,
+                             double mean, double weights) {
+    double square = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (d->label && d->label[rows_of[i]] < 0) continue;
+        double off = (weight ? (double)weight[rows_of[i]] : 1) * (row_loss[i] - mean);
+        square += off * off;
+    }
+    return sqrt(square) / weights;
+}
+
 bp_status bp__scores_compute(bp__scores *out, const bp__metrics *m, const bp__dataset *d, const int64_t *rows_of, int64_t n,
                              const double *p, const double *row_loss, const float *weight) {
     *out = (bp__scores){.n = n, .loss = (double)NAN, .metrics = m, .n_metrics = m->n};
@@ -329,6 +341,7 @@ bp_status bp__scores_compute(bp__scores *out, const bp__metrics *m, const bp__da
         weights += w;
     }
     if (weights > 0) out->loss = sum / weights;
+    out->loss_error = standard_error(d, rows_of, n, row_loss, weight, out->loss, weights);
     if (d->task == BP__CLASSIFICATION) BP_TRY(count(out, d, rows_of, n, p));
     return score(out, d, rows_of, n, p);
 }

@@ -7,6 +7,7 @@
 #include "train/train.h"
 
 enum { RECENT = 3 };                   /* evaluations whose mean is "the end": one alone is noise */
+static const double errors = 2;        /* a rise of fewer standard errors may be the doing of a few validation rows */
 static const double margin = 0.05;     /* a rise below this part of the best loss, or of its whole fall, is noise too */
 static const double least_gain = 1e-3; /* nearer to the constant's loss is no better than it */
 
@@ -15,6 +16,8 @@ static const double least_gain = 1e-3; /* nearer to the constant's loss is no be
 typedef struct overfitting {
     const bp__epoch *best;
     double validation, train; /* of the last RECENT evaluations */
+    double error;             /* of `validation`: its standard error */
+    bool sure;                /* the rise is more than that */
 } overfitting;
 
 static bool overfits(const bp_run *run, overfitting *o) {
@@ -32,8 +35,10 @@ static bool overfits(const bp_run *run, overfitting *o) {
     for (int64_t i = n - RECENT; i < n; i++) {
         o->validation += run->epochs[i].validation.loss / RECENT;
         o->train += run->epochs[i].train.loss / RECENT;
+        o->error += run->epochs[i].validation.loss_error / RECENT; /* not less: they are the same rows */
     }
     double best = o->best->validation.loss, scale = fmax(fabs(best), first - best);
+    o->sure = o->validation - best > errors * o->error;
     return o->validation - best > margin * scale && o->train < o->best->train.loss;
 }
 
@@ -132,13 +137,21 @@ bp_status bp__review(bp_run *run) {
     run->constant_loss = constant_loss(run);
     if (overfits(run, &o)) {
         advise(run, advice, sizeof advice);
-        snprintf(
-            text, sizeof text,
-            "overfitting since epoch %lld: the validation loss rose from %.4g to %.4g while the training loss fell from %.4g "
-            "to %.4g (gap %.4g); %s",
-            (long long)o.best->epoch, o.best->validation.loss, o.validation, o.best->train.loss, o.train, o.validation - o.train,
-            advice);
-        BP_TRY(tell(run, "overfitting", text));
+        if (!o.sure)
+            snprintf(text, sizeof text,
+                     "perhaps overfitting since epoch %lld: the validation loss rose from %.4g to %.4g, with a standard error of "
+                     "%.2g: "
+                     "%lld rows are too few to say; take a larger data.split.validation, or compare runs of several seeds",
+                     (long long)o.best->epoch, o.best->validation.loss, o.validation, o.error,
+                     (long long)run->d->data->validation.n_rows);
+        else
+            snprintf(
+                text, sizeof text,
+                "overfitting since epoch %lld: the validation loss rose from %.4g to %.4g while the training loss fell from %.4g "
+                "to %.4g (gap %.4g); %s",
+                (long long)o.best->epoch, o.best->validation.loss, o.validation, o.best->train.loss, o.train,
+                o.validation - o.train, advice);
+        BP_TRY(tell(run, o.sure ? "overfitting" : "perhaps_overfitting", text));
     }
     if (!learnt_nothing(run)) return BP_OK;
     snprintf(text, sizeof text,
@@ -154,7 +167,7 @@ bp_status bp__review_record(bp_run *run) {
     bp_context *ctx = run->ctx;
     overfitting o;
     if (strcmp(run->status, "finished") != 0 || run->d->s.overfit) return BP_OK;
-    if (overfits(run, &o)) {
+    if (overfits(run, &o) && o.sure) {
         bp__tree *t = bp__tree_new(ctx, BP__MAP);
         BP_TRY(bp__put(ctx, run->record, "overfitting", t, NULL));
         BP_TRY(bp__put_int(ctx, t, "since_epoch", o.best->epoch));

@@ -89,7 +89,7 @@ bp_status bp__put_copy(bp_context *ctx, bp__tree *map, const char *key, const bp
 
 typedef struct bp__scores {
     int64_t n, n_unknown;
-    double loss;
+    double loss, loss_error;    /* the mean of the rows, and its standard error */
     const bp__metrics *metrics; /* borrowed: what `metric` holds; NULL where the scores come from a checkpoint */
     int n_metrics;
     double metric[BP__MAX_METRICS]; /* NaN: not defined (one class only) */
