@@ -13,6 +13,7 @@
 #include "train/train.h"
 
 struct bp__folder {
+    bool running; /* the record there is one of this process, and says so */
     char *path;
     bp__lock lock;
     char *events;   /* TensorBoard's file; NULL: not made yet */
@@ -250,6 +251,21 @@ bp_status bp__folder_metrics(bp__folder *f, const bp_run *run) {
     return write_text(run->ctx, f->path, "decisions.jsonl", run->events.data ? run->events.data : "", run->events.size);
 }
 
+bool bp__folder_is_running(const bp__folder *f) { return f && f->running; }
+
+bp_status bp__folder_record(bp__folder *f, bp_run *run) {
+    bp_context *ctx = run->ctx;
+    char *text = NULL;
+    BP_TRY(bp__json_write(ctx, run->record, 2, &text));
+    bp__buffer b;
+    bp__buffer_init(&b, ctx);
+    bp__buffer_printf(&b, "%s\n", text);
+    bp__free(ctx, text);
+    bp_status status = b.failed ? bp__out_of_memory(ctx, b.size) : write_text(ctx, f->path, "record.json", b.data, b.size);
+    bp__buffer_free(&b);
+    return status;
+}
+
 bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights) {
     bp_context *ctx = run->ctx;
     char *text = NULL;
@@ -260,13 +276,8 @@ bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights) {
         BP_TRY(status);
     }
     BP_TRY(bp__folder_metrics(f, run));
-    BP_TRY(bp__json_write(ctx, run->record, 2, &text));
-    bp__buffer b;
-    bp__buffer_init(&b, ctx);
-    bp__buffer_printf(&b, "%s\n", text);
-    bp__free(ctx, text);
-    bp_status status = b.failed ? bp__out_of_memory(ctx, b.size) : write_text(ctx, f->path, "record.json", b.data, b.size);
-    bp__buffer_free(&b);
+    bp_status status = bp__folder_record(f, run);
+    f->running = status == BP_OK && !weights;
     if (weights || status != BP_OK) return status;
     /* Last: where there is a configuration, there is all that --resume needs. */
     BP_TRY(bp__yaml_write(ctx, run->d->resolved, &text));

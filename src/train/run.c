@@ -176,6 +176,32 @@ static bp_status train(bp_run *run, bp_config *cfg, const bp_callbacks *cb, bp__
     return *folder ? bp__folder_save(*folder, run, true) : BP_OK;
 }
 
+/* What a run that ends with an error leaves: a record that says so, where one can still be written. The context's error, which
+   is the first one, stays. */
+static bp_status record_failure(bp_run *run, bp__folder *folder) {
+    bp_context *ctx = run->ctx;
+    bp_error e = {.size = sizeof e};
+    bp_context_get_error(ctx, &e);
+    run->status = "failed";
+    run->stopped_by = NULL;
+    bp__tree *error = bp__tree_new(ctx, BP__MAP);
+    bp__tree_free(ctx, run->record);
+    run->record = bp__tree_new(ctx, BP__MAP);
+    if (!run->record || !error) {
+        bp__tree_free(ctx, error);
+        return bp__out_of_memory(ctx, 0);
+    }
+    bp_status status = put_head(run);
+    BP_TRY(bp__put(ctx, run->record, "error", error, NULL));
+    BP_TRY(status);
+    if (e.code) BP_TRY(bp__put_text(ctx, error, "code", e.code));
+    BP_TRY(bp__put_text(ctx, error, "message", e.message));
+    if (e.hint) BP_TRY(bp__put_text(ctx, error, "hint", e.hint));
+    BP_TRY(put_data(run));
+    BP_TRY(bp__put_int(ctx, run->record, "steps", run->steps));
+    return bp__folder_record(folder, run);
+}
+
 static bp_status copy_command(bp_run *run, const bp_config *cfg) {
     run->command = bp__tree_new(run->ctx, BP__LIST);
     if (!run->command) return bp__out_of_memory(run->ctx, 0);
@@ -210,6 +236,7 @@ bp_status bp_train(bp_run **out, bp_config *cfg, const bp_callbacks *callbacks) 
     bp__folder *folder = NULL;
     bp_status status = copy_command(run, cfg);
     if (status == BP_OK) status = train(run, cfg, callbacks, &folder);
+    if (status != BP_OK && bp__folder_is_running(folder)) (void)record_failure(run, folder);
     bp__folder_close(folder, ctx);
     run->folder = NULL;
     if (status != BP_OK) {

@@ -215,6 +215,8 @@ bp_status bp__resume_from(const bp_config *cfg, char **from); /* the model the r
 /* Run directory. */
 bp_status bp__folder_open(bp__folder **out, bp_run *run, const bp_config *cfg);
 bp_status bp__folder_save(bp__folder *f, bp_run *run, bool weights); /* config, metrics, decisions, record; and the model */
+bp_status bp__folder_record(bp__folder *f, bp_run *run);             /* record.json alone */
+bool bp__folder_is_running(const bp__folder *f);                     /* does its record say that this process is at work? */
 bp_status bp__folder_metrics(bp__folder *f, const bp_run *run);      /* metrics.csv, decisions.jsonl and TensorBoard's alone */
 void bp__folder_close(bp__folder *f, bp_context *ctx);
 #endif

@@ -20,6 +20,8 @@ if [ $got -ne 77 ]; then
     no_rests limited
     holds limited/checkpoint.safetensors
     lacks limited/model.safetensors
+    grep -q '"status": "failed"' limited/record.json || fail "$said: the record does not say that it failed"
+    grep -q '"message": "cannot write .limited/checkpoint.safetensors' limited/record.json || fail "$said: the record does not say why"
     run 0 train --resume limited -q
     [ "$(sha limited)" = "$(sha whole)" ] || fail "$said, then resumed: other weights"
 fi
@@ -36,6 +38,7 @@ if BACKPROP=$BACKPROP unshare -rm sh full.sh "$digits" 2>/dev/null; then
     [ "$(cat status)" -eq 1 ] || fail "$said: exit status $(cat status), expected 1"
     says "backprop: cannot write 'disk/run/checkpoint.safetensors': no space left on device; free some space or write elsewhere"
     no_rests kept
+    grep -q '"status": "failed"' kept/record.json || fail "$said: the record does not say that it failed"
     run 0 train --resume kept -q
     [ "$(sha kept)" = "$(sha whole)" ] || fail "$said, then resumed: other weights"
 else

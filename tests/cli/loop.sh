@@ -72,11 +72,11 @@ grep -q ' training  o ' err && fail 'curves are drawn without -v'
 grep -q 'overfitting\|nothing was learnt' err && fail 'a good run is complained of'
 
 # 23 validation rows, of which one or two are mistaken, say little
-run 0 train builtin:iris --epochs 200 --lr 0.01 --seed 0 --out few
+run 0 train builtin:iris --epochs 200 --lr 0.01 --seed 0 --out rows23
 says 'perhaps overfitting since epoch'
 says '23 rows are too few to say'
-grep -q '"overfitting"' few/record.json && fail 'the record is sure of what two rows say'
-grep -q '"event":"perhaps_overfitting"' few/decisions.jsonl || fail 'decisions.jsonl says nothing of it'
+grep -q '"overfitting"' rows23/record.json && fail 'the record is sure of what two rows say'
+grep -q '"event":"perhaps_overfitting"' rows23/decisions.jsonl || fail 'decisions.jsonl says nothing of it'
 
 # ---- --dry-run: one batch through everything, and nothing written
 run 0 train builtin:digits --dry-run --batch-size 64 --out dry
