@@ -44,6 +44,7 @@ static inline int library_load_all(library *out) {
     };
     /* Between two calls idle threads spin. Half a millisecond is long beside that gap, and over before the next system's turn. */
     setenv("OPENBLAS_THREAD_TIMEOUT", "20", 0);
+    setenv("GOMP_SPINCOUNT", "30000", 0);
     int n = 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         library l = known[i];
