@@ -159,6 +159,12 @@ static void peak_piece(void *arg, int64_t piece, int thread) {
     w->sink[piece % 64] += w->kernels->peak(w->turns);
 }
 
+/* Waits as a step does that has work for one thread: behind a caller that slept, the system often wakes helpers on its core. */
+static void stay_awake(double ms) {
+    for (double end = now_ms() + ms; now_ms() < end;)
+        ;
+}
+
 /* Multiply-adds from registers alone, all threads, GFLOP/s. */
 static double peak_rate(bench *b, int t, bp_dtype type) {
     peak_work w = {.kernels = type == BP_F32 ? b->isa->f32.gemm : b->isa->f64.gemm};
@@ -174,10 +180,7 @@ static double peak_rate(bench *b, int t, bp_dtype type) {
 }
 
 static double timed(const bench *b, int t, int system, const product *p, const operands *o, int repeats) {
-    if (b->n_threads > 1) { /* threads of the system before go to sleep */
-        struct timespec pause = {0, 3000000};
-        nanosleep(&pause, NULL);
-    }
+    if (b->n_threads > 1) stay_awake(3); /* threads of the system before go to sleep */
     run(b, t, system, p, o);
     double start = now_ms();
     for (int i = 0; i < repeats; i++) run(b, t, system, p, o);
@@ -212,8 +215,7 @@ static void measure(bench *b, const product *p) {
             peaks[t][r] = peak_rate(b, t, p->type);
             /* Cores that others use now are no second cores. */
             for (; t > 0 && peaks[1][r] < 0.85 * b->threads[1] * peaks[0][r] && b->patience > 0; b->patience--) {
-                struct timespec pause = {0, 20000000};
-                nanosleep(&pause, NULL);
+                stay_awake(10);
                 peaks[t][r] = peak_rate(b, t, p->type);
             }
             for (int i = 0; i < n; i++) {

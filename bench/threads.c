@@ -204,7 +204,8 @@ static void smallest(int threads) {
     setenv("BP_THREADS", text, 1);
     bp_context *ctx;
     bp_graph *g;
-    check(bp_context_new(&ctx, NULL) == BP_OK && bp_graph_new(&g, ctx) == BP_OK, "no context");
+    check(bp_context_new(&ctx, NULL) == BP_OK, "no context");
+    check(bp_graph_new(&g, ctx) == BP_OK, "no graph");
     bp_value p[4] = {bp_parameter(g, "w0", bp_shape(2, 16, 4), bp_filled(0.1)),
                      bp_parameter(g, "b0", bp_shape(1, 16), bp_zeros()),
                      bp_parameter(g, "w1", bp_shape(2, 3, 16), bp_filled(0.1)),
@@ -218,10 +219,12 @@ static void smallest(int threads) {
     bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
     float data[64] = {1};
     int64_t labels[16] = {0, 1, 2};
-    check(bp_optimizer(g, "sgd", BP_NONE, p, d, 4) == BP_OK && bp_program_new(&program, g, &loss, 1, &options) == BP_OK &&
-              bp_state_new(&state, g) == BP_OK && bp_session_new(&session, program, state) == BP_OK &&
-              bp_session_set(session, "x", data, NULL) == BP_OK && bp_session_set(session, "label", labels, NULL) == BP_OK,
-          bp_context_error(ctx));
+    check(bp_optimizer(g, "sgd", BP_NONE, p, d, 4) == BP_OK, bp_context_error(ctx));
+    check(bp_program_new(&program, g, &loss, 1, &options) == BP_OK, bp_context_error(ctx));
+    check(bp_state_new(&state, g) == BP_OK, bp_context_error(ctx));
+    check(bp_session_new(&session, program, state) == BP_OK, bp_context_error(ctx));
+    check(bp_session_set(session, "x", data, NULL) == BP_OK, bp_context_error(ctx));
+    check(bp_session_set(session, "label", labels, NULL) == BP_OK, bp_context_error(ctx));
     int before = threads_now();
     for (int i = 0; i < 1000; i++) check(bp_session_run(session) == BP_OK, bp_context_error(ctx));
     int after = threads_now();
