@@ -351,7 +351,8 @@ void bp__gemm(const bp__env *env, const bp__gemm_args *args) {
     make_plan(&p, env->isa, args);
     p.packed_b = env->scratch;
     p.thread_scratch = p.packed_b + p.b_bytes;
-    bool small = !env->team || (double)p.g.m * (double)p.g.n * (double)p.depth < SMALL;
+    /* One block is the caller's: what others packed for it would lie in their caches. */
+    bool small = !env->team || p.n_blocks == 1 || (double)p.g.m * (double)p.g.n * (double)p.depth < SMALL;
     if (p.pack_b && p.depth > 0) {
         int64_t n_pieces = divide_up(p.g.n, BP__PANEL) * (p.g.n_b > 1 ? 1 : BP__MAX(divide_up(p.g.k, PACK_ROWS), 1));
         if (small)
