@@ -10,6 +10,7 @@ import sys
 import time
 
 import loglog
+import products
 import small
 import systems
 from steps_workloads import flops, update_bytes
@@ -207,6 +208,17 @@ def of_program(name, threads=1):
     return machine(threads), output_of("", threads, command, {"BENCH": str(systems.BUILT / "bench"), "PYTHON": systems.interpreter()})
 
 
+def matrix_products():
+    if not program("products"):
+        return None
+    threads = min(2, len(systems.cores(2) or [0, 0]))
+    done = subprocess.run([program("products"), "beside", str(threads)], capture_output=True, text=True, **pinned(threads))
+    sys.stderr.write(done.stderr)
+    if done.returncode != 0:
+        raise RuntimeError(f"bench_products ends with status {done.returncode}")
+    return machine(1), products.report(done.stdout, table)
+
+
 def optimizers():
     before = machine(1)
     told = {"PYTHON": systems.interpreter(), "BENCH": str(systems.BUILT / "bench"), "CORE": str((systems.cores(1) or [0])[0])}
@@ -232,7 +244,7 @@ SECTIONS = [
     ("growth-batch", "Growth with the batch", growth_batch, 1),
     ("bfloat16", "Products of bfloat16 numbers", bfloat16, 1),
     ("start", "Start and memory", small_section, 1),
-    ("products", "Matrix products", lambda: of_program("products"), 1),
+    ("products", "Matrix products", matrix_products, 1),
     ("bandwidth", "Passes over memory", lambda: of_program("bandwidth"), 1),
     ("threads", "Threads", lambda: of_program("threads", 2), 2),
     ("convolutions", "Convolutions", lambda: of_program("convolutions"), 1),

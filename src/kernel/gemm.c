@@ -212,8 +212,8 @@ static void pack_b_piece(void *arg, int64_t piece, int thread) {
 /* ---- One block ------------------------------------------------------------------------------------------------------- */
 typedef struct block {
     const plan *p;
-    int64_t row, col, m, n; /* in C */
-    int64_t n_row_tiles;
+    int64_t row, col, m, n;          /* in C */
+    int64_t n_row_tiles, least_rows; /* least_rows: of a tile; some have one more */
     char *packed_a;
     char *chain; /* buffer of unfinished chains, [column tile][row][nr], or NULL: C itself */
 } block;
@@ -224,22 +224,40 @@ typedef struct segment {
     bool is_first, is_last; /* of its chain */
 } segment;
 
+/* The tiles of a block's rows, as even as they can be: tile i begins at row i * m / n_row_tiles. Counted on, for a division costs
+   as much as a small tile. */
+typedef struct row_tiles {
+    int64_t row, m; /* of this tile */
+    int64_t each, rest, n, over;
+} row_tiles;
+
+static row_tiles first_tile(const block *x) {
+    row_tiles t = {.m = x->least_rows, .each = x->least_rows, .rest = x->m - x->least_rows * x->n_row_tiles, .n = x->n_row_tiles};
+    t.over = t.rest;
+    return t;
+}
+
+static void next_tile(row_tiles *t) {
+    t->row += t->m, t->m = t->each, t->over += t->rest;
+    if (t->over >= t->n) t->over -= t->n, t->m++;
+}
+
 static void pack_a_block(const block *x, const segment *s) {
     const plan *p = x->p;
     const bp__gemm_args *g = &p->g;
     char *to = x->packed_a;
-    for (int64_t i = 0; i < x->n_row_tiles; i++) {
-        int64_t row = i * x->m / x->n_row_tiles, rows = (i + 1) * x->m / x->n_row_tiles - row;
+    row_tiles r = first_tile(x);
+    for (int64_t i = 0; i < x->n_row_tiles; i++, next_tile(&r)) {
         if (g->pairs) {
-            pack_pairs(p, (float *)(void *)to, (const float *)g->a.data + (x->row + row) * g->a.row, g->a.col, g->a.row, s->first,
-                       s->count, rows, true);
-            to += rows * s->count * p->size;
+            pack_pairs(p, (float *)(void *)to, (const float *)g->a.data + (x->row + r.row) * g->a.row, g->a.col, g->a.row, s->first,
+                       s->count, r.m, true);
+            to += r.m * s->count * p->size;
             continue;
         }
         for (int64_t b = s->b0; b < s->b0 + s->n_b; b++) {
-            int64_t from = (g->a_offset ? g->a_offset[b] : 0) + (x->row + row) * g->a.row + s->first * g->a.col;
-            p->kernels->pack_a(to, (const char *)g->a.data + from * p->size, g->a.row, g->a.col, rows, s->count);
-            to += rows * s->count * p->size;
+            int64_t from = (g->a_offset ? g->a_offset[b] : 0) + (x->row + r.row) * g->a.row + s->first * g->a.col;
+            p->kernels->pack_a(to, (const char *)g->a.data + from * p->size, g->a.row, g->a.col, r.m, s->count);
+            to += r.m * s->count * p->size;
         }
     }
 }
@@ -282,9 +300,10 @@ static void run_segment(const block *x, const segment *s, bool finish) {
         bool pads = g->c.panels && g->n % BP__PANEL && col + (two ? 2 * nr : t.n) == g->n;
         t.finish = finish && (p->finish || pads) ? &p->last : NULL;
         const char *packed_a = x->packed_a;
-        for (int64_t i = 0; i < x->n_row_tiles; i++) {
-            int64_t row = i * x->m / x->n_row_tiles;
-            t.m = (i + 1) * x->m / x->n_row_tiles - row;
+        row_tiles r = first_tile(x);
+        for (int64_t i = 0; i < x->n_row_tiles; i++, next_tile(&r)) {
+            const int64_t row = r.row;
+            t.m = r.m;
             if (p->pack_a) {
                 t.a = packed_a, t.a_row = 1, t.a_col = t.m;
                 packed_a += t.m * s->n_b * s->count * size;
@@ -340,12 +359,12 @@ static void run_leaves(block *x, char *buffers) {
         char *left = buffers + (top - 2) * p->buffer_bytes;
         p->kernels->add(left, left, left + p->buffer_bytes, n);
     }
-    for (int64_t j = 0; j < x->n; j += nr)
-        for (int64_t i = 0; i < x->n_row_tiles; i++) {
-            int64_t row = i * x->m / x->n_row_tiles, rows = (i + 1) * x->m / x->n_row_tiles - row;
-            p->kernels->finish(&p->last, buffers + (j * x->m + row * nr) * p->size, x->row + row, x->col + j, rows,
+    for (int64_t j = 0; j < x->n; j += nr) {
+        row_tiles r = first_tile(x);
+        for (int64_t i = 0; i < x->n_row_tiles; i++, next_tile(&r))
+            p->kernels->finish(&p->last, buffers + (j * x->m + r.row * nr) * p->size, x->row + r.row, x->col + j, r.m,
                                BP__MIN(nr, x->n - j));
-        }
+    }
 }
 
 static void block_piece(void *arg, int64_t piece, int thread) {
@@ -354,6 +373,7 @@ static void block_piece(void *arg, int64_t piece, int thread) {
     x.row = piece % p->n_row_blocks * p->mc, x.col = piece / p->n_row_blocks * p->nc;
     x.m = BP__MIN(p->mc, p->g.m - x.row), x.n = BP__MIN(p->nc, p->g.n - x.col);
     x.n_row_tiles = divide_up(x.m, p->kernels->mr);
+    x.least_rows = x.m / x.n_row_tiles;
     if (p->pack_a || p->buffer) x.packed_a = p->thread_scratch + thread * thread_bytes(p);
     if (p->leaves) {
         run_leaves(&x, x.packed_a + p->a_bytes);
@@ -369,7 +389,8 @@ void bp__gemm(const bp__env *env, const bp__gemm_args *args) {
     make_plan(&p, env->isa, args);
     p.packed_b = env->scratch;
     p.thread_scratch = p.packed_b + p.b_bytes;
-    bool small = !env->team || (double)p.g.m * (double)p.g.n * (double)p.depth < SMALL;
+    /* One block is the caller's: what others packed for it would lie in their caches. */
+    bool small = !env->team || p.n_blocks == 1 || (double)p.g.m * (double)p.g.n * (double)p.depth < SMALL;
     if (p.pack_b && p.depth > 0) {
         int64_t n_pieces = divide_up(p.g.n, BP__PANEL) * (p.g.n_b > 1 ? 1 : BP__MAX(divide_up(p.g.k, PACK_ROWS), 1));
         if (small)

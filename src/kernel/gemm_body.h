@@ -315,7 +315,8 @@ static void BP__TN(bp__gemm_pack_b)(void *to, const void *from, int64_t row, int
         }
         return;
     }
-    if (n < BP__PANEL) memset(d, 0, (size_t)(k * BP__PANEL) * sizeof(T));
+    if (n % W != 0) /* as above: what tiles read behind the last column is 0 */
+        for (int64_t p = 0; p < k; p++) v_store(d + p * BP__PANEL + n / W * W, v_set(0));
     if (row == 1) {
         BP__TN(bp__transpose)(d, BP__PANEL, s, col, n, k);
         return;

@@ -42,7 +42,7 @@ typedef struct bp__gemm_kernels {
     void (*wide)(const bp__gemm_tile *tile, const bp__gemm_next *next);
     /* tile[m, nr] contiguous: epilogue and storing, for a chain that was computed elsewhere */
     void (*finish)(const bp__gemm_finish *finish, void *tile, int64_t row, int64_t col, int64_t m, int64_t n);
-    /* to[k, 32] = from[k, n], columns behind n zero */
+    /* to[k, 32] = from[k, n], zero behind n as far as the last vector goes */
     void (*pack_b)(void *to, const void *from, int64_t row, int64_t col, int64_t k, int64_t n);
     /* to[k, m] = from[m, k]: A with its rows contiguous */
     void (*pack_a)(void *to, const void *from, int64_t row, int64_t col, int64_t m, int64_t k);
