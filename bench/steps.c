@@ -1,8 +1,10 @@
-/* Whole training steps of networks of linear layers and relu with cross entropy. bench_steps [describe] [WORKLOAD …] prints a
+/* Whole training steps of networks of linear layers and relu with cross entropy. bench_steps [describe|profile] [WORKLOAD …] prints a
    line per workload: name, median milliseconds of a step; `describe` prints the plans, too. A workload is a name of the table
    below, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam. bench_steps start MILLISECONDS WORKLOAD, told the moment on the
    monotonic clock at which it was started, prints what it took to its first step. Run beside steps_torch.py,
    steps_jax.py and steps_sklearn.py by bench.py. */
+#include "core/cpu.h"
+#include "graph/plan.h"
 #include "io/yaml.h"
 #include "optim/optim.h"
 #include "timing.h"
@@ -47,6 +49,7 @@ static const workload workloads[] = {
 
 /* A measurement takes about a third of a second, or three steps, and some before. */
 enum { LEAST = 3, MOST = 256, MILLISECONDS = 300 };
+enum { DESCRIBE = 1, PROFILE };
 
 /* The rate is so small that every step is the same work: nothing diverges, no moment decays to a subnormal number. */
 static const double rate = 1e-9;
@@ -125,6 +128,31 @@ static double steps(net *n, int times) {
     return (now_ms() - start) / times;
 }
 
+/* The median milliseconds of every kernel of a step, and the rate of those that multiply. */
+static void profile(net *n, int rounds) {
+    const bp__binding *b = n->session->current;
+    double *times = malloc(sizeof *times * (size_t)(b->n_entries * rounds)), sum = 0;
+    if (!times) exit(1);
+    bp__fpenv fp = bp__fpenv_enter();
+    for (int r = 0; r < rounds; r++)
+        for (int64_t i = 0; i < b->n_entries; i++) {
+            double start = now_ms();
+            b->entries[i].run(&b->entries[i].call);
+            times[i * rounds + r] = now_ms() - start;
+        }
+    bp__fpenv_leave(fp);
+    for (int64_t i = 0; i < b->n_entries; i++) {
+        const bp__op *op = b->entries[i].op;
+        double ms = median(times + i * rounds, rounds), flops = op->flops ? op->flops(&b->entries[i].call) : 0;
+        sum += ms;
+        printf("%4lld %-22s %10.4f ms", (long long)i, op->name, ms);
+        if (flops >= 1e6) printf(" %7.1f GFLOP/s", flops / ms * 1e-6);
+        printf("\n");
+    }
+    printf("     %-22s %10.4f ms\n", "all", sum);
+    free(times);
+}
+
 static void run(const workload *w, int describe) {
     net n;
     build(&n, w);
@@ -135,7 +163,8 @@ static void run(const workload *w, int describe) {
     int inner = each > 1 ? 1 : (int)(1 / each) + 1, rounds = (int)(MILLISECONDS / (each * inner));
     rounds = rounds < LEAST ? LEAST : rounds > MOST ? MOST : rounds;
     for (int r = 0; r < rounds; r++) times[r] = steps(&n, inner);
-    if (describe) {
+    if (describe == PROFILE) profile(&n, rounds);
+    if (describe == DESCRIBE) {
         char *text;
         TRY(n.ctx, bp_session_describe(n.session, &text));
         fputs(text, stdout);
@@ -194,9 +223,10 @@ int main(int argc, char **argv) {
         start(&w, strtod(argv[2], NULL));
         return 0;
     }
-    int describe = argc > 1 && strcmp(argv[1], "describe") == 0;
-    for (size_t i = 0; i < sizeof workloads / sizeof *workloads && argc == 1 + describe; i++) run(&workloads[i], describe);
-    for (int a = 1 + describe; a < argc; a++) {
+    int describe = argc > 1 && strcmp(argv[1], "describe") == 0 ? DESCRIBE : argc > 1 && strcmp(argv[1], "profile") == 0 ? PROFILE : 0;
+    int first = describe ? 2 : 1;
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads && argc == first; i++) run(&workloads[i], describe);
+    for (int a = first; a < argc; a++) {
         if (!find(&w, argv[a])) return 2;
         run(&w, describe);
     }

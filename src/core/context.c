@@ -1,17 +1,23 @@
 /* The context: memory hooks, the first error, the log, the choice of instruction set, the seed and the thread team. */
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* NOLINT: a feature-test macro, for madvise */
+#endif
 #include "core/core.h"
 #include "core/cpu.h"
 #include "core/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
-enum { MESSAGE_BYTES = 1024, PART_BYTES = 512, CODE_BYTES = 64, MAX_THREADS = 1024, MAX_ISAS = 5, BLOCK_ALIGN = 64 };
+enum { MESSAGE_BYTES = 1024, PART_BYTES = 512, CODE_BYTES = 64, MAX_THREADS = 1024, MAX_ISAS = 5 };
+enum { BLOCK_ALIGN = 64, HUGE_PAGE = 1 << 21 };
 
 struct bp_context {
     bp_context_options options; /* with hooks always set */
     void *log_user;             /* of bp_context_set_log, else options.user */
-    bool own_memory;            /* the hooks are ours, so calloc's pages that are zero already can be used */
     bool passes;
     const char *isa_wanted, *isa; /* static strings */
     bp__team *team;
@@ -29,8 +35,18 @@ struct bp_context {
 
 enum { BLOCK_EXTRA = BLOCK_ALIGN + (int)sizeof(void *) };
 
+/* Large blocks (states, arenas) begin at a boundary of huge pages and ask for these: a weight matrix then takes a few entries of
+   the processor's table of addresses instead of thousands. What is refused is done without. */
 static void *default_allocate(size_t bytes, void *user) {
     (void)user;
+#ifdef __linux__
+    if (bytes >= HUGE_PAGE) {
+        void *p = NULL;
+        if (posix_memalign(&p, HUGE_PAGE, bytes) != 0) return NULL;
+        madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+        return p;
+    }
+#endif
     return malloc(bytes);
 }
 static void *default_resize(void *p, size_t bytes, void *user) {
@@ -66,8 +82,6 @@ void *bp__alloc(bp_context *ctx, size_t bytes) {
 }
 
 void *bp__zalloc(bp_context *ctx, size_t bytes) {
-    if (bytes > SIZE_MAX / 2) return NULL;
-    if (ctx->own_memory) return finish_block(calloc(1, bytes + BLOCK_EXTRA));
     void *p = bp__alloc(ctx, bytes);
     if (p) memset(p, 0, bytes);
     return p;
@@ -303,15 +317,14 @@ bp_status bp_context_new(bp_context **out, const bp_context_options *options) {
                   o.user);
         return BP_INVALID;
     }
-    bool own_memory = !o.allocate;
-    if (own_memory) {
+    if (!o.allocate) {
         o.allocate = default_allocate;
         o.resize = default_resize;
         o.release = default_release;
     }
     bp_context *ctx = o.allocate(sizeof *ctx, o.user);
     if (!ctx) return BP_MEMORY;
-    *ctx = (bp_context){.options = o, .own_memory = own_memory, .log_user = o.user};
+    *ctx = (bp_context){.options = o, .log_user = o.user};
     bp_status status = set_up(ctx);
     if (status != BP_OK) { /* nobody can ask a context that was not made, so the log is told */
         bp__log(ctx, BP_LOG_WARNING, "%s", ctx->message);
