@@ -35,7 +35,8 @@ typedef struct made {
 } made;
 
 static bool same(const bp__ew_program *a, const bp__ew_program *b) { /* the type is no part of a chain */
-    if (a->n_in != b->n_in || a->n_const != b->n_const || a->n_out != b->n_out || a->n_instr != b->n_instr) return false;
+    if (a->one != b->one || a->n_in != b->n_in || a->n_const != b->n_const || a->n_out != b->n_out || a->n_instr != b->n_instr)
+        return false;
     for (int32_t i = 0; i < a->n_instr; i++)
         if (a->instr[i].op != b->instr[i].op || a->instr[i].dst != b->instr[i].dst ||
             memcmp(a->instr[i].src, b->instr[i].src, sizeof a->instr[i].src) != 0)

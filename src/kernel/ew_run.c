@@ -25,7 +25,8 @@ int bp__ew_arity(int op) { return op >= 0 && op < BP__EW_COUNT ? op_arity[op] : 
 static bool same_number(double a, double b) { return !memcmp(&a, &b, sizeof a); }
 
 static bool same_program(const bp__ew_compiled *c, const bp__ew_program *p) {
-    if (c->n_in != p->n_in || c->n_const != p->n_const || c->n_out != p->n_out || c->n_instr != p->n_instr) return false;
+    if (c->one != p->one || c->n_in != p->n_in || c->n_const != p->n_const || c->n_out != p->n_out || c->n_instr != p->n_instr)
+        return false;
     for (int32_t i = 0; i < p->n_const; i++)
         if (!same_number(c->constant[i], p->constant[i])) return false;
     for (int32_t i = 0; i < p->n_out; i++)
@@ -75,6 +76,7 @@ typedef struct state {
     bp__ew_view *view; /* [n_in + n_out] */
     uint8_t *one;      /* [n_in]: the input is one element everywhere */
     size_t item;       /* bytes of an element of the program's type */
+    bool whole;        /* nothing passes through a tile: a compiled chain may run over any length */
 } state;
 
 static char *tile_at(const state *s, int32_t slot) { return s->tile + (size_t)slot * BP__TILE * 8; }
@@ -135,13 +137,17 @@ static void begin_segment(state *s, const bp__tensor *group, int64_t count) {
         bp__ew_fill(tile_at(s, p->n_in + i), p->type, p->constant[i], filled);
     }
     for (int32_t r = p->n_in + p->n_const; r < p->n_reg; r++) s->reg[r] = tile_at(s, r);
+    s->whole = p->compiled != NULL;
+    for (int32_t i = 0; i < p->n_in; i++)
+        if (s->one[i] ? !(p->one >> i & 1) : s->view[i].kind != BP__EW_FLAT || s->view[i].dtype != p->type) s->whole = false;
     for (int32_t o = 0; o < p->n_out; o++) {
         bp__ew_view *out = &s->view[p->n_in + o];
         out->direct = out->kind != BP__EW_PANELS && (p->compiled ? out->dtype == p->type : writes_directly(s, o));
+        s->whole = s->whole && out->direct;
     }
 }
 
-/* An input that is an output as well would be overwritten before it is copied there. */
+/* An input that is an output as well would be overwritten before it is copied there (a compiled chain reads before it writes). */
 static bool is_output(const bp__ew_program *p, int32_t input) {
     for (int32_t o = 0; o < p->n_out; o++)
         if (p->out[o] == input) return true;
@@ -152,7 +158,7 @@ static void load_inputs(const state *s, int64_t start, int64_t n) {
     const bp__ew_program *p = s->program;
     for (int32_t i = 0; i < p->n_in; i++) {
         if (s->one[i]) continue;
-        void *in_place = is_output(p, i) ? NULL : bp__ew_in_place(&s->view[i], p->type, start, n);
+        void *in_place = !p->compiled && is_output(p, i) ? NULL : bp__ew_in_place(&s->view[i], p->type, start, n);
         s->reg[i] = in_place ? in_place : tile_at(s, i);
         if (!in_place) bp__ew_gather(s->reg[i], p->type, &s->view[i], start, n);
     }
@@ -182,7 +188,7 @@ static void run_tile(const state *s, const bp__isa_type *f, int64_t start, int64
     }
     if (p->compiled) {
         const void *const *in = (const void *const *)(const void *)s->reg;
-        (p->type == BP_F32 ? p->compiled->run_f32 : p->compiled->run_f64)(s->out, in, s->one, n);
+        (p->type == BP_F32 ? p->compiled->run_f32 : p->compiled->run_f64)(s->out, in, n);
     } else {
         interpret(s, f, n);
     }
@@ -202,9 +208,10 @@ static void piece(void *arg, int64_t number, int thread) {
         const bp__tensor *group = w->tensors + g * (p->n_in + p->n_out);
         int64_t count = bp__ew_flat_count(&group[p->n_in]), n_tiles = (count + BP__TILE - 1) / BP__TILE;
         if (tile < base + n_tiles) begin_segment(&s, group, count);
-        for (; tile < BP__MIN(end, base + n_tiles); tile++) {
+        int64_t last = BP__MIN(end, base + n_tiles), step = s.whole ? last - tile : 1;
+        for (; tile < last; tile += step) {
             int64_t start = (tile - base) * BP__TILE;
-            run_tile(&s, f, start, BP__MIN(BP__TILE, count - start));
+            run_tile(&s, f, start, BP__MIN(step * BP__TILE, count - start));
         }
         base += n_tiles;
     }

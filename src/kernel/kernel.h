@@ -70,12 +70,15 @@ typedef struct bp__ew_instr {
     uint16_t src[3];
     double p, q; /* the formula's parameters (leaky_relu's slope …) */
 } bp__ew_instr;
+enum { BP__EW_MAX_REGISTERS = 512 };
 typedef struct bp__ew_program {
     bp_dtype type;
     int32_t n_in, n_const, n_reg, n_out, n_instr;
-    const double *constant;                 /* [n_const] */
-    const uint16_t *out;                    /* [n_out]: the register of each output */
-    const bp__ew_instr *instr;              /* [n_instr] */
+    const double *constant;    /* [n_const] */
+    const uint16_t *out;       /* [n_out]: the register of each output */
+    const bp__ew_instr *instr; /* [n_instr] */
+    uint32_t one; /* bit i: input i is one number for all elements (others may turn out to be); compiled chains keep it in a
+                     register */
     const struct bp__ew_compiled *compiled; /* a register-resident loop for exactly this program, or NULL (bp__ew_find) */
 } bp__ew_program;
 const char *bp__ew_name(int op);

@@ -340,6 +340,10 @@ static bp_status emit_group(fuser *f, int32_t g) {
                                       .constant = constant,
                                       .out = out,
                                       .instr = instr};
+    for (int32_t j = 0; j < b.n_in && j < 32; j++) {
+        const bp__info *in = &p->g->nodes[node.in[j].node].out[node.in[j].output];
+        if (in->dims.n == 0) attrs->program.one |= UINT32_C(1) << j;
+    }
     attrs->n_segments = 1;
     attrs->program.compiled = bp__ew_find(f->isa, &attrs->program);
     return bp__graph_push(p->g, &node);
