@@ -414,7 +414,7 @@ BP__INLINE void BP__TN(chain_step_nadam_7)(const T *x0, const T *x1, const T *x2
     const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
     const V t5 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(div)(t4, r4, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t4, r4, t4, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(sqrt)(t6, t6, t6, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(add)(t7, r10, t7, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(div)(t5, t8, t5, 0x0p+0, 0x0p+0);
@@ -457,7 +457,7 @@ static const bp__ew_instr chain_instr_nadam_7[] = {
     {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {3, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 15, {12, 14, 0}, 0x0p+0, 0x0p+0},
@@ -471,32 +471,30 @@ static const bp__ew_instr chain_instr_nadam_7[] = {
 #endif
 /* radam_8 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_radam_8)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, V r6, V r7, const T *x8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_radam_8)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
-    const V r8 = BP__TN(bp__chain_load)(x8, i, m);
-    const V r9 = v_set(0x1.99999ap-4);
-    const V r10 = v_set(0x1.ff7ceep-1);
-    const V r11 = v_set(0x1.0624dep-10);
-    const V r12 = v_set(0x1.5798eep-27);
-    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r9, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(mul)(r2, r10, r2, 0x0p+0, 0x0p+0);
-    const V t2 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(div)(t0, r3, t0, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(mul)(t5, r4, t5, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
-    const V t8 = BP__EW_FORMULA(add)(t7, r12, t7, 0x0p+0, 0x0p+0);
-    const V t9 = BP__EW_FORMULA(div)(r5, t8, r5, 0x0p+0, 0x0p+0);
-    const V t10 = BP__EW_FORMULA(mul)(t6, t9, t6, 0x0p+0, 0x0p+0);
-    const V t11 = BP__EW_FORMULA(mul)(t10, r6, t10, 0x0p+0, 0x0p+0);
-    const V t12 = v_select(v_ne(r7, v_set(0)), t11, t6);
-    const V t13 = BP__EW_FORMULA(sub)(r8, t12, r8, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r10, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t5, t7, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t0, r4, t0, 0x0p+0, 0x0p+0);
+    const V t10 = v_select(v_ne(r5, v_set(0)), t8, t9);
+    const V t11 = BP__EW_FORMULA(sub)(r6, t10, r6, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t0, i, m);
     BP__TN(bp__chain_store)(y1, t4, i, m);
-    BP__TN(bp__chain_store)(y2, t13, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
 static void BP__TN(chain_radam_8)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
@@ -505,9 +503,7 @@ static void BP__TN(chain_radam_8)(void *const *out, const void *const *in, int64
     const V r3 = v_splat(*(const T *)in[3]);
     const V r4 = v_splat(*(const T *)in[4]);
     const V r5 = v_splat(*(const T *)in[5]);
-    const V r6 = v_splat(*(const T *)in[6]);
-    const V r7 = v_splat(*(const T *)in[7]);
-    const T *x8 = in[8];
+    const T *x6 = in[6];
     T *y0 = out[0];
     T *y1 = out[1];
     T *y2 = out[2];
@@ -516,32 +512,30 @@ static void BP__TN(chain_radam_8)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(bp__chain_ahead)(x8, i);
-        BP__TN(chain_step_radam_8)(x0, x1, x2, r3, r4, r5, r6, r7, x8, y0, y1, y2, i, W);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_radam_8)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_radam_8)(x0, x1, x2, r3, r4, r5, r6, r7, x8, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_radam_8)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_radam_8[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_8[] = {13, 15, 14};
+static const uint16_t chain_out_radam_8[] = {11, 13, 12};
 static const bp__ew_instr chain_instr_radam_8[] = {
-    {BP__EW_lerp, 13, {0, 1, 9}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {2, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {1, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {15, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {14, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 17, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {5, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {17, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 17, {7, 14, 16}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 14, {8, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {13, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 15, {5, 14, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"radam_8", 0xf8, 9, 4, 18, 3, 14, chain_constant_radam_8, chain_out_radam_8, chain_instr_radam_8, chain_radam_8_f32, chain_radam_8_f64},
+{"radam_8", 0x38, 7, 4, 16, 3, 12, chain_constant_radam_8, chain_out_radam_8, chain_instr_radam_8, chain_radam_8_f32, chain_radam_8_f64},
 #endif
 /* rprop_9 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1256,8 +1250,8 @@ BP__INLINE void BP__TN(chain_step_lamb_27)(const T *x0, const T *x1, const T *x2
     const V t2 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(div)(t0, r3, t0, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(div)(t4, r4, t4, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t4, r4, t4, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(add)(t6, r9, t6, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
@@ -1303,8 +1297,8 @@ static const bp__ew_instr chain_instr_lamb_27[] = {
     {BP__EW_mul, 13, {1, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 15, {14, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1377,8 +1371,8 @@ BP__INLINE void BP__TN(chain_step_adabelief_29)(const T *x0, const T *x1, const 
     const V t4 = BP__EW_FORMULA(mul)(t3, t2, t3, 0x0p+0, 0x0p+0);
     const V t5 = BP__EW_FORMULA(add)(t1, t4, t1, 0x0p+0, 0x0p+0);
     const V t6 = BP__EW_FORMULA(add)(t5, r10, t5, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(div)(t0, r3, t0, 0x0p+0, 0x0p+0);
-    const V t8 = BP__EW_FORMULA(div)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t6, r4, t6, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(sqrt)(t8, t8, t8, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(add)(t9, r10, t9, 0x0p+0, 0x0p+0);
     const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
@@ -1420,8 +1414,8 @@ static const bp__ew_instr chain_instr_adabelief_29[] = {
     {BP__EW_mul, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {12, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {11, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
@@ -1456,11 +1450,11 @@ BP__INLINE void BP__TN(chain_step_adan_30)(const T *x0, const T *x1, const T *x2
     const V t7 = BP__EW_FORMULA(mul)(t6, r15, t6, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(mul)(t7, t6, t7, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(add)(t4, t8, t4, 0x0p+0, 0x0p+0);
-    const V t10 = BP__EW_FORMULA(div)(t0, r6, t0, 0x0p+0, 0x0p+0);
-    const V t11 = BP__EW_FORMULA(div)(t3, r7, t3, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t0, r6, t0, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t3, r7, t3, 0x0p+0, 0x0p+0);
     const V t12 = BP__EW_FORMULA(mul)(t11, r13, t11, 0x0p+0, 0x0p+0);
     const V t13 = BP__EW_FORMULA(add)(t10, t12, t10, 0x0p+0, 0x0p+0);
-    const V t14 = BP__EW_FORMULA(div)(t9, r8, t9, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(t9, r8, t9, 0x0p+0, 0x0p+0);
     const V t15 = BP__EW_FORMULA(add)(t14, r16, t14, 0x0p+0, 0x0p+0);
     const V t16 = BP__EW_FORMULA(sqrt)(t15, t15, t15, 0x0p+0, 0x0p+0);
     const V t17 = BP__EW_FORMULA(add)(t16, r16, t16, 0x0p+0, 0x0p+0);
@@ -1516,11 +1510,11 @@ static const bp__ew_instr chain_instr_adan_30[] = {
     {BP__EW_mul, 21, {19, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 22, {21, 19, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 19, {20, 22, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 20, {17, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 21, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {18, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 22, {21, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 21, {20, 22, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 20, {19, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {19, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 20, {22, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
@@ -1549,8 +1543,8 @@ BP__INLINE void BP__TN(chain_step_yogi_31)(const T *x0, const T *x1, const T *x2
     const V t4 = BP__EW_FORMULA(mul)(t3, r8, t3, 0x0p+0, 0x0p+0);
     const V t5 = BP__EW_FORMULA(mul)(t4, t1, t4, 0x0p+0, 0x0p+0);
     const V t6 = BP__EW_FORMULA(sub)(r2, t5, r2, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(div)(t0, r3, t0, 0x0p+0, 0x0p+0);
-    const V t8 = BP__EW_FORMULA(div)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t6, r4, t6, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(sqrt)(t8, t8, t8, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(add)(t9, r8, t9, 0x0p+0, 0x0p+0);
     const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
@@ -1592,8 +1586,8 @@ static const bp__ew_instr chain_instr_yogi_31[] = {
     {BP__EW_mul, 11, {12, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 10, {2, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 11, {9, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {13, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
@@ -1612,7 +1606,7 @@ BP__INLINE void BP__TN(chain_step_novograd_32)(const T *x0, const T *x1, V r2, c
     const V r5 = v_set(0x1.ccccccp-1);
     const V r6 = v_set(0x0p+0);
     const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(div)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(add)(t1, t2, t1, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(add)(t0, t3, t0, 0x0p+0, 0x0p+0);
@@ -1643,7 +1637,7 @@ static const double chain_constant_novograd_32[] = {0x1.ccccccp-1, 0x0p+0};
 static const uint16_t chain_out_novograd_32[] = {8, 9};
 static const bp__ew_instr chain_instr_novograd_32[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1787,17 +1781,18 @@ BP__INLINE void BP__TN(chain_step_schedule_free_sgd_36)(V r0, const T *x1, const
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
     const V r7 = v_set(0x1.99999ap-4);
-    const V r8 = v_set(0x1.ccccccp-1);
+    const V r8 = v_set(0x1.1c71c8p+0);
+    const V r9 = v_set(0x1.ccccccp-1);
     const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
     const V t1 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(sub)(t0, t1, t0, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(mul)(t0, r7, t0, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(sub)(r1, t3, r1, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(div)(t4, r8, t4, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, r8, t4, 0x0p+0, 0x0p+0);
     const V t6 = BP__EW_FORMULA(mul)(t5, r5, t5, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(mul)(t2, r6, t2, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(add)(t6, t7, t6, 0x0p+0, 0x0p+0);
-    const V t9 = BP__EW_FORMULA(mul)(t8, r8, t8, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t8, r9, t8, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(mul)(t2, r7, t2, 0x0p+0, 0x0p+0);
     const V t11 = BP__EW_FORMULA(add)(t9, t10, t9, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t2, i, m);
@@ -1823,24 +1818,24 @@ static void BP__TN(chain_schedule_free_sgd_36)(void *const *out, const void *con
     if (i < n) BP__TN(chain_step_schedule_free_sgd_36)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_sgd_36[] = {0x1.99999ap-4, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_sgd_36[] = {11, 12};
+static const double chain_constant_schedule_free_sgd_36[] = {0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_sgd_36[] = {12, 13};
 static const bp__ew_instr chain_instr_schedule_free_sgd_36[] = {
-    {BP__EW_where, 9, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {3, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 9, {1, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 10, {9, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {10, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {11, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {12, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 10, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {10, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {10, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {13, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {12, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {10, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_sgd_36", 0x71, 7, 2, 13, 2, 12, chain_constant_schedule_free_sgd_36, chain_out_schedule_free_sgd_36, chain_instr_schedule_free_sgd_36, chain_schedule_free_sgd_36_f32, chain_schedule_free_sgd_36_f64},
+{"schedule_free_sgd_36", 0x71, 7, 3, 14, 2, 12, chain_constant_schedule_free_sgd_36, chain_out_schedule_free_sgd_36, chain_instr_schedule_free_sgd_36, chain_schedule_free_sgd_36_f32, chain_schedule_free_sgd_36_f64},
 #endif
 /* schedule_free_adamw_37 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -1854,13 +1849,14 @@ BP__INLINE void BP__TN(chain_step_schedule_free_adamw_37)(const T *x0, const T *
     const V r11 = v_set(0x1.5798eep-27);
     const V r12 = v_set(0x0p+0);
     const V r13 = v_set(0x1.99999ap-4);
-    const V r14 = v_set(0x1.ccccccp-1);
+    const V r14 = v_set(0x1.1c71c8p+0);
+    const V r15 = v_set(0x1.ccccccp-1);
     const V t0 = BP__EW_FORMULA(mul)(r0, r9, r0, 0x0p+0, 0x0p+0);
     const V t1 = BP__EW_FORMULA(mul)(r1, r10, r1, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(mul)(t1, r1, t1, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
     const V t4 = v_select(v_ne(r2, v_set(0)), r3, r4);
-    const V t5 = BP__EW_FORMULA(div)(t3, r5, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t3, r5, t3, 0x0p+0, 0x0p+0);
     const V t6 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(add)(t6, r11, t6, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(div)(r1, t7, r1, 0x0p+0, 0x0p+0);
@@ -1870,11 +1866,11 @@ BP__INLINE void BP__TN(chain_step_schedule_free_adamw_37)(const T *x0, const T *
     const V t12 = BP__EW_FORMULA(sub)(t4, t11, t4, 0x0p+0, 0x0p+0);
     const V t13 = BP__EW_FORMULA(mul)(t4, r13, t4, 0x0p+0, 0x0p+0);
     const V t14 = BP__EW_FORMULA(sub)(r3, t13, r3, 0x0p+0, 0x0p+0);
-    const V t15 = BP__EW_FORMULA(div)(t14, r14, t14, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(mul)(t14, r14, t14, 0x0p+0, 0x0p+0);
     const V t16 = BP__EW_FORMULA(mul)(t15, r7, t15, 0x0p+0, 0x0p+0);
     const V t17 = BP__EW_FORMULA(mul)(t12, r8, t12, 0x0p+0, 0x0p+0);
     const V t18 = BP__EW_FORMULA(add)(t16, t17, t16, 0x0p+0, 0x0p+0);
-    const V t19 = BP__EW_FORMULA(mul)(t18, r14, t18, 0x0p+0, 0x0p+0);
+    const V t19 = BP__EW_FORMULA(mul)(t18, r15, t18, 0x0p+0, 0x0p+0);
     const V t20 = BP__EW_FORMULA(mul)(t12, r13, t12, 0x0p+0, 0x0p+0);
     const V t21 = BP__EW_FORMULA(add)(t19, t20, t19, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t3, i, m);
@@ -1905,34 +1901,34 @@ static void BP__TN(chain_schedule_free_adamw_37)(void *const *out, const void *c
     if (i < n) BP__TN(chain_step_schedule_free_adamw_37)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_adamw_37[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_adamw_37[] = {16, 18, 19};
+static const double chain_constant_schedule_free_adamw_37[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_adamw_37[] = {17, 19, 20};
 static const bp__ew_instr chain_instr_schedule_free_adamw_37[] = {
-    {BP__EW_mul, 15, {0, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {1, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 15, {2, 3, 4}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 18, {17, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 17, {18, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 18, {1, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {3, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 19, {18, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {19, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 18, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {15, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 15, {3, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {17, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {18, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {19, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {18, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {0, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {17, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 17, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 16, {2, 3, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {17, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 19, {18, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {19, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 19, {1, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {19, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {20, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 19, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {16, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 16, {3, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {16, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {19, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {20, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {19, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {16, 18, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_adamw_37", 0x1e4, 9, 6, 20, 3, 22, chain_constant_schedule_free_adamw_37, chain_out_schedule_free_adamw_37, chain_instr_schedule_free_adamw_37, chain_schedule_free_adamw_37_f32, chain_schedule_free_adamw_37_f64},
+{"schedule_free_adamw_37", 0x1e4, 9, 7, 21, 3, 22, chain_constant_schedule_free_adamw_37, chain_out_schedule_free_adamw_37, chain_instr_schedule_free_adamw_37, chain_schedule_free_adamw_37_f32, chain_schedule_free_adamw_37_f64},
 #endif
 /* prodigy_38 */
 #if defined BP__CHAIN_FUNCTIONS
@@ -2215,10 +2211,10 @@ BP__INLINE void BP__TN(chain_step_ademamix_43)(const T *x0, const T *x1, const T
     const V t3 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(mul)(t3, r1, t3, 0x0p+0, 0x0p+0);
     const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(div)(t0, r4, t0, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t0, r4, t0, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(mul)(t1, r12, t1, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(add)(t6, t7, t6, 0x0p+0, 0x0p+0);
-    const V t9 = BP__EW_FORMULA(div)(t5, r5, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t5, r5, t5, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(add)(t9, r13, t9, 0x0p+0, 0x0p+0);
     const V t11 = BP__EW_FORMULA(sqrt)(t10, t10, t10, 0x0p+0, 0x0p+0);
     const V t12 = BP__EW_FORMULA(add)(t11, r14, t11, 0x0p+0, 0x0p+0);
@@ -2266,10 +2262,10 @@ static const bp__ew_instr chain_instr_ademamix_43[] = {
     {BP__EW_mul, 18, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 19, {18, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 18, {17, 19, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {15, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 19, {16, 12, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 20, {17, 19, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {18, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 19, {17, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 17, {19, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 19, {17, 14, 0}, 0x0p+0, 0x0p+0},
@@ -2332,15 +2328,15 @@ BP__INLINE void BP__TN(chain_step_mars_45)(const T *x0, V r1, const T *x2, const
     const V r10 = v_set(0x1.47ae14p-7);
     const V r11 = v_set(0x1.5798eep-27);
     const V r12 = v_set(0x0p+0);
-    const V t0 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r8, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(mul)(t0, r10, t0, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(mul)(t3, t0, t3, 0x0p+0, 0x0p+0);
     const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(div)(t1, r4, t1, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t1, r4, t1, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
-    const V t8 = BP__EW_FORMULA(div)(t7, r5, t7, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t7, r5, t7, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(add)(t8, r11, t8, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(div)(t6, t9, t6, 0x0p+0, 0x0p+0);
     const V t11 = BP__EW_FORMULA(mul)(r6, r12, r6, 0x0p+0, 0x0p+0);
@@ -2377,15 +2373,15 @@ static void BP__TN(chain_mars_45)(void *const *out, const void *const *in, int64
 static const double chain_constant_mars_45[] = {0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
 static const uint16_t chain_out_mars_45[] = {14, 13, 16};
 static const bp__ew_instr chain_instr_mars_45[] = {
-    {BP__EW_div, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 14, {2, 13, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 15, {3, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 16, {13, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 17, {16, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 16, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
@@ -2411,15 +2407,15 @@ BP__INLINE void BP__TN(chain_step_ftrl_46)(const T *x0, const T *x1, const T *x2
     const V t2 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(add)(r0, t2, r0, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(sqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(div)(t4, r3, t4, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, r3, t4, 0x0p+0, 0x0p+0);
     const V t6 = BP__EW_FORMULA(sqrt)(r1, r1, r1, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(div)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t6, r4, t6, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(sub)(t5, t7, t5, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(mul)(t8, r2, t8, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(sub)(t3, t9, t3, 0x0p+0, 0x0p+0);
     const V t11 = BP__EW_FORMULA(add)(r5, t10, r5, 0x0p+0, 0x0p+0);
     const V t12 = BP__EW_FORMULA(add)(t4, r6, t4, 0x0p+0, 0x0p+0);
-    const V t13 = BP__EW_FORMULA(div)(t12, r3, t12, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(t12, r3, t12, 0x0p+0, 0x0p+0);
     const V t14 = BP__EW_FORMULA(add)(t13, r6, t13, 0x0p+0, 0x0p+0);
     const M m15 = v_gt(t14, r6);
     const V t16 = BP__EW_FORMULA(maximum)(t11, r7, t11, 0x0p+0, 0x0p+0);
@@ -2461,15 +2457,15 @@ static const bp__ew_instr chain_instr_ftrl_46[] = {
     {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {0, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {9, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 13, {1, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {13, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {5, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 9, {12, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {12, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_gt, 9, {12, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 13, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2668,7 +2664,7 @@ BP__INLINE void BP__TN(chain_step_sophia_49)(const T *x0, const T *x1, const T *
     const V t3 = BP__EW_FORMULA(mul)(r3, t2, r3, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(lerp)(r4, t3, r13, 0x0p+0, 0x0p+0);
     const V t5 = v_select(v_ne(r5, v_set(0)), t4, r4);
-    const V t6 = BP__EW_FORMULA(div)(t0, r6, t0, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t0, r6, t0, 0x0p+0, 0x0p+0);
     const V t7 = BP__EW_FORMULA(mul)(r4, r13, r4, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(maximum)(t7, r14, t7, 0x0p+0, 0x0p+0);
     const V t9 = BP__EW_FORMULA(div)(t6, t8, t6, 0x0p+0, 0x0p+0);
@@ -2717,7 +2713,7 @@ static const bp__ew_instr chain_instr_sophia_49[] = {
     {BP__EW_mul, 18, {3, 19, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 19, {4, 18, 13}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 18, {5, 19, 4}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 19, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {17, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 20, {4, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 21, {20, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 20, {19, 21, 0}, 0x0p+0, 0x0p+0},
