@@ -128,11 +128,12 @@ static void begin_segment(state *s, const bp__tensor *group, int64_t count) {
     for (int32_t i = 0; i < p->n_in; i++) {
         s->one[i] = s->view[i].kind == BP__EW_ONE;
         if (s->one[i]) {
-            bp__ew_gather(tile_at(s, i), p->type, &s->view[i], 0, filled);
+            bool alone = p->compiled && p->one >> i & 1; /* a compiled chain looks at one element */
+            bp__ew_gather(tile_at(s, i), p->type, &s->view[i], 0, alone ? 1 : filled);
             s->reg[i] = tile_at(s, i);
         }
     }
-    for (int32_t i = 0; i < p->n_const; i++) {
+    for (int32_t i = 0; i < p->n_const && !p->compiled; i++) {
         s->reg[p->n_in + i] = tile_at(s, p->n_in + i);
         bp__ew_fill(tile_at(s, p->n_in + i), p->type, p->constant[i], filled);
     }
