@@ -65,8 +65,10 @@ static bp_status add_update(made *m, const char *text, bool clip) {
     m->programs[m->n_programs++] = program;
     for (int64_t i = 0; i < program->g->n_nodes; i++) {
         const bp__node *node = &program->g->nodes[i];
-        if (node->op != &bp__op_fused || node->out[0].dims.n != 2) continue;
-        const bp__ew_program *chain = &((const bp__fused_attrs *)node->attrs)->program;
+        bool fused = node->op == &bp__op_fused && node->out[0].dims.n == 2;
+        if (!fused && node->op != &bp__op_condensed) continue;
+        const bp__ew_program *chain =
+            fused ? &((const bp__fused_attrs *)node->attrs)->program : bp__condensed_program(node->attrs);
         bool known = false;
         for (int k = 0; k < m->n_chains && !known; k++) known = same(chain, m->chains[k]);
         if (known || m->n_chains == MAX_CHAINS) continue;

@@ -713,7 +713,40 @@ static const bp__ew_instr chain_instr_adafactor_12[] = {
 #endif
 /* adafactor_13 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_13)(const T *x0, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adafactor_13)(const T *x0, const T *x1, V r2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1p+6);
+    const V t0 = BP__EW_FORMULA(div)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r0, t0, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+}
+static void BP__TN(chain_adafactor_13)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_adafactor_13)(x0, x1, r2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_13)(x0, x1, r2, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_13[] = {0x1p+6};
+static const uint16_t chain_out_adafactor_13[] = {5};
+static const bp__ew_instr chain_instr_adafactor_13[] = {
+    {BP__EW_div, 4, {1, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {0, 4, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_13", 0x4, 3, 1, 6, 1, 2, chain_constant_adafactor_13, chain_out_adafactor_13, chain_instr_adafactor_13, chain_adafactor_13_f32, chain_adafactor_13_f64},
+#endif
+/* adafactor_14 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_14)(const T *x0, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = v_set(0x1p+6);
     const V r2 = v_set(0x1p-23);
@@ -721,57 +754,69 @@ BP__INLINE void BP__TN(chain_step_adafactor_13)(const T *x0, T *y0, int64_t i, i
     const V t1 = BP__EW_FORMULA(maximum)(t0, r2, t0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t1, i, m);
 }
-static void BP__TN(chain_adafactor_13)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adafactor_14)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     T *y0 = out[0];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
-        BP__TN(chain_step_adafactor_13)(x0, y0, i, W);
+        BP__TN(chain_step_adafactor_14)(x0, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_adafactor_13)(x0, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_adafactor_14)(x0, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adafactor_13[] = {0x1p+6, 0x1p-23};
-static const uint16_t chain_out_adafactor_13[] = {4};
-static const bp__ew_instr chain_instr_adafactor_13[] = {
+static const double chain_constant_adafactor_14[] = {0x1p+6, 0x1p-23};
+static const uint16_t chain_out_adafactor_14[] = {4};
+static const bp__ew_instr chain_instr_adafactor_14[] = {
     {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_13", 0, 1, 2, 5, 1, 2, chain_constant_adafactor_13, chain_out_adafactor_13, chain_instr_adafactor_13, chain_adafactor_13_f32, chain_adafactor_13_f64},
+{"adafactor_14", 0, 1, 2, 5, 1, 2, chain_constant_adafactor_14, chain_out_adafactor_14, chain_instr_adafactor_14, chain_adafactor_14_f32, chain_adafactor_14_f64},
 #endif
-/* adafactor_14 */
+/* adafactor_15 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_14)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adafactor_15)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
-    const V t0 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t0, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1p+6);
+    const V t0 = BP__EW_FORMULA(div)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r1, t0, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(div)(t1, r3, t1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t2, i, m);
 }
-static void BP__TN(chain_adafactor_14)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adafactor_15)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
     T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_adafactor_14)(x0, x1, y0, i, W);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_adafactor_15)(x0, x1, r2, x3, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_adafactor_14)(x0, x1, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_adafactor_15)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_adafactor_14[] = {2};
-static const bp__ew_instr chain_instr_adafactor_14[] = {
-    {BP__EW_div, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_adafactor_15[] = {0x1p+6};
+static const uint16_t chain_out_adafactor_15[] = {6, 5};
+static const bp__ew_instr chain_instr_adafactor_15[] = {
+    {BP__EW_div, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 6, {1, 5, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 5, {6, 3, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_14", 0, 2, 0, 3, 1, 1, NULL, chain_out_adafactor_14, chain_instr_adafactor_14, chain_adafactor_14_f32, chain_adafactor_14_f64},
+{"adafactor_15", 0x4, 4, 1, 7, 2, 3, chain_constant_adafactor_15, chain_out_adafactor_15, chain_instr_adafactor_15, chain_adafactor_15_f32, chain_adafactor_15_f64},
 #endif
-/* adafactor_15 */
+/* adafactor_16 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_15)(const T *x0, const T *x1, const T *x2, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adafactor_16)(const T *x0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -781,85 +826,137 @@ BP__INLINE void BP__TN(chain_step_adafactor_15)(const T *x0, const T *x1, const 
     const V t2 = BP__EW_FORMULA(rsqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(mul)(t2, r2, t2, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(square)(t3, t3, t3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t3, i, m);
-    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
 }
-static void BP__TN(chain_adafactor_15)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adafactor_16)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
     T *y0 = out[0];
-    T *y1 = out[1];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_adafactor_15)(x0, x1, x2, y0, y1, i, W);
+        BP__TN(chain_step_adafactor_16)(x0, x1, x2, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_adafactor_15)(x0, x1, x2, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_adafactor_16)(x0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adafactor_15[] = {0x1p-46};
-static const uint16_t chain_out_adafactor_15[] = {5, 4};
-static const bp__ew_instr chain_instr_adafactor_15[] = {
+static const double chain_constant_adafactor_16[] = {0x1p-46};
+static const uint16_t chain_out_adafactor_16[] = {8};
+static const bp__ew_instr chain_instr_adafactor_16[] = {
     {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 5, {4, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_rsqrt, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {4, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {6, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 8, {7, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_15", 0, 3, 1, 6, 2, 5, chain_constant_adafactor_15, chain_out_adafactor_15, chain_instr_adafactor_15, chain_adafactor_15_f32, chain_adafactor_15_f64},
+{"adafactor_16", 0, 3, 1, 9, 1, 5, chain_constant_adafactor_16, chain_out_adafactor_16, chain_instr_adafactor_16, chain_adafactor_16_f32, chain_adafactor_16_f64},
 #endif
-/* adafactor_16 */
+/* adafactor_17 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_16)(const T *x0, V r1, const T *x2, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adafactor_17)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1p-46);
     const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(sub)(r2, t0, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t1, i, m);
+    const V t1 = BP__EW_FORMULA(maximum)(t0, r5, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(rsqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r2, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r3, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(sub)(r4, t4, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t5, i, m);
 }
-static void BP__TN(chain_adafactor_16)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adafactor_17)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
-    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x1 = in[1];
     const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
     T *y0 = out[0];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_adafactor_16)(x0, r1, x2, y0, i, W);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_adafactor_17)(x0, x1, x2, r3, x4, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_adafactor_16)(x0, r1, x2, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_adafactor_17)(x0, x1, x2, r3, x4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_adafactor_16[] = {4};
-static const bp__ew_instr chain_instr_adafactor_16[] = {
-    {BP__EW_mul, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 4, {2, 3, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_adafactor_17[] = {0x1p-46};
+static const uint16_t chain_out_adafactor_17[] = {7};
+static const bp__ew_instr chain_instr_adafactor_17[] = {
+    {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 7, {6, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 6, {7, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {6, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {7, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_16", 0x2, 3, 0, 5, 1, 2, NULL, chain_out_adafactor_16, chain_instr_adafactor_16, chain_adafactor_16_f32, chain_adafactor_16_f64},
+{"adafactor_17", 0x8, 5, 1, 8, 1, 6, chain_constant_adafactor_17, chain_out_adafactor_17, chain_instr_adafactor_17, chain_adafactor_17_f32, chain_adafactor_17_f64},
 #endif
-/* muon_17 */
+/* muon_18 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_17)(const T *x0, const T *x1, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_muon_18)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = v_set(0x1.99999ap-5);
     const V r3 = v_set(0x1.e66666p-1);
-    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(lerp)(r1, t0, r3, 0x0p+0, 0x0p+0);
+    const V t0 = BP__EW_FORMULA(lerp)(r1, r0, r2, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r0, t0, r3, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(square)(t1, t1, t1, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t0, i, m);
-    BP__TN(bp__chain_store)(y1, t1, i, m);
-    BP__TN(bp__chain_store)(y2, t2, i, m);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_muon_17)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_muon_18)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_muon_18)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_18)(x0, x1, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_18[] = {0x1.99999ap-5, 0x1.e66666p-1};
+static const uint16_t chain_out_muon_18[] = {6};
+static const bp__ew_instr chain_instr_muon_18[] = {
+    {BP__EW_lerp, 4, {1, 0, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {0, 4, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_18", 0, 2, 2, 7, 1, 3, chain_constant_muon_18, chain_out_muon_18, chain_instr_muon_18, chain_muon_18_f32, chain_muon_18_f64},
+#endif
+/* muon_19 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_19)(const T *x0, const T *x1, V r2, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1.99999ap-5);
+    const V r4 = v_set(0x1.e66666p-1);
+    const V r5 = v_set(0x1.b8e56p+1);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r3, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r1, t0, r4, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(div)(t1, r2, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r5, t2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t2, i, m);
+    BP__TN(bp__chain_store)(y2, t3, i, m);
+}
+static void BP__TN(chain_muon_19)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
     T *y0 = out[0];
     T *y1 = out[1];
     T *y2 = out[2];
@@ -867,56 +964,25 @@ static void BP__TN(chain_muon_17)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_muon_17)(x0, x1, y0, y1, y2, i, W);
+        BP__TN(chain_step_muon_19)(x0, x1, r2, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_muon_17)(x0, x1, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_muon_19)(x0, x1, r2, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_17[] = {0x1.99999ap-5, 0x1.e66666p-1};
-static const uint16_t chain_out_muon_17[] = {4, 5, 6};
-static const bp__ew_instr chain_instr_muon_17[] = {
-    {BP__EW_lerp, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 5, {1, 4, 3}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_muon_19[] = {0x1.99999ap-5, 0x1.e66666p-1, 0x1.b8e56p+1};
+static const uint16_t chain_out_muon_19[] = {6, 8, 7};
+static const bp__ew_instr chain_instr_muon_19[] = {
+    {BP__EW_lerp, 6, {0, 1, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 7, {1, 6, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 8, {7, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {8, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_17", 0, 2, 2, 7, 3, 3, chain_constant_muon_17, chain_out_muon_17, chain_instr_muon_17, chain_muon_17_f32, chain_muon_17_f64},
+{"muon_19", 0x4, 3, 3, 9, 3, 4, chain_constant_muon_19, chain_out_muon_19, chain_instr_muon_19, chain_muon_19_f32, chain_muon_19_f64},
 #endif
-/* muon_18 */
+/* muon_20 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_18)(const T *x0, V r1, T *y0, T *y1, int64_t i, int64_t m) {
-    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
-    const V r2 = v_set(0x1.b8e56p+1);
-    const V t0 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(mul)(t0, r2, t0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t0, i, m);
-    BP__TN(bp__chain_store)(y1, t1, i, m);
-}
-static void BP__TN(chain_muon_18)(void *const *out, const void *const *in, int64_t n) {
-    const T *x0 = in[0];
-    const V r1 = v_splat(*(const T *)in[1]);
-    T *y0 = out[0];
-    T *y1 = out[1];
-    int64_t i = 0;
-    for (; i + W <= n; i += W) {
-        BP__TN(bp__chain_ahead)(x0, i);
-        BP__TN(chain_step_muon_18)(x0, r1, y0, y1, i, W);
-    }
-    if (i < n) BP__TN(chain_step_muon_18)(x0, r1, y0, y1, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_18[] = {0x1.b8e56p+1};
-static const uint16_t chain_out_muon_18[] = {3, 4};
-static const bp__ew_instr chain_instr_muon_18[] = {
-    {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"muon_18", 0x2, 2, 1, 5, 2, 2, chain_constant_muon_18, chain_out_muon_18, chain_instr_muon_18, chain_muon_18_f32, chain_muon_18_f64},
-#endif
-/* muon_19 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_19)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_muon_20)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = v_set(-0x1.31999ap+2);
@@ -926,7 +992,7 @@ BP__INLINE void BP__TN(chain_step_muon_19)(const T *x0, const T *x1, T *y0, int6
     const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_muon_19)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_muon_20)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     T *y0 = out[0];
@@ -934,24 +1000,24 @@ static void BP__TN(chain_muon_19)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_muon_19)(x0, x1, y0, i, W);
+        BP__TN(chain_step_muon_20)(x0, x1, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_muon_19)(x0, x1, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_muon_20)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_19[] = {-0x1.31999ap+2, 0x1.040832p+1};
-static const uint16_t chain_out_muon_19[] = {6};
-static const bp__ew_instr chain_instr_muon_19[] = {
+static const double chain_constant_muon_20[] = {-0x1.31999ap+2, 0x1.040832p+1};
+static const uint16_t chain_out_muon_20[] = {6};
+static const bp__ew_instr chain_instr_muon_20[] = {
     {BP__EW_mul, 4, {0, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {1, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_19", 0, 2, 2, 7, 1, 3, chain_constant_muon_19, chain_out_muon_19, chain_instr_muon_19, chain_muon_19_f32, chain_muon_19_f64},
+{"muon_20", 0, 2, 2, 7, 1, 3, chain_constant_muon_20, chain_out_muon_20, chain_instr_muon_20, chain_muon_20_f32, chain_muon_20_f64},
 #endif
-/* muon_20 */
+/* muon_21 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_20)(const T *x0, const T *x1, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_muon_21)(const T *x0, const T *x1, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = v_set(0x1.b8e56p+1);
@@ -960,7 +1026,7 @@ BP__INLINE void BP__TN(chain_step_muon_20)(const T *x0, const T *x1, T *y0, T *y
     BP__TN(bp__chain_store)(y0, t0, i, m);
     BP__TN(bp__chain_store)(y1, t1, i, m);
 }
-static void BP__TN(chain_muon_20)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     T *y0 = out[0];
@@ -969,29 +1035,29 @@ static void BP__TN(chain_muon_20)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_muon_20)(x0, x1, y0, y1, i, W);
+        BP__TN(chain_step_muon_21)(x0, x1, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_muon_20)(x0, x1, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_muon_21)(x0, x1, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_20[] = {0x1.b8e56p+1};
-static const uint16_t chain_out_muon_20[] = {3, 4};
-static const bp__ew_instr chain_instr_muon_20[] = {
+static const double chain_constant_muon_21[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_21[] = {3, 4};
+static const bp__ew_instr chain_instr_muon_21[] = {
     {BP__EW_add, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_20", 0, 2, 1, 5, 2, 2, chain_constant_muon_20, chain_out_muon_20, chain_instr_muon_20, chain_muon_20_f32, chain_muon_20_f64},
+{"muon_21", 0, 2, 1, 5, 2, 2, chain_constant_muon_21, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
 #endif
-/* muon_21 */
+/* muon_22 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_21)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_muon_22)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V t0 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_muon_22)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     T *y0 = out[0];
@@ -999,21 +1065,21 @@ static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_muon_21)(x0, x1, y0, i, W);
+        BP__TN(chain_step_muon_22)(x0, x1, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_muon_21)(x0, x1, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_muon_22)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_muon_21[] = {2};
-static const bp__ew_instr chain_instr_muon_21[] = {
+static const uint16_t chain_out_muon_22[] = {2};
+static const bp__ew_instr chain_instr_muon_22[] = {
     {BP__EW_add, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_21", 0, 2, 0, 3, 1, 1, NULL, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
+{"muon_22", 0, 2, 0, 3, 1, 1, NULL, chain_out_muon_22, chain_instr_muon_22, chain_muon_22_f32, chain_muon_22_f64},
 #endif
-/* muon_22 */
+/* muon_23 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_22)(const T *x0, V r1, const T *x2, const T *x3, V r4, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_muon_23)(const T *x0, V r1, const T *x2, const T *x3, V r4, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -1025,7 +1091,7 @@ BP__INLINE void BP__TN(chain_step_muon_22)(const T *x0, V r1, const T *x2, const
     const V t4 = BP__EW_FORMULA(sub)(t0, t3, t0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t4, i, m);
 }
-static void BP__TN(chain_muon_22)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_muon_23)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -1037,14 +1103,14 @@ static void BP__TN(chain_muon_22)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_muon_22)(x0, r1, x2, x3, r4, y0, i, W);
+        BP__TN(chain_step_muon_23)(x0, r1, x2, x3, r4, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_muon_22)(x0, r1, x2, x3, r4, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_muon_23)(x0, r1, x2, x3, r4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_22[] = {0x1.b8e56p+1};
-static const uint16_t chain_out_muon_22[] = {8};
-static const bp__ew_instr chain_instr_muon_22[] = {
+static const double chain_constant_muon_23[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_23[] = {8};
+static const bp__ew_instr chain_instr_muon_23[] = {
     {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {2, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {7, 3, 0}, 0x0p+0, 0x0p+0},
@@ -1052,40 +1118,13 @@ static const bp__ew_instr chain_instr_muon_22[] = {
     {BP__EW_sub, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_22", 0x12, 5, 1, 9, 1, 5, chain_constant_muon_22, chain_out_muon_22, chain_instr_muon_22, chain_muon_22_f32, chain_muon_22_f64},
-#endif
-/* sparse_adam_23 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sparse_adam_23)(const T *x0, T *y0, int64_t i, int64_t m) {
-    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
-    const V t0 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t0, i, m);
-}
-static void BP__TN(chain_sparse_adam_23)(void *const *out, const void *const *in, int64_t n) {
-    const T *x0 = in[0];
-    T *y0 = out[0];
-    int64_t i = 0;
-    for (; i + W <= n; i += W) {
-        BP__TN(bp__chain_ahead)(x0, i);
-        BP__TN(chain_step_sparse_adam_23)(x0, y0, i, W);
-    }
-    if (i < n) BP__TN(chain_step_sparse_adam_23)(x0, y0, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sparse_adam_23[] = {1};
-static const bp__ew_instr chain_instr_sparse_adam_23[] = {
-    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_23", 0, 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_23, chain_instr_sparse_adam_23, chain_sparse_adam_23_f32, chain_sparse_adam_23_f64},
+{"muon_23", 0x12, 5, 1, 9, 1, 5, chain_constant_muon_23, chain_out_muon_23, chain_instr_muon_23, chain_muon_23_f32, chain_muon_23_f64},
 #endif
 /* sparse_adam_24 */
 #if defined BP__CHAIN_FUNCTIONS
 BP__INLINE void BP__TN(chain_step_sparse_adam_24)(const T *x0, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
-    const V r1 = v_set(0x0p+0);
-    const M m0 = v_ne(r0, r1);
-    const V t0 = v_select(m0, v_set(1), v_set(0));
+    const V t0 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t0, i, m);
 }
 static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in, int64_t n) {
@@ -1099,17 +1138,44 @@ static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in
     if (i < n) BP__TN(chain_step_sparse_adam_24)(x0, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sparse_adam_24[] = {0x0p+0};
-static const uint16_t chain_out_sparse_adam_24[] = {2};
+static const uint16_t chain_out_sparse_adam_24[] = {1};
 static const bp__ew_instr chain_instr_sparse_adam_24[] = {
-    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_24", 0, 1, 1, 3, 1, 1, chain_constant_sparse_adam_24, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
+{"sparse_adam_24", 0, 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
 #endif
 /* sparse_adam_25 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sparse_adam_25)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sparse_adam_25)(const T *x0, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = v_set(0x0p+0);
+    const M m0 = v_ne(r0, r1);
+    const V t0 = v_select(m0, v_set(1), v_set(0));
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+}
+static void BP__TN(chain_sparse_adam_25)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(chain_step_sparse_adam_25)(x0, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sparse_adam_25)(x0, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_25[] = {0x0p+0};
+static const uint16_t chain_out_sparse_adam_25[] = {2};
+static const bp__ew_instr chain_instr_sparse_adam_25[] = {
+    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_25", 0, 1, 1, 3, 1, 1, chain_constant_sparse_adam_25, chain_out_sparse_adam_25, chain_instr_sparse_adam_25, chain_sparse_adam_25_f32, chain_sparse_adam_25_f64},
+#endif
+/* sparse_adam_26 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_26)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -1136,7 +1202,7 @@ BP__INLINE void BP__TN(chain_step_sparse_adam_25)(const T *x0, const T *x1, cons
     BP__TN(bp__chain_store)(y1, t6, i, m);
     BP__TN(bp__chain_store)(y2, t12, i, m);
 }
-static void BP__TN(chain_sparse_adam_25)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sparse_adam_26)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1153,14 +1219,14 @@ static void BP__TN(chain_sparse_adam_25)(void *const *out, const void *const *in
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x5, i);
-        BP__TN(chain_step_sparse_adam_25)(x0, x1, x2, x3, r4, x5, y0, y1, y2, i, W);
+        BP__TN(chain_step_sparse_adam_26)(x0, x1, x2, x3, r4, x5, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_sparse_adam_25)(x0, x1, x2, x3, r4, x5, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_sparse_adam_26)(x0, x1, x2, x3, r4, x5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sparse_adam_25[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_sparse_adam_25[] = {11, 10, 13};
-static const bp__ew_instr chain_instr_sparse_adam_25[] = {
+static const double chain_constant_sparse_adam_26[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_sparse_adam_26[] = {11, 10, 13};
+static const bp__ew_instr chain_instr_sparse_adam_26[] = {
     {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {3, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1176,11 +1242,11 @@ static const bp__ew_instr chain_instr_sparse_adam_25[] = {
     {BP__EW_where, 13, {2, 12, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_25", 0x10, 6, 4, 14, 3, 13, chain_constant_sparse_adam_25, chain_out_sparse_adam_25, chain_instr_sparse_adam_25, chain_sparse_adam_25_f32, chain_sparse_adam_25_f64},
+{"sparse_adam_26", 0x10, 6, 4, 14, 3, 13, chain_constant_sparse_adam_26, chain_out_sparse_adam_26, chain_instr_sparse_adam_26, chain_sparse_adam_26_f32, chain_sparse_adam_26_f64},
 #endif
-/* lion_26 */
+/* lion_27 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_26)(const T *x0, const T *x1, const T *x2, V r3, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_lion_27)(const T *x0, const T *x1, const T *x2, V r3, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -1200,7 +1266,7 @@ BP__INLINE void BP__TN(chain_step_lion_26)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y0, t0, i, m);
     BP__TN(bp__chain_store)(y1, t8, i, m);
 }
-static void BP__TN(chain_lion_26)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_lion_27)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1212,14 +1278,14 @@ static void BP__TN(chain_lion_26)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_lion_26)(x0, x1, x2, r3, y0, y1, i, W);
+        BP__TN(chain_step_lion_27)(x0, x1, x2, r3, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_lion_26)(x0, x1, x2, r3, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_lion_27)(x0, x1, x2, r3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_26[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_26[] = {8, 10};
-static const bp__ew_instr chain_instr_lion_26[] = {
+static const double chain_constant_lion_27[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_27[] = {8, 10};
+static const bp__ew_instr chain_instr_lion_27[] = {
     {BP__EW_lerp, 8, {0, 1, 4}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
@@ -1231,14 +1297,14 @@ static const bp__ew_instr chain_instr_lion_26[] = {
     {BP__EW_sub, 10, {2, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_26", 0x8, 4, 4, 12, 2, 9, chain_constant_lion_26, chain_out_lion_26, chain_instr_lion_26, chain_lion_26_f32, chain_lion_26_f64},
+{"lion_27", 0x8, 4, 4, 12, 2, 9, chain_constant_lion_27, chain_out_lion_27, chain_instr_lion_27, chain_lion_27_f32, chain_lion_27_f64},
 #endif
-/* lamb_27 */
+/* lamb_28 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lamb_27)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, T *y0, T *y1, T *y2, T *y3, T *y4, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_lamb_28)(const T *x0, const T *x1, V r2, const T *x3, V r4, const T *x5, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
-    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
     const V r5 = BP__TN(bp__chain_load)(x5, i, m);
     const V r6 = v_set(0x1.99999ap-4);
     const V r7 = v_set(0x1.ff7ceep-1);
@@ -1246,74 +1312,139 @@ BP__INLINE void BP__TN(chain_step_lamb_27)(const T *x0, const T *x1, const T *x2
     const V r9 = v_set(0x0p+0);
     const V r10 = v_set(0x1.0c6f7ap-20);
     const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    const V t2 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r1, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t5, r4, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r9, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t1, t9, t1, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t10, t11, t10, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(square)(t12, t12, t12, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t13, i, m);
+}
+static void BP__TN(chain_lamb_28)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_lamb_28)(x0, x1, r2, x3, r4, x5, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_lamb_28)(x0, x1, r2, x3, r4, x5, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lamb_28[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_lamb_28[] = {24};
+static const bp__ew_instr chain_instr_lamb_28[] = {
+    {BP__EW_lerp, 11, {0, 1, 6}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {17, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 19, {18, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {19, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 21, {12, 20, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {5, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 23, {21, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 24, {23, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lamb_28", 0x14, 6, 5, 25, 1, 14, chain_constant_lamb_28, chain_out_lamb_28, chain_instr_lamb_28, chain_lamb_28_f32, chain_lamb_28_f64},
+#endif
+/* lamb_29 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lamb_29)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x0p+0);
+    const V r11 = v_set(0x1.0c6f7ap-20);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
     const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
     const V t5 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
     const V t6 = BP__EW_FORMULA(mul)(t4, r4, t4, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(add)(t6, r9, t6, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r10, t6, 0x0p+0, 0x0p+0);
     const V t8 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
-    const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r11, t8, 0x0p+0, 0x0p+0);
     const V t10 = BP__EW_FORMULA(div)(t5, t9, t5, 0x0p+0, 0x0p+0);
-    const V t11 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(r5, r10, r5, 0x0p+0, 0x0p+0);
     const V t12 = BP__EW_FORMULA(add)(t10, t11, t10, 0x0p+0, 0x0p+0);
-    const V t13 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
-    const V t14 = BP__EW_FORMULA(square)(t12, t12, t12, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(t12, r6, t12, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(sub)(r5, t13, r5, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t0, i, m);
     BP__TN(bp__chain_store)(y1, t4, i, m);
-    BP__TN(bp__chain_store)(y2, t12, i, m);
-    BP__TN(bp__chain_store)(y3, t13, i, m);
-    BP__TN(bp__chain_store)(y4, t14, i, m);
+    BP__TN(bp__chain_store)(y2, t14, i, m);
 }
-static void BP__TN(chain_lamb_27)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_lamb_29)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
     const V r3 = v_splat(*(const T *)in[3]);
     const V r4 = v_splat(*(const T *)in[4]);
     const T *x5 = in[5];
+    const V r6 = v_splat(*(const T *)in[6]);
     T *y0 = out[0];
     T *y1 = out[1];
     T *y2 = out[2];
-    T *y3 = out[3];
-    T *y4 = out[4];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x5, i);
-        BP__TN(chain_step_lamb_27)(x0, x1, x2, r3, r4, x5, y0, y1, y2, y3, y4, i, W);
+        BP__TN(chain_step_lamb_29)(x0, x1, x2, r3, r4, x5, r6, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_lamb_27)(x0, x1, x2, r3, r4, x5, y0, y1, y2, y3, y4, i, n - i);
+    if (i < n) BP__TN(chain_step_lamb_29)(x0, x1, x2, r3, r4, x5, r6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lamb_27[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_lamb_27[] = {11, 13, 15, 12, 14};
-static const bp__ew_instr chain_instr_lamb_27[] = {
-    {BP__EW_lerp, 11, {0, 1, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {1, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 12, {5, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_lamb_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_lamb_29[] = {12, 14, 15};
+static const bp__ew_instr chain_instr_lamb_29[] = {
+    {BP__EW_lerp, 12, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {16, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 15, {5, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lamb_27", 0x18, 6, 5, 16, 5, 15, chain_constant_lamb_27, chain_out_lamb_27, chain_instr_lamb_27, chain_lamb_27_f32, chain_lamb_27_f64},
+{"lamb_29", 0x58, 7, 5, 17, 3, 15, chain_constant_lamb_29, chain_out_lamb_29, chain_instr_lamb_29, chain_lamb_29_f32, chain_lamb_29_f64},
 #endif
-/* lars_28 */
+/* lars_30 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lars_28)(const T *x0, V r1, const T *x2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_lars_30)(const T *x0, V r1, const T *x2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -1325,7 +1456,7 @@ BP__INLINE void BP__TN(chain_step_lars_28)(const T *x0, V r1, const T *x2, const
     BP__TN(bp__chain_store)(y0, t2, i, m);
     BP__TN(bp__chain_store)(y1, t3, i, m);
 }
-static void BP__TN(chain_lars_28)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_lars_30)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -1337,25 +1468,25 @@ static void BP__TN(chain_lars_28)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_lars_28)(x0, r1, x2, x3, y0, y1, i, W);
+        BP__TN(chain_step_lars_30)(x0, r1, x2, x3, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_lars_28)(x0, r1, x2, x3, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_lars_30)(x0, r1, x2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lars_28[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_lars_28[] = {7, 5};
-static const bp__ew_instr chain_instr_lars_28[] = {
+static const double chain_constant_lars_30[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_lars_30[] = {7, 5};
+static const bp__ew_instr chain_instr_lars_30[] = {
     {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {2, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {5, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lars_28", 0x2, 4, 1, 8, 2, 4, chain_constant_lars_28, chain_out_lars_28, chain_instr_lars_28, chain_lars_28_f32, chain_lars_28_f64},
+{"lars_30", 0x2, 4, 1, 8, 2, 4, chain_constant_lars_30, chain_out_lars_30, chain_instr_lars_30, chain_lars_30_f32, chain_lars_30_f64},
 #endif
-/* adabelief_29 */
+/* adabelief_31 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adabelief_29)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adabelief_31)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -1382,7 +1513,7 @@ BP__INLINE void BP__TN(chain_step_adabelief_29)(const T *x0, const T *x1, const 
     BP__TN(bp__chain_store)(y1, t6, i, m);
     BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_adabelief_29)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adabelief_31)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1399,14 +1530,14 @@ static void BP__TN(chain_adabelief_29)(void *const *out, const void *const *in, 
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x6, i);
-        BP__TN(chain_step_adabelief_29)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
+        BP__TN(chain_step_adabelief_31)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_adabelief_29)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_adabelief_31)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adabelief_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.cd2b2ap-54};
-static const uint16_t chain_out_adabelief_29[] = {11, 12, 14};
-static const bp__ew_instr chain_instr_adabelief_29[] = {
+static const double chain_constant_adabelief_31[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.cd2b2ap-54};
+static const uint16_t chain_out_adabelief_31[] = {11, 12, 14};
+static const bp__ew_instr chain_instr_adabelief_31[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 13, {1, 11, 0}, 0x0p+0, 0x0p+0},
@@ -1423,11 +1554,11 @@ static const bp__ew_instr chain_instr_adabelief_29[] = {
     {BP__EW_sub, 14, {6, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adabelief_29", 0x38, 7, 4, 16, 3, 14, chain_constant_adabelief_29, chain_out_adabelief_29, chain_instr_adabelief_29, chain_adabelief_29_f32, chain_adabelief_29_f64},
+{"adabelief_31", 0x38, 7, 4, 16, 3, 14, chain_constant_adabelief_31, chain_out_adabelief_31, chain_instr_adabelief_31, chain_adabelief_31_f32, chain_adabelief_31_f64},
 #endif
-/* adan_30 */
+/* adan_32 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adan_30)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, const T *x5, V r6, V r7, V r8, const T *x9, V r10, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adan_32)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, const T *x5, V r6, V r7, V r8, const T *x9, V r10, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -1468,7 +1599,7 @@ BP__INLINE void BP__TN(chain_step_adan_30)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y2, t9, i, m);
     BP__TN(bp__chain_store)(y3, t22, i, m);
 }
-static void BP__TN(chain_adan_30)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adan_32)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1492,14 +1623,14 @@ static void BP__TN(chain_adan_30)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x4, i);
         BP__TN(bp__chain_ahead)(x5, i);
         BP__TN(bp__chain_ahead)(x9, i);
-        BP__TN(chain_step_adan_30)(x0, x1, x2, r3, x4, x5, r6, r7, r8, x9, r10, y0, y1, y2, y3, i, W);
+        BP__TN(chain_step_adan_32)(x0, x1, x2, r3, x4, x5, r6, r7, r8, x9, r10, y0, y1, y2, y3, i, W);
     }
-    if (i < n) BP__TN(chain_step_adan_30)(x0, x1, x2, r3, x4, x5, r6, r7, r8, x9, r10, y0, y1, y2, y3, i, n - i);
+    if (i < n) BP__TN(chain_step_adan_32)(x0, x1, x2, r3, x4, x5, r6, r7, r8, x9, r10, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adan_30[] = {0x1.47ae14p-6, 0x0p+0, 0x1.47ae14p-4, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_adan_30[] = {17, 18, 19, 21};
-static const bp__ew_instr chain_instr_adan_30[] = {
+static const double chain_constant_adan_32[] = {0x1.47ae14p-6, 0x0p+0, 0x1.47ae14p-4, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_adan_32[] = {17, 18, 19, 21};
+static const bp__ew_instr chain_instr_adan_32[] = {
     {BP__EW_lerp, 17, {0, 1, 11}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 18, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 19, {3, 12, 18}, 0x0p+0, 0x0p+0},
@@ -1525,11 +1656,11 @@ static const bp__ew_instr chain_instr_adan_30[] = {
     {BP__EW_sub, 21, {9, 20, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adan_30", 0x5c8, 11, 6, 23, 4, 23, chain_constant_adan_30, chain_out_adan_30, chain_instr_adan_30, chain_adan_30_f32, chain_adan_30_f64},
+{"adan_32", 0x5c8, 11, 6, 23, 4, 23, chain_constant_adan_32, chain_out_adan_32, chain_instr_adan_32, chain_adan_32_f32, chain_adan_32_f64},
 #endif
-/* yogi_31 */
+/* yogi_33 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_yogi_31)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_yogi_33)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -1554,7 +1685,7 @@ BP__INLINE void BP__TN(chain_step_yogi_31)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y1, t6, i, m);
     BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_yogi_31)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_yogi_33)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1571,14 +1702,14 @@ static void BP__TN(chain_yogi_31)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x6, i);
-        BP__TN(chain_step_yogi_31)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
+        BP__TN(chain_step_yogi_33)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_yogi_31)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_yogi_33)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_yogi_31[] = {0x1.99999ap-4, 0x1.0624dep-10};
-static const uint16_t chain_out_yogi_31[] = {9, 10, 12};
-static const bp__ew_instr chain_instr_yogi_31[] = {
+static const double chain_constant_yogi_33[] = {0x1.99999ap-4, 0x1.0624dep-10};
+static const uint16_t chain_out_yogi_33[] = {9, 10, 12};
+static const bp__ew_instr chain_instr_yogi_33[] = {
     {BP__EW_lerp, 9, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_square, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1595,11 +1726,11 @@ static const bp__ew_instr chain_instr_yogi_31[] = {
     {BP__EW_sub, 12, {6, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"yogi_31", 0x38, 7, 2, 14, 3, 14, chain_constant_yogi_31, chain_out_yogi_31, chain_instr_yogi_31, chain_yogi_31_f32, chain_yogi_31_f64},
+{"yogi_33", 0x38, 7, 2, 14, 3, 14, chain_constant_yogi_33, chain_out_yogi_33, chain_instr_yogi_33, chain_yogi_33_f32, chain_yogi_33_f64},
 #endif
-/* novograd_32 */
+/* novograd_34 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_novograd_32)(const T *x0, const T *x1, V r2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_novograd_34)(const T *x0, const T *x1, V r2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -1615,7 +1746,7 @@ BP__INLINE void BP__TN(chain_step_novograd_32)(const T *x0, const T *x1, V r2, c
     BP__TN(bp__chain_store)(y0, t4, i, m);
     BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_novograd_32)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_novograd_34)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -1628,14 +1759,14 @@ static void BP__TN(chain_novograd_32)(void *const *out, const void *const *in, i
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_novograd_32)(x0, x1, r2, x3, r4, y0, y1, i, W);
+        BP__TN(chain_step_novograd_34)(x0, x1, r2, x3, r4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_novograd_32)(x0, x1, r2, x3, r4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_novograd_34)(x0, x1, r2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_novograd_32[] = {0x1.ccccccp-1, 0x0p+0};
-static const uint16_t chain_out_novograd_32[] = {8, 9};
-static const bp__ew_instr chain_instr_novograd_32[] = {
+static const double chain_constant_novograd_34[] = {0x1.ccccccp-1, 0x0p+0};
+static const uint16_t chain_out_novograd_34[] = {8, 9};
+static const bp__ew_instr chain_instr_novograd_34[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
@@ -1645,11 +1776,11 @@ static const bp__ew_instr chain_instr_novograd_32[] = {
     {BP__EW_sub, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"novograd_32", 0x14, 5, 2, 11, 2, 7, chain_constant_novograd_32, chain_out_novograd_32, chain_instr_novograd_32, chain_novograd_32_f32, chain_novograd_32_f64},
+{"novograd_34", 0x14, 5, 2, 11, 2, 7, chain_constant_novograd_34, chain_out_novograd_34, chain_instr_novograd_34, chain_novograd_34_f32, chain_novograd_34_f64},
 #endif
-/* sm3_33 */
+/* sm3_35 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sm3_33)(const T *x0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sm3_35)(const T *x0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -1660,7 +1791,7 @@ BP__INLINE void BP__TN(chain_step_sm3_33)(const T *x0, const T *x1, const T *x2,
     const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_sm3_33)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sm3_35)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1670,49 +1801,56 @@ static void BP__TN(chain_sm3_33)(void *const *out, const void *const *in, int64_
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_sm3_33)(x0, x1, x2, y0, i, W);
+        BP__TN(chain_step_sm3_35)(x0, x1, x2, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_sm3_33)(x0, x1, x2, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_sm3_35)(x0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sm3_33[] = {0x1p+0};
-static const uint16_t chain_out_sm3_33[] = {5};
-static const bp__ew_instr chain_instr_sm3_33[] = {
+static const double chain_constant_sm3_35[] = {0x1p+0};
+static const uint16_t chain_out_sm3_35[] = {7};
+static const bp__ew_instr chain_instr_sm3_35[] = {
     {BP__EW_square, 4, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_minimum, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {5, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 5, {4, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sm3_33", 0, 3, 1, 7, 1, 4, chain_constant_sm3_33, chain_out_sm3_33, chain_instr_sm3_33, chain_sm3_33_f32, chain_sm3_33_f64},
+{"sm3_35", 0, 3, 1, 8, 1, 4, chain_constant_sm3_35, chain_out_sm3_35, chain_instr_sm3_35, chain_sm3_35_f32, chain_sm3_35_f64},
 #endif
-/* sm3_34 */
+/* sm3_36 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sm3_34)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sm3_36)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, const T *x5, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
-    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
-    const V r5 = v_set(0x0p+0);
-    const V r6 = v_set(0x1.5798eep-27);
-    const V r7 = v_set(0x1.99999ap-4);
-    const M m0 = v_gt(r0, r5);
-    const V t1 = BP__EW_FORMULA(add)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    const V t2 = BP__EW_FORMULA(rsqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
-    const V t3 = v_select(m0, t2, r5);
-    const V t4 = BP__EW_FORMULA(mul)(r1, t3, r1, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(lerp)(r2, t4, r7, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(mul)(t5, r3, t5, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(sub)(r4, t6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t5, i, m);
-    BP__TN(bp__chain_store)(y1, t7, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x1p+0);
+    const V r7 = v_set(0x0p+0);
+    const V r8 = v_set(0x1.5798eep-27);
+    const V r9 = v_set(0x1.99999ap-4);
+    const V t0 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r6, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const M m4 = v_gt(t3, r7);
+    const V t5 = BP__EW_FORMULA(add)(t3, r8, t3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(rsqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t7 = v_select(m4, t6, r7);
+    const V t8 = BP__EW_FORMULA(mul)(r0, t7, r0, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(lerp)(r3, t8, r9, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t9, r4, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(sub)(r5, t10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t9, i, m);
+    BP__TN(bp__chain_store)(y1, t11, i, m);
 }
-static void BP__TN(chain_sm3_34)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sm3_36)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
-    const V r3 = v_splat(*(const T *)in[3]);
-    const T *x4 = in[4];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
     T *y0 = out[0];
     T *y1 = out[1];
     int64_t i = 0;
@@ -1720,30 +1858,35 @@ static void BP__TN(chain_sm3_34)(void *const *out, const void *const *in, int64_
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_sm3_34)(x0, x1, x2, r3, x4, y0, y1, i, W);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_sm3_36)(x0, x1, x2, x3, r4, x5, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sm3_34)(x0, x1, x2, r3, x4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sm3_36)(x0, x1, x2, x3, r4, x5, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sm3_34[] = {0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
-static const uint16_t chain_out_sm3_34[] = {9, 10};
-static const bp__ew_instr chain_instr_sm3_34[] = {
-    {BP__EW_gt, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {0, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_rsqrt, 10, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 9, {8, 10, 5}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {1, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 9, {2, 8, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {9, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 10, {4, 8, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_sm3_36[] = {0x1p+0, 0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
+static const uint16_t chain_out_sm3_36[] = {11, 12};
+static const bp__ew_instr chain_instr_sm3_36[] = {
+    {BP__EW_square, 10, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 11, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 12, {10, 11, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {0, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 11, {3, 10, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sm3_34", 0x8, 5, 3, 11, 2, 8, chain_constant_sm3_34, chain_out_sm3_34, chain_instr_sm3_34, chain_sm3_34_f32, chain_sm3_34_f64},
+{"sm3_36", 0x10, 6, 4, 13, 2, 12, chain_constant_sm3_36, chain_out_sm3_36, chain_instr_sm3_36, chain_sm3_36_f32, chain_sm3_36_f64},
 #endif
-/* sign_sgd_35 */
+/* sign_sgd_37 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sign_sgd_35)(const T *x0, V r1, const T *x2, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sign_sgd_37)(const T *x0, V r1, const T *x2, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V t0 = BP__EW_FORMULA(sign)(r0, r0, r0, 0x0p+0, 0x0p+0);
@@ -1751,7 +1894,7 @@ BP__INLINE void BP__TN(chain_step_sign_sgd_35)(const T *x0, V r1, const T *x2, T
     const V t2 = BP__EW_FORMULA(sub)(r2, t1, r2, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_sign_sgd_35)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sign_sgd_37)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -1760,23 +1903,23 @@ static void BP__TN(chain_sign_sgd_35)(void *const *out, const void *const *in, i
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_sign_sgd_35)(x0, r1, x2, y0, i, W);
+        BP__TN(chain_step_sign_sgd_37)(x0, r1, x2, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_sign_sgd_35)(x0, r1, x2, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_sign_sgd_37)(x0, r1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sign_sgd_35[] = {3};
-static const bp__ew_instr chain_instr_sign_sgd_35[] = {
+static const uint16_t chain_out_sign_sgd_37[] = {3};
+static const bp__ew_instr chain_instr_sign_sgd_37[] = {
     {BP__EW_sign, 3, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 3, {2, 4, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sign_sgd_35", 0x2, 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_35, chain_instr_sign_sgd_35, chain_sign_sgd_35_f32, chain_sign_sgd_35_f64},
+{"sign_sgd_37", 0x2, 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_37, chain_instr_sign_sgd_37, chain_sign_sgd_37_f32, chain_sign_sgd_37_f64},
 #endif
-/* schedule_free_sgd_36 */
+/* schedule_free_sgd_38 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_schedule_free_sgd_36)(V r0, const T *x1, const T *x2, const T *x3, V r4, V r5, V r6, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_schedule_free_sgd_38)(V r0, const T *x1, const T *x2, const T *x3, V r4, V r5, V r6, T *y0, T *y1, int64_t i, int64_t m) {
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -1798,7 +1941,7 @@ BP__INLINE void BP__TN(chain_step_schedule_free_sgd_36)(V r0, const T *x1, const
     BP__TN(bp__chain_store)(y0, t2, i, m);
     BP__TN(bp__chain_store)(y1, t11, i, m);
 }
-static void BP__TN(chain_schedule_free_sgd_36)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_schedule_free_sgd_38)(void *const *out, const void *const *in, int64_t n) {
     const V r0 = v_splat(*(const T *)in[0]);
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -1813,14 +1956,14 @@ static void BP__TN(chain_schedule_free_sgd_36)(void *const *out, const void *con
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_schedule_free_sgd_36)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, W);
+        BP__TN(chain_step_schedule_free_sgd_38)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_schedule_free_sgd_36)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_schedule_free_sgd_38)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_sgd_36[] = {0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_sgd_36[] = {12, 13};
-static const bp__ew_instr chain_instr_schedule_free_sgd_36[] = {
+static const double chain_constant_schedule_free_sgd_38[] = {0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_sgd_38[] = {12, 13};
+static const bp__ew_instr chain_instr_schedule_free_sgd_38[] = {
     {BP__EW_where, 10, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {3, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 12, {10, 11, 0}, 0x0p+0, 0x0p+0},
@@ -1835,11 +1978,11 @@ static const bp__ew_instr chain_instr_schedule_free_sgd_36[] = {
     {BP__EW_add, 13, {10, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_sgd_36", 0x71, 7, 3, 14, 2, 12, chain_constant_schedule_free_sgd_36, chain_out_schedule_free_sgd_36, chain_instr_schedule_free_sgd_36, chain_schedule_free_sgd_36_f32, chain_schedule_free_sgd_36_f64},
+{"schedule_free_sgd_38", 0x71, 7, 3, 14, 2, 12, chain_constant_schedule_free_sgd_38, chain_out_schedule_free_sgd_38, chain_instr_schedule_free_sgd_38, chain_schedule_free_sgd_38_f32, chain_schedule_free_sgd_38_f64},
 #endif
-/* schedule_free_adamw_37 */
+/* schedule_free_adamw_39 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_schedule_free_adamw_37)(const T *x0, const T *x1, V r2, const T *x3, const T *x4, V r5, V r6, V r7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_schedule_free_adamw_39)(const T *x0, const T *x1, V r2, const T *x3, const T *x4, V r5, V r6, V r7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -1877,7 +2020,7 @@ BP__INLINE void BP__TN(chain_step_schedule_free_adamw_37)(const T *x0, const T *
     BP__TN(bp__chain_store)(y1, t12, i, m);
     BP__TN(bp__chain_store)(y2, t21, i, m);
 }
-static void BP__TN(chain_schedule_free_adamw_37)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_schedule_free_adamw_39)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -1896,14 +2039,14 @@ static void BP__TN(chain_schedule_free_adamw_37)(void *const *out, const void *c
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_schedule_free_adamw_37)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, W);
+        BP__TN(chain_step_schedule_free_adamw_39)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_schedule_free_adamw_37)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_schedule_free_adamw_39)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_adamw_37[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_adamw_37[] = {17, 19, 20};
-static const bp__ew_instr chain_instr_schedule_free_adamw_37[] = {
+static const double chain_constant_schedule_free_adamw_39[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_adamw_39[] = {17, 19, 20};
+static const bp__ew_instr chain_instr_schedule_free_adamw_39[] = {
     {BP__EW_mul, 16, {0, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 17, {1, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 18, {17, 1, 0}, 0x0p+0, 0x0p+0},
@@ -1928,49 +2071,47 @@ static const bp__ew_instr chain_instr_schedule_free_adamw_37[] = {
     {BP__EW_add, 20, {16, 18, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_adamw_37", 0x1e4, 9, 7, 21, 3, 22, chain_constant_schedule_free_adamw_37, chain_out_schedule_free_adamw_37, chain_instr_schedule_free_adamw_37, chain_schedule_free_adamw_37_f32, chain_schedule_free_adamw_37_f64},
+{"schedule_free_adamw_39", 0x1e4, 9, 7, 21, 3, 22, chain_constant_schedule_free_adamw_39, chain_out_schedule_free_adamw_39, chain_instr_schedule_free_adamw_39, chain_schedule_free_adamw_39_f32, chain_schedule_free_adamw_39_f64},
 #endif
-/* prodigy_38 */
+/* prodigy_40 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_38)(V r0, const T *x1, const T *x2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
-    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+BP__INLINE void BP__TN(chain_step_prodigy_40)(const T *x0, V r1, const T *x2, const T *x3, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
-    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
-    const V t1 = BP__EW_FORMULA(sub)(t0, r1, t0, 0x0p+0, 0x0p+0);
-    const V t2 = BP__EW_FORMULA(mul)(r3, t1, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t0, i, m);
-    BP__TN(bp__chain_store)(y1, t2, i, m);
+    const V t0 = v_select(v_ne(r1, v_set(0)), r2, r3);
+    const V t1 = BP__EW_FORMULA(sub)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r0, t1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_prodigy_38)(void *const *out, const void *const *in, int64_t n) {
-    const V r0 = v_splat(*(const T *)in[0]);
-    const T *x1 = in[1];
+static void BP__TN(chain_prodigy_40)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
     const T *x3 = in[3];
     T *y0 = out[0];
-    T *y1 = out[1];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
-        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_prodigy_38)(r0, x1, x2, x3, y0, y1, i, W);
+        BP__TN(chain_step_prodigy_40)(x0, r1, x2, x3, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_prodigy_38)(r0, x1, x2, x3, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_prodigy_40)(x0, r1, x2, x3, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_prodigy_38[] = {4, 6};
-static const bp__ew_instr chain_instr_prodigy_38[] = {
-    {BP__EW_where, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 5, {4, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {3, 5, 0}, 0x0p+0, 0x0p+0},
+static const uint16_t chain_out_prodigy_40[] = {6};
+static const bp__ew_instr chain_instr_prodigy_40[] = {
+    {BP__EW_where, 4, {1, 2, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 5, {4, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_38", 0x1, 4, 0, 7, 2, 3, NULL, chain_out_prodigy_38, chain_instr_prodigy_38, chain_prodigy_38_f32, chain_prodigy_38_f64},
+{"prodigy_40", 0x2, 4, 0, 7, 1, 3, NULL, chain_out_prodigy_40, chain_instr_prodigy_40, chain_prodigy_40_f32, chain_prodigy_40_f64},
 #endif
-/* prodigy_39 */
+/* prodigy_41 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_39)(const T *x0, const T *x1, V r2, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_prodigy_41)(const T *x0, const T *x1, V r2, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = v_set(0x1.ffbe72p-1);
@@ -1978,143 +2119,199 @@ BP__INLINE void BP__TN(chain_step_prodigy_39)(const T *x0, const T *x1, V r2, T 
     const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(abs)(t2, t2, t2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t2, i, m);
-    BP__TN(bp__chain_store)(y1, t3, i, m);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_prodigy_39)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_prodigy_41)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
     T *y0 = out[0];
-    T *y1 = out[1];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_prodigy_39)(x0, x1, r2, y0, y1, i, W);
+        BP__TN(chain_step_prodigy_41)(x0, x1, r2, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_prodigy_39)(x0, x1, r2, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_prodigy_41)(x0, x1, r2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_prodigy_39[] = {0x1.ffbe72p-1};
-static const uint16_t chain_out_prodigy_39[] = {6, 4};
-static const bp__ew_instr chain_instr_prodigy_39[] = {
+static const double chain_constant_prodigy_41[] = {0x1.ffbe72p-1};
+static const uint16_t chain_out_prodigy_41[] = {7};
+static const bp__ew_instr chain_instr_prodigy_41[] = {
     {BP__EW_mul, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_abs, 4, {6, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 7, {6, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_39", 0x4, 3, 1, 7, 2, 4, chain_constant_prodigy_39, chain_out_prodigy_39, chain_instr_prodigy_39, chain_prodigy_39_f32, chain_prodigy_39_f64},
+{"prodigy_41", 0x4, 3, 1, 8, 1, 4, chain_constant_prodigy_41, chain_out_prodigy_41, chain_instr_prodigy_41, chain_prodigy_41_f32, chain_prodigy_41_f64},
 #endif
-/* prodigy_40 */
+/* prodigy_42 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_40)(const T *x0, V r1, const T *x2, const T *x3, V r4, const T *x5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
-    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+BP__INLINE void BP__TN(chain_step_prodigy_42)(V r0, const T *x1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, const T *x8, V r9, V r10, T *y0, T *y1, T *y2, T *y3, T *y4, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
-    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
-    const V r7 = v_set(0x1.99999ap-4);
-    const V r8 = v_set(0x1.ff7ceep-1);
-    const V r9 = v_set(0x1.0624dep-10);
-    const V r10 = v_set(0x0p+0);
-    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r7, 0x0p+0, 0x0p+0);
-    const V t2 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    const V t3 = BP__EW_FORMULA(mul)(t0, r9, t0, 0x0p+0, 0x0p+0);
-    const V t4 = BP__EW_FORMULA(mul)(t3, t0, t3, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(add)(t6, r4, t6, 0x0p+0, 0x0p+0);
-    const V t8 = BP__EW_FORMULA(div)(t1, t7, t1, 0x0p+0, 0x0p+0);
-    const V t9 = BP__EW_FORMULA(mul)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    const V t10 = BP__EW_FORMULA(add)(t8, t9, t8, 0x0p+0, 0x0p+0);
-    const V t11 = BP__EW_FORMULA(mul)(t10, r6, t10, 0x0p+0, 0x0p+0);
-    const V t12 = BP__EW_FORMULA(sub)(r5, t11, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t1, i, m);
-    BP__TN(bp__chain_store)(y1, t5, i, m);
-    BP__TN(bp__chain_store)(y2, t12, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = BP__TN(bp__chain_load)(x7, i, m);
+    const V r8 = BP__TN(bp__chain_load)(x8, i, m);
+    const V r11 = v_set(0x1.ffbe72p-1);
+    const V r12 = v_set(0x1.99999ap-4);
+    const V r13 = v_set(0x1.ff7ceep-1);
+    const V r14 = v_set(0x1.0624dep-10);
+    const V r15 = v_set(0x0p+0);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = BP__EW_FORMULA(mul)(r3, r11, r3, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t1, t2, t1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r4, r6, r4, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(lerp)(r7, t4, r12, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r8, r13, r8, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t4, r14, t4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t7, t4, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t6, t8, t6, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(sqrt)(t9, t9, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(t10, r9, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(div)(t5, t11, t5, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(r1, r15, r1, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(add)(t12, t13, t12, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(mul)(t14, r10, t14, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(sub)(r1, t15, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t3, i, m);
+    BP__TN(bp__chain_store)(y2, t5, i, m);
+    BP__TN(bp__chain_store)(y3, t9, i, m);
+    BP__TN(bp__chain_store)(y4, t16, i, m);
 }
-static void BP__TN(chain_prodigy_40)(void *const *out, const void *const *in, int64_t n) {
-    const T *x0 = in[0];
-    const V r1 = v_splat(*(const T *)in[1]);
+static void BP__TN(chain_prodigy_42)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
     const T *x2 = in[2];
     const T *x3 = in[3];
-    const V r4 = v_splat(*(const T *)in[4]);
-    const T *x5 = in[5];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
     const V r6 = v_splat(*(const T *)in[6]);
+    const T *x7 = in[7];
+    const T *x8 = in[8];
+    const V r9 = v_splat(*(const T *)in[9]);
+    const V r10 = v_splat(*(const T *)in[10]);
     T *y0 = out[0];
     T *y1 = out[1];
     T *y2 = out[2];
+    T *y3 = out[3];
+    T *y4 = out[4];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
-        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(bp__chain_ahead)(x5, i);
-        BP__TN(chain_step_prodigy_40)(x0, r1, x2, x3, r4, x5, r6, y0, y1, y2, i, W);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x7, i);
+        BP__TN(bp__chain_ahead)(x8, i);
+        BP__TN(chain_step_prodigy_42)(r0, x1, x2, x3, x4, r5, r6, x7, x8, r9, r10, y0, y1, y2, y3, y4, i, W);
     }
-    if (i < n) BP__TN(chain_step_prodigy_40)(x0, r1, x2, x3, r4, x5, r6, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_prodigy_42)(r0, x1, x2, x3, x4, r5, r6, x7, x8, r9, r10, y0, y1, y2, y3, y4, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_prodigy_40[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
-static const uint16_t chain_out_prodigy_40[] = {12, 11, 14};
-static const bp__ew_instr chain_instr_prodigy_40[] = {
-    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {11, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {5, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {15, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 14, {5, 13, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_prodigy_42[] = {0x1.ffbe72p-1, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
+static const uint16_t chain_out_prodigy_42[] = {16, 19, 18, 17, 21};
+static const bp__ew_instr chain_instr_prodigy_42[] = {
+    {BP__EW_where, 16, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {3, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {17, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {4, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 18, {7, 17, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {8, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {17, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {21, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 17, {20, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 20, {17, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 21, {20, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {18, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {1, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {22, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 21, {1, 20, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_40", 0x52, 7, 4, 16, 3, 13, chain_constant_prodigy_40, chain_out_prodigy_40, chain_instr_prodigy_40, chain_prodigy_40_f32, chain_prodigy_40_f64},
+{"prodigy_42", 0x661, 11, 5, 23, 5, 17, chain_constant_prodigy_42, chain_out_prodigy_42, chain_instr_prodigy_42, chain_prodigy_42_f32, chain_prodigy_42_f64},
 #endif
-/* dog_41 */
+/* dog_43 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_dog_41)(V r0, const T *x1, const T *x2, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_dog_43)(V r0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
     const V t1 = BP__EW_FORMULA(sub)(t0, r1, t0, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(square)(t1, t1, t1, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t0, i, m);
-    BP__TN(bp__chain_store)(y1, t2, i, m);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_dog_41)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_dog_43)(void *const *out, const void *const *in, int64_t n) {
     const V r0 = v_splat(*(const T *)in[0]);
     const T *x1 = in[1];
     const T *x2 = in[2];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_dog_43)(r0, x1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_dog_43)(r0, x1, x2, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_dog_43[] = {5};
+static const bp__ew_instr chain_instr_dog_43[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"dog_43", 0x1, 3, 0, 6, 1, 3, NULL, chain_out_dog_43, chain_instr_dog_43, chain_dog_43_f32, chain_dog_43_f64},
+#endif
+/* dog_44 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_dog_44)(V r0, const T *x1, const T *x2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(sub)(r1, t1, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t2, i, m);
+}
+static void BP__TN(chain_dog_44)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
     T *y0 = out[0];
     T *y1 = out[1];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_dog_41)(r0, x1, x2, y0, y1, i, W);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_dog_44)(r0, x1, x2, x3, r4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_dog_41)(r0, x1, x2, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_dog_44)(r0, x1, x2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_dog_41[] = {3, 5};
-static const bp__ew_instr chain_instr_dog_41[] = {
-    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
+static const uint16_t chain_out_dog_44[] = {5, 7};
+static const bp__ew_instr chain_instr_dog_44[] = {
+    {BP__EW_where, 5, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 7, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"dog_41", 0x1, 3, 0, 6, 2, 3, NULL, chain_out_dog_41, chain_instr_dog_41, chain_dog_41_f32, chain_dog_41_f64},
+{"dog_44", 0x11, 5, 0, 8, 2, 3, NULL, chain_out_dog_44, chain_instr_dog_44, chain_dog_44_f32, chain_dog_44_f64},
 #endif
-/* adopt_42 */
+/* adopt_45 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adopt_42)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, V r6, V r7, V r8, const T *x9, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adopt_45)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, V r6, V r7, V r8, const T *x9, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -2142,7 +2339,7 @@ BP__INLINE void BP__TN(chain_step_adopt_42)(const T *x0, V r1, const T *x2, cons
     BP__TN(bp__chain_store)(y1, t13, i, m);
     BP__TN(bp__chain_store)(y2, t15, i, m);
 }
-static void BP__TN(chain_adopt_42)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adopt_45)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -2162,14 +2359,14 @@ static void BP__TN(chain_adopt_42)(void *const *out, const void *const *in, int6
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x9, i);
-        BP__TN(chain_step_adopt_42)(x0, r1, x2, x3, r4, r5, r6, r7, r8, x9, y0, y1, y2, i, W);
+        BP__TN(chain_step_adopt_45)(x0, r1, x2, x3, r4, r5, r6, r7, r8, x9, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_adopt_42)(x0, r1, x2, x3, r4, r5, r6, r7, r8, x9, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_adopt_45)(x0, r1, x2, x3, r4, r5, r6, r7, r8, x9, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adopt_42[] = {0x1.0c6f7ap-20, 0x1.fff2e4p-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_adopt_42[] = {14, 15, 16};
-static const bp__ew_instr chain_instr_adopt_42[] = {
+static const double chain_constant_adopt_45[] = {0x1.0c6f7ap-20, 0x1.fff2e4p-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_adopt_45[] = {14, 15, 16};
+static const bp__ew_instr chain_instr_adopt_45[] = {
     {BP__EW_mul, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 14, {2, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
@@ -2188,11 +2385,11 @@ static const bp__ew_instr chain_instr_adopt_42[] = {
     {BP__EW_sub, 16, {9, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adopt_42", 0x1f2, 10, 3, 18, 3, 16, chain_constant_adopt_42, chain_out_adopt_42, chain_instr_adopt_42, chain_adopt_42_f32, chain_adopt_42_f64},
+{"adopt_45", 0x1f2, 10, 3, 18, 3, 16, chain_constant_adopt_45, chain_out_adopt_45, chain_instr_adopt_45, chain_adopt_45_f32, chain_adopt_45_f64},
 #endif
-/* ademamix_43 */
+/* ademamix_46 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_ademamix_43)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, const T *x6, V r7, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_ademamix_46)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, const T *x6, V r7, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -2228,7 +2425,7 @@ BP__INLINE void BP__TN(chain_step_ademamix_43)(const T *x0, const T *x1, const T
     BP__TN(bp__chain_store)(y2, t5, i, m);
     BP__TN(bp__chain_store)(y3, t17, i, m);
 }
-static void BP__TN(chain_ademamix_43)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_ademamix_46)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2248,14 +2445,14 @@ static void BP__TN(chain_ademamix_43)(void *const *out, const void *const *in, i
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x6, i);
-        BP__TN(chain_step_ademamix_43)(x0, x1, x2, x3, r4, r5, x6, r7, y0, y1, y2, y3, i, W);
+        BP__TN(chain_step_ademamix_46)(x0, x1, x2, x3, r4, r5, x6, r7, y0, y1, y2, y3, i, W);
     }
-    if (i < n) BP__TN(chain_step_ademamix_43)(x0, x1, x2, x3, r4, r5, x6, r7, y0, y1, y2, y3, i, n - i);
+    if (i < n) BP__TN(chain_step_ademamix_46)(x0, x1, x2, x3, r4, r5, x6, r7, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_ademamix_43[] = {0x1.99999ap-4, 0x1.a36e2ep-14, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.4p+2, 0x0p+0, 0x1.5798eep-27};
-static const uint16_t chain_out_ademamix_43[] = {15, 16, 18, 19};
-static const bp__ew_instr chain_instr_ademamix_43[] = {
+static const double chain_constant_ademamix_46[] = {0x1.99999ap-4, 0x1.a36e2ep-14, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.4p+2, 0x0p+0, 0x1.5798eep-27};
+static const uint16_t chain_out_ademamix_46[] = {15, 16, 18, 19};
+static const bp__ew_instr chain_instr_ademamix_46[] = {
     {BP__EW_lerp, 15, {0, 1, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 16, {2, 1, 9}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 17, {3, 10, 0}, 0x0p+0, 0x0p+0},
@@ -2276,11 +2473,11 @@ static const bp__ew_instr chain_instr_ademamix_43[] = {
     {BP__EW_sub, 19, {6, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"ademamix_43", 0xb0, 8, 7, 21, 4, 18, chain_constant_ademamix_43, chain_out_ademamix_43, chain_instr_ademamix_43, chain_ademamix_43_f32, chain_ademamix_43_f64},
+{"ademamix_46", 0xb0, 8, 7, 21, 4, 18, chain_constant_ademamix_46, chain_out_ademamix_46, chain_instr_ademamix_46, chain_ademamix_46_f32, chain_ademamix_46_f64},
 #endif
-/* mars_44 */
+/* mars_47 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_mars_44)(const T *x0, const T *x1, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_mars_47)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = v_set(0x1.e66666p-2);
@@ -2288,113 +2485,121 @@ BP__INLINE void BP__TN(chain_step_mars_44)(const T *x0, const T *x1, T *y0, T *y
     const V t1 = BP__EW_FORMULA(mul)(t0, r2, t0, 0x0p+0, 0x0p+0);
     const V t2 = BP__EW_FORMULA(add)(t1, r0, t1, 0x0p+0, 0x0p+0);
     const V t3 = BP__EW_FORMULA(square)(t2, t2, t2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t2, i, m);
-    BP__TN(bp__chain_store)(y1, t3, i, m);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_mars_44)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_mars_47)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     T *y0 = out[0];
-    T *y1 = out[1];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_mars_44)(x0, x1, y0, y1, i, W);
+        BP__TN(chain_step_mars_47)(x0, x1, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_mars_44)(x0, x1, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_mars_47)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_mars_44[] = {0x1.e66666p-2};
-static const uint16_t chain_out_mars_44[] = {3, 4};
-static const bp__ew_instr chain_instr_mars_44[] = {
+static const double chain_constant_mars_47[] = {0x1.e66666p-2};
+static const uint16_t chain_out_mars_47[] = {6};
+static const bp__ew_instr chain_instr_mars_47[] = {
     {BP__EW_sub, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 3, {4, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 4, {3, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"mars_44", 0, 2, 1, 5, 2, 4, chain_constant_mars_44, chain_out_mars_44, chain_instr_mars_44, chain_mars_44_f32, chain_mars_44_f64},
+{"mars_47", 0, 2, 1, 7, 1, 4, chain_constant_mars_47, chain_out_mars_47, chain_instr_mars_47, chain_mars_47_f32, chain_mars_47_f64},
 #endif
-/* mars_45 */
+/* mars_48 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_mars_45)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, const T *x6, V r7, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_mars_48)(const T *x0, const T *x1, V r2, const T *x3, const T *x4, V r5, V r6, const T *x7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
-    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
-    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
-    const V r8 = v_set(0x1.99999ap-5);
-    const V r9 = v_set(0x1.fae148p-1);
-    const V r10 = v_set(0x1.47ae14p-7);
-    const V r11 = v_set(0x1.5798eep-27);
-    const V r12 = v_set(0x0p+0);
-    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r8, 0x0p+0, 0x0p+0);
-    const V t2 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    const V t3 = BP__EW_FORMULA(mul)(t0, r10, t0, 0x0p+0, 0x0p+0);
-    const V t4 = BP__EW_FORMULA(mul)(t3, t0, t3, 0x0p+0, 0x0p+0);
-    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
-    const V t6 = BP__EW_FORMULA(mul)(t1, r4, t1, 0x0p+0, 0x0p+0);
-    const V t7 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
-    const V t8 = BP__EW_FORMULA(mul)(t7, r5, t7, 0x0p+0, 0x0p+0);
-    const V t9 = BP__EW_FORMULA(add)(t8, r11, t8, 0x0p+0, 0x0p+0);
-    const V t10 = BP__EW_FORMULA(div)(t6, t9, t6, 0x0p+0, 0x0p+0);
-    const V t11 = BP__EW_FORMULA(mul)(r6, r12, r6, 0x0p+0, 0x0p+0);
-    const V t12 = BP__EW_FORMULA(add)(t10, t11, t10, 0x0p+0, 0x0p+0);
-    const V t13 = BP__EW_FORMULA(mul)(t12, r7, t12, 0x0p+0, 0x0p+0);
-    const V t14 = BP__EW_FORMULA(sub)(r6, t13, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(y0, t1, i, m);
-    BP__TN(bp__chain_store)(y1, t5, i, m);
-    BP__TN(bp__chain_store)(y2, t14, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = BP__TN(bp__chain_load)(x7, i, m);
+    const V r9 = v_set(0x1.e66666p-2);
+    const V r10 = v_set(0x1.99999ap-5);
+    const V r11 = v_set(0x1.fae148p-1);
+    const V r12 = v_set(0x1.47ae14p-7);
+    const V r13 = v_set(0x1.5798eep-27);
+    const V r14 = v_set(0x0p+0);
+    const V t0 = BP__EW_FORMULA(sub)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r9, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t1, r0, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r2, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(lerp)(r3, t3, r10, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t3, r12, t3, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t6, t3, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t5, t7, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t4, r5, t4, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(sqrt)(t8, t8, t8, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t10, r6, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t11, r13, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(div)(t9, t12, t9, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(r7, r14, r7, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(add)(t13, t14, t13, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(mul)(t15, r8, t15, 0x0p+0, 0x0p+0);
+    const V t17 = BP__EW_FORMULA(sub)(r7, t16, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
+    BP__TN(bp__chain_store)(y2, t17, i, m);
 }
-static void BP__TN(chain_mars_45)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_mars_48)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
-    const V r1 = v_splat(*(const T *)in[1]);
-    const T *x2 = in[2];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
     const T *x3 = in[3];
-    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x4 = in[4];
     const V r5 = v_splat(*(const T *)in[5]);
-    const T *x6 = in[6];
-    const V r7 = v_splat(*(const T *)in[7]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const T *x7 = in[7];
+    const V r8 = v_splat(*(const T *)in[8]);
     T *y0 = out[0];
     T *y1 = out[1];
     T *y2 = out[2];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
-        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(bp__chain_ahead)(x6, i);
-        BP__TN(chain_step_mars_45)(x0, r1, x2, x3, r4, r5, x6, r7, y0, y1, y2, i, W);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x7, i);
+        BP__TN(chain_step_mars_48)(x0, x1, r2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_mars_45)(x0, r1, x2, x3, r4, r5, x6, r7, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_mars_48)(x0, x1, r2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_mars_45[] = {0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
-static const uint16_t chain_out_mars_45[] = {14, 13, 16};
-static const bp__ew_instr chain_instr_mars_45[] = {
-    {BP__EW_mul, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 14, {2, 13, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 16, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {17, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {16, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 16, {6, 15, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_mars_48[] = {0x1.e66666p-2, 0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
+static const uint16_t chain_out_mars_48[] = {15, 16, 18};
+static const bp__ew_instr chain_instr_mars_48[] = {
+    {BP__EW_sub, 15, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 15, {3, 16, 10}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {16, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {18, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 18, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {18, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {19, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 19, {17, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {7, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {19, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 18, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"mars_45", 0xb2, 8, 5, 18, 3, 15, chain_constant_mars_45, chain_out_mars_45, chain_instr_mars_45, chain_mars_45_f32, chain_mars_45_f64},
+{"mars_48", 0x164, 9, 6, 20, 3, 18, chain_constant_mars_48, chain_out_mars_48, chain_instr_mars_48, chain_mars_48_f32, chain_mars_48_f64},
 #endif
-/* ftrl_46 */
+/* ftrl_49 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_ftrl_46)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_ftrl_49)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -2428,7 +2633,7 @@ BP__INLINE void BP__TN(chain_step_ftrl_46)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y1, t11, i, m);
     BP__TN(bp__chain_store)(y2, t21, i, m);
 }
-static void BP__TN(chain_ftrl_46)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_ftrl_49)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2444,14 +2649,14 @@ static void BP__TN(chain_ftrl_46)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x5, i);
-        BP__TN(chain_step_ftrl_46)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, W);
+        BP__TN(chain_step_ftrl_49)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_ftrl_46)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_ftrl_49)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_ftrl_46[] = {0x0p+0, -0x0p+0, 0x1p+0};
-static const uint16_t chain_out_ftrl_46[] = {10, 11, 13};
-static const bp__ew_instr chain_instr_ftrl_46[] = {
+static const double chain_constant_ftrl_49[] = {0x0p+0, -0x0p+0, 0x1p+0};
+static const uint16_t chain_out_ftrl_49[] = {10, 11, 13};
+static const bp__ew_instr chain_instr_ftrl_49[] = {
     {BP__EW_square, 9, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 10, {1, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2476,11 +2681,11 @@ static const bp__ew_instr chain_instr_ftrl_46[] = {
     {BP__EW_where, 13, {9, 12, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"ftrl_46", 0x18, 6, 3, 15, 3, 22, chain_constant_ftrl_46, chain_out_ftrl_46, chain_instr_ftrl_46, chain_ftrl_46_f32, chain_ftrl_46_f64},
+{"ftrl_49", 0x18, 6, 3, 15, 3, 22, chain_constant_ftrl_49, chain_out_ftrl_49, chain_instr_ftrl_49, chain_ftrl_49_f32, chain_ftrl_49_f64},
 #endif
-/* irprop_minus_47 */
+/* irprop_minus_50 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_irprop_minus_47)(const T *x0, const T *x1, const T *x2, const T *x3, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_irprop_minus_50)(const T *x0, const T *x1, const T *x2, const T *x3, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -2506,7 +2711,7 @@ BP__INLINE void BP__TN(chain_step_irprop_minus_47)(const T *x0, const T *x1, con
     BP__TN(bp__chain_store)(y1, t8, i, m);
     BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_irprop_minus_47)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_irprop_minus_50)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2520,14 +2725,14 @@ static void BP__TN(chain_irprop_minus_47)(void *const *out, const void *const *i
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_irprop_minus_47)(x0, x1, x2, x3, y0, y1, y2, i, W);
+        BP__TN(chain_step_irprop_minus_50)(x0, x1, x2, x3, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_irprop_minus_47)(x0, x1, x2, x3, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_irprop_minus_50)(x0, x1, x2, x3, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_irprop_minus_47[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.9p+5};
-static const uint16_t chain_out_irprop_minus_47[] = {9, 11, 10};
-static const bp__ew_instr chain_instr_irprop_minus_47[] = {
+static const double chain_constant_irprop_minus_50[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.9p+5};
+static const uint16_t chain_out_irprop_minus_50[] = {9, 11, 10};
+static const bp__ew_instr chain_instr_irprop_minus_50[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 10, {9, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_gt, 11, {9, 4, 0}, 0x0p+0, 0x0p+0},
@@ -2542,11 +2747,11 @@ static const bp__ew_instr chain_instr_irprop_minus_47[] = {
     {BP__EW_sub, 10, {3, 12, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"irprop_minus_47", 0, 4, 5, 13, 3, 12, chain_constant_irprop_minus_47, chain_out_irprop_minus_47, chain_instr_irprop_minus_47, chain_irprop_minus_47_f32, chain_irprop_minus_47_f64},
+{"irprop_minus_50", 0, 4, 5, 13, 3, 12, chain_constant_irprop_minus_50, chain_out_irprop_minus_50, chain_instr_irprop_minus_50, chain_irprop_minus_50_f32, chain_irprop_minus_50_f64},
 #endif
-/* quickprop_48 */
+/* quickprop_51 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_quickprop_48)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_quickprop_51)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -2587,7 +2792,7 @@ BP__INLINE void BP__TN(chain_step_quickprop_48)(const T *x0, const T *x1, const 
     BP__TN(bp__chain_store)(y1, t25, i, m);
     BP__TN(bp__chain_store)(y2, t26, i, m);
 }
-static void BP__TN(chain_quickprop_48)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_quickprop_51)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2602,14 +2807,14 @@ static void BP__TN(chain_quickprop_48)(void *const *out, const void *const *in, 
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_quickprop_48)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
+        BP__TN(chain_step_quickprop_51)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_quickprop_48)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_quickprop_51)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_quickprop_48[] = {0x1.a36e2ep-14, 0x0p+0, 0x1.45d174p-1, 0x1.cp+0, 0x1p+0};
-static const uint16_t chain_out_quickprop_48[] = {10, 11, 12};
-static const bp__ew_instr chain_instr_quickprop_48[] = {
+static const double chain_constant_quickprop_51[] = {0x1.a36e2ep-14, 0x0p+0, 0x1.45d174p-1, 0x1.cp+0, 0x1p+0};
+static const uint16_t chain_out_quickprop_51[] = {10, 11, 12};
+static const bp__ew_instr chain_instr_quickprop_51[] = {
     {BP__EW_mul, 10, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {1, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_neg, 10, {11, 0, 0}, 0x0p+0, 0x0p+0},
@@ -2639,11 +2844,11 @@ static const bp__ew_instr chain_instr_quickprop_48[] = {
     {BP__EW_add, 12, {0, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"quickprop_48", 0x8, 5, 5, 18, 3, 27, chain_constant_quickprop_48, chain_out_quickprop_48, chain_instr_quickprop_48, chain_quickprop_48_f32, chain_quickprop_48_f64},
+{"quickprop_51", 0x8, 5, 5, 18, 3, 27, chain_constant_quickprop_51, chain_out_quickprop_51, chain_instr_quickprop_51, chain_quickprop_51_f32, chain_quickprop_51_f64},
 #endif
-/* sophia_49 */
+/* sophia_52 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sophia_49)(const T *x0, const T *x1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sophia_52)(const T *x0, const T *x1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -2678,7 +2883,7 @@ BP__INLINE void BP__TN(chain_step_sophia_49)(const T *x0, const T *x1, const T *
     BP__TN(bp__chain_store)(y1, t5, i, m);
     BP__TN(bp__chain_store)(y2, t15, i, m);
 }
-static void BP__TN(chain_sophia_49)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sophia_52)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2699,14 +2904,14 @@ static void BP__TN(chain_sophia_49)(void *const *out, const void *const *in, int
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x4, i);
         BP__TN(bp__chain_ahead)(x7, i);
-        BP__TN(chain_step_sophia_49)(x0, x1, x2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, W);
+        BP__TN(chain_step_sophia_52)(x0, x1, x2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_sophia_49)(x0, x1, x2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_sophia_52)(x0, x1, x2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sophia_49[] = {0x1.1eb852p-5, 0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sophia_49[] = {17, 18, 20};
-static const bp__ew_instr chain_instr_sophia_49[] = {
+static const double chain_constant_sophia_52[] = {0x1.1eb852p-5, 0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sophia_52[] = {17, 18, 20};
+static const bp__ew_instr chain_instr_sophia_52[] = {
     {BP__EW_lerp, 17, {0, 1, 9}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 18, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 19, {18, 11, 12}, 0x0p+0, 0x0p+0},
@@ -2725,11 +2930,11 @@ static const bp__ew_instr chain_instr_sophia_49[] = {
     {BP__EW_sub, 20, {7, 19, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sophia_49", 0x160, 9, 8, 22, 3, 16, chain_constant_sophia_49, chain_out_sophia_49, chain_instr_sophia_49, chain_sophia_49_f32, chain_sophia_49_f64},
+{"sophia_52", 0x160, 9, 8, 22, 3, 16, chain_constant_sophia_52, chain_out_sophia_52, chain_instr_sophia_52, chain_sophia_52_f32, chain_sophia_52_f64},
 #endif
-/* soap_50 */
+/* soap_53 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_50)(const T *x0, const T *x1, V r2, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_53)(const T *x0, const T *x1, V r2, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = v_set(0x1.99999ap-5);
@@ -2739,7 +2944,7 @@ BP__INLINE void BP__TN(chain_step_soap_50)(const T *x0, const T *x1, V r2, T *y0
     BP__TN(bp__chain_store)(y0, t0, i, m);
     BP__TN(bp__chain_store)(y1, t1, i, m);
 }
-static void BP__TN(chain_soap_50)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -2749,29 +2954,29 @@ static void BP__TN(chain_soap_50)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_soap_50)(x0, x1, r2, y0, y1, i, W);
+        BP__TN(chain_step_soap_53)(x0, x1, r2, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_50)(x0, x1, r2, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_53)(x0, x1, r2, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_50[] = {0x1.99999ap-5, 0x0p+0};
-static const uint16_t chain_out_soap_50[] = {5, 6};
-static const bp__ew_instr chain_instr_soap_50[] = {
+static const double chain_constant_soap_53[] = {0x1.99999ap-5, 0x0p+0};
+static const uint16_t chain_out_soap_53[] = {5, 6};
+static const bp__ew_instr chain_instr_soap_53[] = {
     {BP__EW_lerp, 5, {0, 1, 3}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 6, {2, 5, 4}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_50", 0x4, 3, 2, 7, 2, 2, chain_constant_soap_50, chain_out_soap_50, chain_instr_soap_50, chain_soap_50_f32, chain_soap_50_f64},
+{"soap_53", 0x4, 3, 2, 7, 2, 2, chain_constant_soap_53, chain_out_soap_53, chain_instr_soap_53, chain_soap_53_f32, chain_soap_53_f64},
 #endif
-/* soap_51 */
+/* soap_54 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_51)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_54)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_soap_51)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     T *y0 = out[0];
@@ -2779,56 +2984,56 @@ static void BP__TN(chain_soap_51)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_soap_51)(x0, x1, y0, i, W);
+        BP__TN(chain_step_soap_54)(x0, x1, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_51)(x0, x1, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_54)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_51[] = {2};
-static const bp__ew_instr chain_instr_soap_51[] = {
+static const uint16_t chain_out_soap_54[] = {2};
+static const bp__ew_instr chain_instr_soap_54[] = {
     {BP__EW_mul, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_51", 0, 2, 0, 3, 1, 1, NULL, chain_out_soap_51, chain_instr_soap_51, chain_soap_51_f32, chain_soap_51_f64},
+{"soap_54", 0, 2, 0, 3, 1, 1, NULL, chain_out_soap_54, chain_instr_soap_54, chain_soap_54_f32, chain_soap_54_f64},
 #endif
-/* soap_52 */
+/* soap_55 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_52)(V r0, const T *x1, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_55)(V r0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = v_set(0x0p+0);
     const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
     BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_soap_52)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, int64_t n) {
     const V r0 = v_splat(*(const T *)in[0]);
     const T *x1 = in[1];
     T *y0 = out[0];
     int64_t i = 0;
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_soap_52)(r0, x1, y0, i, W);
+        BP__TN(chain_step_soap_55)(r0, x1, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_52)(r0, x1, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_55)(r0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_52[] = {0x0p+0};
-static const uint16_t chain_out_soap_52[] = {3};
-static const bp__ew_instr chain_instr_soap_52[] = {
+static const double chain_constant_soap_55[] = {0x0p+0};
+static const uint16_t chain_out_soap_55[] = {3};
+static const bp__ew_instr chain_instr_soap_55[] = {
     {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_52", 0x1, 2, 1, 4, 1, 1, chain_constant_soap_52, chain_out_soap_52, chain_instr_soap_52, chain_soap_52_f32, chain_soap_52_f64},
+{"soap_55", 0x1, 2, 1, 4, 1, 1, chain_constant_soap_55, chain_out_soap_55, chain_instr_soap_55, chain_soap_55_f32, chain_soap_55_f64},
 #endif
-/* soap_53 */
+/* soap_56 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_53)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_56)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = v_set(0x1.99999ap-5);
     const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     T *y0 = out[0];
@@ -2836,22 +3041,22 @@ static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
-        BP__TN(chain_step_soap_53)(x0, x1, y0, i, W);
+        BP__TN(chain_step_soap_56)(x0, x1, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_53)(x0, x1, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_56)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_53[] = {0x1.99999ap-5};
-static const uint16_t chain_out_soap_53[] = {3};
-static const bp__ew_instr chain_instr_soap_53[] = {
+static const double chain_constant_soap_56[] = {0x1.99999ap-5};
+static const uint16_t chain_out_soap_56[] = {3};
+static const bp__ew_instr chain_instr_soap_56[] = {
     {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_53", 0, 2, 1, 4, 1, 1, chain_constant_soap_53, chain_out_soap_53, chain_instr_soap_53, chain_soap_53_f32, chain_soap_53_f64},
+{"soap_56", 0, 2, 1, 4, 1, 1, chain_constant_soap_56, chain_out_soap_56, chain_instr_soap_56, chain_soap_56_f32, chain_soap_56_f64},
 #endif
-/* soap_54 */
+/* soap_57 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_54)(const T *x0, const T *x1, const T *x2, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_57)(const T *x0, const T *x1, const T *x2, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -2868,7 +3073,7 @@ BP__INLINE void BP__TN(chain_step_soap_54)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y0, t3, i, m);
     BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2879,14 +3084,14 @@ static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_soap_54)(x0, x1, x2, y0, y1, i, W);
+        BP__TN(chain_step_soap_57)(x0, x1, x2, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_54)(x0, x1, x2, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_57)(x0, x1, x2, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_54[] = {0x1.e66666p-1, 0x1.99999ap-5, 0x1.5798eep-27};
-static const uint16_t chain_out_soap_54[] = {7, 6};
-static const bp__ew_instr chain_instr_soap_54[] = {
+static const double chain_constant_soap_57[] = {0x1.e66666p-1, 0x1.99999ap-5, 0x1.5798eep-27};
+static const uint16_t chain_out_soap_57[] = {7, 6};
+static const bp__ew_instr chain_instr_soap_57[] = {
     {BP__EW_mul, 6, {0, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {7, 1, 0}, 0x0p+0, 0x0p+0},
@@ -2896,11 +3101,11 @@ static const bp__ew_instr chain_instr_soap_54[] = {
     {BP__EW_div, 6, {2, 8, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_54", 0, 3, 3, 9, 2, 7, chain_constant_soap_54, chain_out_soap_54, chain_instr_soap_54, chain_soap_54_f32, chain_soap_54_f64},
+{"soap_57", 0, 3, 3, 9, 2, 7, chain_constant_soap_57, chain_out_soap_57, chain_instr_soap_57, chain_soap_57_f32, chain_soap_57_f64},
 #endif
-/* soap_55 */
+/* soap_58 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_55)(V r0, const T *x1, const T *x2, V r3, const T *x4, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_58)(V r0, const T *x1, const T *x2, V r3, const T *x4, T *y0, int64_t i, int64_t m) {
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r4 = BP__TN(bp__chain_load)(x4, i, m);
@@ -2908,7 +3113,7 @@ BP__INLINE void BP__TN(chain_step_soap_55)(V r0, const T *x1, const T *x2, V r3,
     const V t1 = v_select(v_ne(r3, v_set(0)), r4, t0);
     BP__TN(bp__chain_store)(y0, t1, i, m);
 }
-static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_58)(void *const *out, const void *const *in, int64_t n) {
     const V r0 = v_splat(*(const T *)in[0]);
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2920,28 +3125,28 @@ static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_soap_55)(r0, x1, x2, r3, x4, y0, i, W);
+        BP__TN(chain_step_soap_58)(r0, x1, x2, r3, x4, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_55)(r0, x1, x2, r3, x4, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_58)(r0, x1, x2, r3, x4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_55[] = {6};
-static const bp__ew_instr chain_instr_soap_55[] = {
+static const uint16_t chain_out_soap_58[] = {6};
+static const bp__ew_instr chain_instr_soap_58[] = {
     {BP__EW_where, 5, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 6, {3, 4, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_55", 0x9, 5, 0, 7, 1, 2, NULL, chain_out_soap_55, chain_instr_soap_55, chain_soap_55_f32, chain_soap_55_f64},
+{"soap_58", 0x9, 5, 0, 7, 1, 2, NULL, chain_out_soap_58, chain_instr_soap_58, chain_soap_58_f32, chain_soap_58_f64},
 #endif
-/* soap_56 */
+/* soap_59 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_56)(V r0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_59)(V r0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
     BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_59)(void *const *out, const void *const *in, int64_t n) {
     const V r0 = v_splat(*(const T *)in[0]);
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -2950,21 +3155,21 @@ static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_soap_56)(r0, x1, x2, y0, i, W);
+        BP__TN(chain_step_soap_59)(r0, x1, x2, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_56)(r0, x1, x2, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_59)(r0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_56[] = {3};
-static const bp__ew_instr chain_instr_soap_56[] = {
+static const uint16_t chain_out_soap_59[] = {3};
+static const bp__ew_instr chain_instr_soap_59[] = {
     {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_56", 0x1, 3, 0, 4, 1, 1, NULL, chain_out_soap_56, chain_instr_soap_56, chain_soap_56_f32, chain_soap_56_f64},
+{"soap_59", 0x1, 3, 0, 4, 1, 1, NULL, chain_out_soap_59, chain_instr_soap_59, chain_soap_59_f32, chain_soap_59_f64},
 #endif
-/* soap_57 */
+/* soap_60 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_57)(const T *x0, V r1, const T *x2, V r3, V r4, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_soap_60)(const T *x0, V r1, const T *x2, V r3, V r4, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
@@ -2973,7 +3178,7 @@ BP__INLINE void BP__TN(chain_step_soap_57)(const T *x0, V r1, const T *x2, V r3,
     const V t3 = v_select(v_ne(r4, v_set(0)), r2, t2);
     BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_soap_60)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -2984,24 +3189,24 @@ static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, int64
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_soap_57)(x0, r1, x2, r3, r4, y0, i, W);
+        BP__TN(chain_step_soap_60)(x0, r1, x2, r3, r4, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_soap_57)(x0, r1, x2, r3, r4, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_soap_60)(x0, r1, x2, r3, r4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_57[] = {6};
-static const bp__ew_instr chain_instr_soap_57[] = {
+static const uint16_t chain_out_soap_60[] = {6};
+static const bp__ew_instr chain_instr_soap_60[] = {
     {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 6, {2, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 6, {4, 2, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_57", 0x1a, 5, 0, 7, 1, 4, NULL, chain_out_soap_57, chain_instr_soap_57, chain_soap_57_f32, chain_soap_57_f64},
+{"soap_60", 0x1a, 5, 0, 7, 1, 4, NULL, chain_out_soap_60, chain_instr_soap_60, chain_soap_60_f32, chain_soap_60_f64},
 #endif
-/* sgd_clipped_58 */
+/* sgd_clipped_61 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(const T *x0, V r1, V r2, const T *x3, T *y0, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_61)(const T *x0, V r1, V r2, const T *x3, T *y0, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
     const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
@@ -3009,7 +3214,7 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(const T *x0, V r1, V r2, const
     const V t2 = BP__EW_FORMULA(add)(r3, t1, r3, 0x0p+0, 0x0p+0);
     BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_sgd_clipped_58)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_clipped_61)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3019,23 +3224,23 @@ static void BP__TN(chain_sgd_clipped_58)(void *const *out, const void *const *in
     for (; i + W <= n; i += W) {
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_sgd_clipped_58)(x0, r1, r2, x3, y0, i, W);
+        BP__TN(chain_step_sgd_clipped_61)(x0, r1, r2, x3, y0, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_clipped_58)(x0, r1, r2, x3, y0, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_clipped_61)(x0, r1, r2, x3, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sgd_clipped_58[] = {4};
-static const bp__ew_instr chain_instr_sgd_clipped_58[] = {
+static const uint16_t chain_out_sgd_clipped_61[] = {4};
+static const bp__ew_instr chain_instr_sgd_clipped_61[] = {
     {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 4, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_58", 0x6, 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_58, chain_instr_sgd_clipped_58, chain_sgd_clipped_58_f32, chain_sgd_clipped_58_f64},
+{"sgd_clipped_61", 0x6, 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_61, chain_instr_sgd_clipped_61, chain_sgd_clipped_61_f32, chain_sgd_clipped_61_f64},
 #endif
-/* adam_clipped_59 */
+/* adam_clipped_62 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_59)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_62)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3060,7 +3265,7 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_59)(const T *x0, V r1, const T *x
     BP__TN(bp__chain_store)(y1, t5, i, m);
     BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_adam_clipped_59)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adam_clipped_62)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -3077,14 +3282,14 @@ static void BP__TN(chain_adam_clipped_59)(void *const *out, const void *const *i
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x6, i);
-        BP__TN(chain_step_adam_clipped_59)(x0, r1, x2, x3, r4, r5, x6, y0, y1, y2, i, W);
+        BP__TN(chain_step_adam_clipped_62)(x0, r1, x2, x3, r4, r5, x6, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_adam_clipped_59)(x0, r1, x2, x3, r4, r5, x6, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_adam_clipped_62)(x0, r1, x2, x3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_59[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_59[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_adam_clipped_59[] = {
+static const double chain_constant_adam_clipped_62[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_62[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_adam_clipped_62[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
@@ -3099,11 +3304,11 @@ static const bp__ew_instr chain_instr_adam_clipped_59[] = {
     {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_59", 0x32, 7, 4, 16, 3, 12, chain_constant_adam_clipped_59, chain_out_adam_clipped_59, chain_instr_adam_clipped_59, chain_adam_clipped_59_f32, chain_adam_clipped_59_f64},
+{"adam_clipped_62", 0x32, 7, 4, 16, 3, 12, chain_constant_adam_clipped_62, chain_out_adam_clipped_62, chain_instr_adam_clipped_62, chain_adam_clipped_62_f32, chain_adam_clipped_62_f64},
 #endif
-/* adamw_clipped_60 */
+/* adamw_clipped_63 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_clipped_60)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, V r7, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adamw_clipped_63)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, V r7, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3129,7 +3334,7 @@ BP__INLINE void BP__TN(chain_step_adamw_clipped_60)(const T *x0, V r1, const T *
     BP__TN(bp__chain_store)(y1, t5, i, m);
     BP__TN(bp__chain_store)(y2, t12, i, m);
 }
-static void BP__TN(chain_adamw_clipped_60)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adamw_clipped_63)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -3147,14 +3352,14 @@ static void BP__TN(chain_adamw_clipped_60)(void *const *out, const void *const *
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_adamw_clipped_60)(x0, r1, x2, x3, x4, r5, r6, r7, y0, y1, y2, i, W);
+        BP__TN(chain_step_adamw_clipped_63)(x0, r1, x2, x3, x4, r5, r6, r7, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_adamw_clipped_60)(x0, r1, x2, x3, x4, r5, r6, r7, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_adamw_clipped_63)(x0, r1, x2, x3, x4, r5, r6, r7, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_60[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_60[] = {13, 12, 15};
-static const bp__ew_instr chain_instr_adamw_clipped_60[] = {
+static const double chain_constant_adamw_clipped_63[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_63[] = {13, 12, 15};
+static const bp__ew_instr chain_instr_adamw_clipped_63[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3170,11 +3375,11 @@ static const bp__ew_instr chain_instr_adamw_clipped_60[] = {
     {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_clipped_60", 0xe2, 8, 4, 18, 3, 13, chain_constant_adamw_clipped_60, chain_out_adamw_clipped_60, chain_instr_adamw_clipped_60, chain_adamw_clipped_60_f32, chain_adamw_clipped_60_f64},
+{"adamw_clipped_63", 0xe2, 8, 4, 18, 3, 13, chain_constant_adamw_clipped_63, chain_out_adamw_clipped_63, chain_instr_adamw_clipped_63, chain_adamw_clipped_63_f32, chain_adamw_clipped_63_f64},
 #endif
-/* rmsprop_clipped_61 */
+/* rmsprop_clipped_64 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_61)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_64)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r4 = BP__TN(bp__chain_load)(x4, i, m);
@@ -3194,7 +3399,7 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_61)(const T *x0, const T *x1, 
     BP__TN(bp__chain_store)(y0, t4, i, m);
     BP__TN(bp__chain_store)(y1, t9, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_61)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_64)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3207,14 +3412,14 @@ static void BP__TN(chain_rmsprop_clipped_61)(void *const *out, const void *const
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_rmsprop_clipped_61)(x0, x1, r2, r3, x4, y0, y1, i, W);
+        BP__TN(chain_step_rmsprop_clipped_64)(x0, x1, r2, r3, x4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_61)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_64)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_61[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_61[] = {10, 8};
-static const bp__ew_instr chain_instr_rmsprop_clipped_61[] = {
+static const double chain_constant_rmsprop_clipped_64[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_64[] = {10, 8};
+static const bp__ew_instr chain_instr_rmsprop_clipped_64[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -3227,11 +3432,11 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_61[] = {
     {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_61", 0xc, 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_61, chain_out_rmsprop_clipped_61, chain_instr_rmsprop_clipped_61, chain_rmsprop_clipped_61_f32, chain_rmsprop_clipped_61_f64},
+{"rmsprop_clipped_64", 0xc, 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_64, chain_out_rmsprop_clipped_64, chain_instr_rmsprop_clipped_64, chain_rmsprop_clipped_64_f32, chain_rmsprop_clipped_64_f64},
 #endif
-/* lion_clipped_62 */
+/* lion_clipped_65 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_clipped_62)(const T *x0, V r1, const T *x2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_lion_clipped_65)(const T *x0, V r1, const T *x2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3252,7 +3457,7 @@ BP__INLINE void BP__TN(chain_step_lion_clipped_62)(const T *x0, V r1, const T *x
     BP__TN(bp__chain_store)(y0, t1, i, m);
     BP__TN(bp__chain_store)(y1, t9, i, m);
 }
-static void BP__TN(chain_lion_clipped_62)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_lion_clipped_65)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -3265,14 +3470,14 @@ static void BP__TN(chain_lion_clipped_62)(void *const *out, const void *const *i
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_lion_clipped_62)(x0, r1, x2, x3, r4, y0, y1, i, W);
+        BP__TN(chain_step_lion_clipped_65)(x0, r1, x2, x3, r4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_lion_clipped_62)(x0, r1, x2, x3, r4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_lion_clipped_65)(x0, r1, x2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_clipped_62[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_clipped_62[] = {10, 11};
-static const bp__ew_instr chain_instr_lion_clipped_62[] = {
+static const double chain_constant_lion_clipped_65[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_clipped_65[] = {10, 11};
+static const bp__ew_instr chain_instr_lion_clipped_65[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 10, {2, 9, 5}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -3285,11 +3490,11 @@ static const bp__ew_instr chain_instr_lion_clipped_62[] = {
     {BP__EW_sub, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_clipped_62", 0x12, 5, 4, 13, 2, 10, chain_constant_lion_clipped_62, chain_out_lion_clipped_62, chain_instr_lion_clipped_62, chain_lion_clipped_62_f32, chain_lion_clipped_62_f64},
+{"lion_clipped_65", 0x12, 5, 4, 13, 2, 10, chain_constant_lion_clipped_65, chain_out_lion_clipped_65, chain_instr_lion_clipped_65, chain_lion_clipped_65_f32, chain_lion_clipped_65_f64},
 #endif
-/* sgd_63 */
+/* sgd_66 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_63)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_66)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3301,7 +3506,7 @@ BP__INLINE void BP__TN(chain_step_sgd_63)(const T *x0, const T *x1, V r2, const 
     BP__TN(bp__chain_store)(y0, t1, i, m);
     BP__TN(bp__chain_store)(y1, t3, i, m);
 }
-static void BP__TN(chain_sgd_63)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_66)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3313,25 +3518,25 @@ static void BP__TN(chain_sgd_63)(void *const *out, const void *const *in, int64_
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_sgd_63)(x0, x1, r2, x3, y0, y1, i, W);
+        BP__TN(chain_step_sgd_66)(x0, x1, r2, x3, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_63)(x0, x1, r2, x3, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_66)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_63[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_63[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_63[] = {
+static const double chain_constant_sgd_66[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_66[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_66[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_63", 0x4, 4, 1, 8, 2, 4, chain_constant_sgd_63, chain_out_sgd_63, chain_instr_sgd_63, chain_sgd_63_f32, chain_sgd_63_f64},
+{"sgd_66", 0x4, 4, 1, 8, 2, 4, chain_constant_sgd_66, chain_out_sgd_66, chain_instr_sgd_66, chain_sgd_66_f32, chain_sgd_66_f64},
 #endif
-/* sgd_clipped_64 */
+/* sgd_clipped_67 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_64)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_67)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r4 = BP__TN(bp__chain_load)(x4, i, m);
@@ -3344,7 +3549,7 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_64)(const T *x0, const T *x1, V r2
     BP__TN(bp__chain_store)(y0, t2, i, m);
     BP__TN(bp__chain_store)(y1, t4, i, m);
 }
-static void BP__TN(chain_sgd_clipped_64)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_clipped_67)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3357,14 +3562,14 @@ static void BP__TN(chain_sgd_clipped_64)(void *const *out, const void *const *in
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_sgd_clipped_64)(x0, x1, r2, r3, x4, y0, y1, i, W);
+        BP__TN(chain_step_sgd_clipped_67)(x0, x1, r2, r3, x4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_clipped_64)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_clipped_67)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_64[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_64[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_64[] = {
+static const double chain_constant_sgd_clipped_67[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_67[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_67[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3372,11 +3577,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_64[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_64", 0xc, 5, 1, 9, 2, 5, chain_constant_sgd_clipped_64, chain_out_sgd_clipped_64, chain_instr_sgd_clipped_64, chain_sgd_clipped_64_f32, chain_sgd_clipped_64_f64},
+{"sgd_clipped_67", 0xc, 5, 1, 9, 2, 5, chain_constant_sgd_clipped_67, chain_out_sgd_clipped_67, chain_instr_sgd_clipped_67, chain_sgd_clipped_67_f32, chain_sgd_clipped_67_f64},
 #endif
-/* sgd_65 */
+/* sgd_68 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_65)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_68)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3390,7 +3595,7 @@ BP__INLINE void BP__TN(chain_step_sgd_65)(const T *x0, const T *x1, V r2, const 
     BP__TN(bp__chain_store)(y0, t1, i, m);
     BP__TN(bp__chain_store)(y1, t5, i, m);
 }
-static void BP__TN(chain_sgd_65)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_68)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3402,14 +3607,14 @@ static void BP__TN(chain_sgd_65)(void *const *out, const void *const *in, int64_
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_sgd_65)(x0, x1, r2, x3, y0, y1, i, W);
+        BP__TN(chain_step_sgd_68)(x0, x1, r2, x3, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_65)(x0, x1, r2, x3, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_68)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_65[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_65[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_65[] = {
+static const double chain_constant_sgd_68[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_68[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_68[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
@@ -3418,11 +3623,11 @@ static const bp__ew_instr chain_instr_sgd_65[] = {
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_65", 0x4, 4, 1, 8, 2, 6, chain_constant_sgd_65, chain_out_sgd_65, chain_instr_sgd_65, chain_sgd_65_f32, chain_sgd_65_f64},
+{"sgd_68", 0x4, 4, 1, 8, 2, 6, chain_constant_sgd_68, chain_out_sgd_68, chain_instr_sgd_68, chain_sgd_68_f32, chain_sgd_68_f64},
 #endif
-/* sgd_clipped_66 */
+/* sgd_clipped_69 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_66)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_69)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r4 = BP__TN(bp__chain_load)(x4, i, m);
@@ -3437,7 +3642,7 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_66)(const T *x0, const T *x1, V r2
     BP__TN(bp__chain_store)(y0, t2, i, m);
     BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_sgd_clipped_66)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_clipped_69)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3450,14 +3655,14 @@ static void BP__TN(chain_sgd_clipped_66)(void *const *out, const void *const *in
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_sgd_clipped_66)(x0, x1, r2, r3, x4, y0, y1, i, W);
+        BP__TN(chain_step_sgd_clipped_69)(x0, x1, r2, r3, x4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_clipped_66)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_clipped_69)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_66[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_66[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_66[] = {
+static const double chain_constant_sgd_clipped_69[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_69[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_69[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3467,11 +3672,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_66[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_66", 0xc, 5, 1, 10, 2, 7, chain_constant_sgd_clipped_66, chain_out_sgd_clipped_66, chain_instr_sgd_clipped_66, chain_sgd_clipped_66_f32, chain_sgd_clipped_66_f64},
+{"sgd_clipped_69", 0xc, 5, 1, 10, 2, 7, chain_constant_sgd_clipped_69, chain_out_sgd_clipped_69, chain_instr_sgd_clipped_69, chain_sgd_clipped_69_f32, chain_sgd_clipped_69_f64},
 #endif
-/* sgd_67 */
+/* sgd_70 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_67)(const T *x0, const T *x1, const T *x2, V r3, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_70)(const T *x0, const T *x1, const T *x2, V r3, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -3486,7 +3691,7 @@ BP__INLINE void BP__TN(chain_step_sgd_67)(const T *x0, const T *x1, const T *x2,
     BP__TN(bp__chain_store)(y0, t3, i, m);
     BP__TN(bp__chain_store)(y1, t5, i, m);
 }
-static void BP__TN(chain_sgd_67)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_70)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -3498,14 +3703,14 @@ static void BP__TN(chain_sgd_67)(void *const *out, const void *const *in, int64_
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
-        BP__TN(chain_step_sgd_67)(x0, x1, x2, r3, y0, y1, i, W);
+        BP__TN(chain_step_sgd_70)(x0, x1, x2, r3, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_67)(x0, x1, x2, r3, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_70)(x0, x1, x2, r3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_67[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_67[] = {7, 8};
-static const bp__ew_instr chain_instr_sgd_67[] = {
+static const double chain_constant_sgd_70[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_70[] = {7, 8};
+static const bp__ew_instr chain_instr_sgd_70[] = {
     {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3514,11 +3719,11 @@ static const bp__ew_instr chain_instr_sgd_67[] = {
     {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_67", 0x8, 4, 2, 9, 2, 6, chain_constant_sgd_67, chain_out_sgd_67, chain_instr_sgd_67, chain_sgd_67_f32, chain_sgd_67_f64},
+{"sgd_70", 0x8, 4, 2, 9, 2, 6, chain_constant_sgd_70, chain_out_sgd_70, chain_instr_sgd_70, chain_sgd_70_f32, chain_sgd_70_f64},
 #endif
-/* sgd_clipped_68 */
+/* sgd_clipped_71 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_68)(const T *x0, const T *x1, V r2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_sgd_clipped_71)(const T *x0, const T *x1, V r2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3534,7 +3739,7 @@ BP__INLINE void BP__TN(chain_step_sgd_clipped_68)(const T *x0, const T *x1, V r2
     BP__TN(bp__chain_store)(y0, t4, i, m);
     BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_sgd_clipped_68)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_sgd_clipped_71)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3547,14 +3752,14 @@ static void BP__TN(chain_sgd_clipped_68)(void *const *out, const void *const *in
         BP__TN(bp__chain_ahead)(x0, i);
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_sgd_clipped_68)(x0, x1, r2, x3, r4, y0, y1, i, W);
+        BP__TN(chain_step_sgd_clipped_71)(x0, x1, r2, x3, r4, y0, y1, i, W);
     }
-    if (i < n) BP__TN(chain_step_sgd_clipped_68)(x0, x1, r2, x3, r4, y0, y1, i, n - i);
+    if (i < n) BP__TN(chain_step_sgd_clipped_71)(x0, x1, r2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_68[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_clipped_68[] = {8, 9};
-static const bp__ew_instr chain_instr_sgd_clipped_68[] = {
+static const double chain_constant_sgd_clipped_71[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_clipped_71[] = {8, 9};
+static const bp__ew_instr chain_instr_sgd_clipped_71[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
@@ -3564,11 +3769,11 @@ static const bp__ew_instr chain_instr_sgd_clipped_68[] = {
     {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_68", 0x14, 5, 2, 11, 2, 7, chain_constant_sgd_clipped_68, chain_out_sgd_clipped_68, chain_instr_sgd_clipped_68, chain_sgd_clipped_68_f32, chain_sgd_clipped_68_f64},
+{"sgd_clipped_71", 0x14, 5, 2, 11, 2, 7, chain_constant_sgd_clipped_71, chain_out_sgd_clipped_71, chain_instr_sgd_clipped_71, chain_sgd_clipped_71_f32, chain_sgd_clipped_71_f64},
 #endif
-/* adam_69 */
+/* adam_72 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_69)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_72)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -3595,7 +3800,7 @@ BP__INLINE void BP__TN(chain_step_adam_69)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y1, t6, i, m);
     BP__TN(bp__chain_store)(y2, t12, i, m);
 }
-static void BP__TN(chain_adam_69)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adam_72)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -3611,14 +3816,14 @@ static void BP__TN(chain_adam_69)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
-        BP__TN(chain_step_adam_69)(x0, x1, x2, x3, r4, r5, y0, y1, y2, i, W);
+        BP__TN(chain_step_adam_72)(x0, x1, x2, x3, r4, r5, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_adam_69)(x0, x1, x2, x3, r4, r5, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_adam_72)(x0, x1, x2, x3, r4, r5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_69[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_69[] = {11, 12, 13};
-static const bp__ew_instr chain_instr_adam_69[] = {
+static const double chain_constant_adam_72[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_72[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_adam_72[] = {
     {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
@@ -3634,11 +3839,11 @@ static const bp__ew_instr chain_instr_adam_69[] = {
     {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_69", 0x30, 6, 5, 16, 3, 13, chain_constant_adam_69, chain_out_adam_69, chain_instr_adam_69, chain_adam_69_f32, chain_adam_69_f64},
+{"adam_72", 0x30, 6, 5, 16, 3, 13, chain_constant_adam_72, chain_out_adam_72, chain_instr_adam_72, chain_adam_72_f32, chain_adam_72_f64},
 #endif
-/* adam_clipped_70 */
+/* adam_clipped_73 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_70)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_73)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3666,7 +3871,7 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_70)(const T *x0, V r1, const T *x
     BP__TN(bp__chain_store)(y1, t7, i, m);
     BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_adam_clipped_70)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adam_clipped_73)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -3683,14 +3888,14 @@ static void BP__TN(chain_adam_clipped_70)(void *const *out, const void *const *i
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_adam_clipped_70)(x0, r1, x2, x3, x4, r5, r6, y0, y1, y2, i, W);
+        BP__TN(chain_step_adam_clipped_73)(x0, r1, x2, x3, x4, r5, r6, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_adam_clipped_70)(x0, r1, x2, x3, x4, r5, r6, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_adam_clipped_73)(x0, r1, x2, x3, x4, r5, r6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_70[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_70[] = {12, 14, 13};
-static const bp__ew_instr chain_instr_adam_clipped_70[] = {
+static const double chain_constant_adam_clipped_73[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_73[] = {12, 14, 13};
+static const bp__ew_instr chain_instr_adam_clipped_73[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
@@ -3707,11 +3912,11 @@ static const bp__ew_instr chain_instr_adam_clipped_70[] = {
     {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_70", 0x62, 7, 5, 17, 3, 14, chain_constant_adam_clipped_70, chain_out_adam_clipped_70, chain_instr_adam_clipped_70, chain_adam_clipped_70_f32, chain_adam_clipped_70_f64},
+{"adam_clipped_73", 0x62, 7, 5, 17, 3, 14, chain_constant_adam_clipped_73, chain_out_adam_clipped_73, chain_instr_adam_clipped_73, chain_adam_clipped_73_f32, chain_adam_clipped_73_f64},
 #endif
-/* adam_71 */
+/* adam_74 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_71)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_74)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -3738,7 +3943,7 @@ BP__INLINE void BP__TN(chain_step_adam_71)(const T *x0, const T *x1, const T *x2
     BP__TN(bp__chain_store)(y2, t5, i, m);
     BP__TN(bp__chain_store)(y3, t11, i, m);
 }
-static void BP__TN(chain_adam_71)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adam_74)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -3757,14 +3962,14 @@ static void BP__TN(chain_adam_71)(void *const *out, const void *const *in, int64
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x6, i);
-        BP__TN(chain_step_adam_71)(x0, x1, x2, x3, r4, r5, x6, y0, y1, y2, y3, i, W);
+        BP__TN(chain_step_adam_74)(x0, x1, x2, x3, r4, r5, x6, y0, y1, y2, y3, i, W);
     }
-    if (i < n) BP__TN(chain_step_adam_71)(x0, x1, x2, x3, r4, r5, x6, y0, y1, y2, y3, i, n - i);
+    if (i < n) BP__TN(chain_step_adam_74)(x0, x1, x2, x3, r4, r5, x6, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_71[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_71[] = {11, 13, 12, 14};
-static const bp__ew_instr chain_instr_adam_71[] = {
+static const double chain_constant_adam_74[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_74[] = {11, 13, 12, 14};
+static const bp__ew_instr chain_instr_adam_74[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3779,11 +3984,11 @@ static const bp__ew_instr chain_instr_adam_71[] = {
     {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_71", 0x30, 7, 4, 17, 4, 12, chain_constant_adam_71, chain_out_adam_71, chain_instr_adam_71, chain_adam_71_f32, chain_adam_71_f64},
+{"adam_74", 0x30, 7, 4, 17, 4, 12, chain_constant_adam_74, chain_out_adam_74, chain_instr_adam_74, chain_adam_74_f32, chain_adam_74_f64},
 #endif
-/* adam_clipped_72 */
+/* adam_clipped_75 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_72)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_adam_clipped_75)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3811,7 +4016,7 @@ BP__INLINE void BP__TN(chain_step_adam_clipped_72)(const T *x0, V r1, const T *x
     BP__TN(bp__chain_store)(y2, t6, i, m);
     BP__TN(bp__chain_store)(y3, t12, i, m);
 }
-static void BP__TN(chain_adam_clipped_72)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_adam_clipped_75)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const V r1 = v_splat(*(const T *)in[1]);
     const T *x2 = in[2];
@@ -3831,14 +4036,14 @@ static void BP__TN(chain_adam_clipped_72)(void *const *out, const void *const *i
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x4, i);
         BP__TN(bp__chain_ahead)(x7, i);
-        BP__TN(chain_step_adam_clipped_72)(x0, r1, x2, x3, x4, r5, r6, x7, y0, y1, y2, y3, i, W);
+        BP__TN(chain_step_adam_clipped_75)(x0, r1, x2, x3, x4, r5, r6, x7, y0, y1, y2, y3, i, W);
     }
-    if (i < n) BP__TN(chain_step_adam_clipped_72)(x0, r1, x2, x3, x4, r5, r6, x7, y0, y1, y2, y3, i, n - i);
+    if (i < n) BP__TN(chain_step_adam_clipped_75)(x0, r1, x2, x3, x4, r5, r6, x7, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_72[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_72[] = {13, 12, 14, 15};
-static const bp__ew_instr chain_instr_adam_clipped_72[] = {
+static const double chain_constant_adam_clipped_75[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_75[] = {13, 12, 14, 15};
+static const bp__ew_instr chain_instr_adam_clipped_75[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3854,11 +4059,11 @@ static const bp__ew_instr chain_instr_adam_clipped_72[] = {
     {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_72", 0x62, 8, 4, 18, 4, 13, chain_constant_adam_clipped_72, chain_out_adam_clipped_72, chain_instr_adam_clipped_72, chain_adam_clipped_72_f32, chain_adam_clipped_72_f64},
+{"adam_clipped_75", 0x62, 8, 4, 18, 4, 13, chain_constant_adam_clipped_75, chain_out_adam_clipped_75, chain_instr_adam_clipped_75, chain_adam_clipped_75_f32, chain_adam_clipped_75_f64},
 #endif
-/* rmsprop_73 */
+/* rmsprop_76 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_73)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_76)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r2 = BP__TN(bp__chain_load)(x2, i, m);
@@ -3882,7 +4087,7 @@ BP__INLINE void BP__TN(chain_step_rmsprop_73)(const T *x0, const T *x1, const T 
     BP__TN(bp__chain_store)(y1, t8, i, m);
     BP__TN(bp__chain_store)(y2, t10, i, m);
 }
-static void BP__TN(chain_rmsprop_73)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_rmsprop_76)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const T *x2 = in[2];
@@ -3897,14 +4102,14 @@ static void BP__TN(chain_rmsprop_73)(void *const *out, const void *const *in, in
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x2, i);
         BP__TN(bp__chain_ahead)(x4, i);
-        BP__TN(chain_step_rmsprop_73)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
+        BP__TN(chain_step_rmsprop_76)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_rmsprop_73)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_rmsprop_76)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_73[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_73[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rmsprop_73[] = {
+static const double chain_constant_rmsprop_76[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_76[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rmsprop_76[] = {
     {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
@@ -3918,11 +4123,11 @@ static const bp__ew_instr chain_instr_rmsprop_73[] = {
     {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_73", 0x8, 5, 4, 13, 3, 11, chain_constant_rmsprop_73, chain_out_rmsprop_73, chain_instr_rmsprop_73, chain_rmsprop_73_f32, chain_rmsprop_73_f64},
+{"rmsprop_76", 0x8, 5, 4, 13, 3, 11, chain_constant_rmsprop_76, chain_out_rmsprop_76, chain_instr_rmsprop_76, chain_rmsprop_76_f32, chain_rmsprop_76_f64},
 #endif
-/* rmsprop_clipped_74 */
+/* rmsprop_clipped_77 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_74)(const T *x0, const T *x1, V r2, const T *x3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_77)(const T *x0, const T *x1, V r2, const T *x3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
     const V r0 = BP__TN(bp__chain_load)(x0, i, m);
     const V r1 = BP__TN(bp__chain_load)(x1, i, m);
     const V r3 = BP__TN(bp__chain_load)(x3, i, m);
@@ -3947,7 +4152,7 @@ BP__INLINE void BP__TN(chain_step_rmsprop_clipped_74)(const T *x0, const T *x1, 
     BP__TN(bp__chain_store)(y1, t9, i, m);
     BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_74)(void *const *out, const void *const *in, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_77)(void *const *out, const void *const *in, int64_t n) {
     const T *x0 = in[0];
     const T *x1 = in[1];
     const V r2 = v_splat(*(const T *)in[2]);
@@ -3963,14 +4168,14 @@ static void BP__TN(chain_rmsprop_clipped_74)(void *const *out, const void *const
         BP__TN(bp__chain_ahead)(x1, i);
         BP__TN(bp__chain_ahead)(x3, i);
         BP__TN(bp__chain_ahead)(x5, i);
-        BP__TN(chain_step_rmsprop_clipped_74)(x0, x1, r2, x3, r4, x5, y0, y1, y2, i, W);
+        BP__TN(chain_step_rmsprop_clipped_77)(x0, x1, r2, x3, r4, x5, y0, y1, y2, i, W);
     }
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_74)(x0, x1, r2, x3, r4, x5, y0, y1, y2, i, n - i);
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_77)(x0, x1, r2, x3, r4, x5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_74[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_74[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_rmsprop_clipped_74[] = {
+static const double chain_constant_rmsprop_clipped_77[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_77[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_rmsprop_clipped_77[] = {
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3985,5 +4190,5 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_74[] = {
     {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_74", 0x14, 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_74, chain_out_rmsprop_clipped_74, chain_instr_rmsprop_clipped_74, chain_rmsprop_clipped_74_f32, chain_rmsprop_clipped_74_f64},
+{"rmsprop_clipped_77", 0x14, 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_77, chain_out_rmsprop_clipped_77, chain_instr_rmsprop_clipped_77, chain_rmsprop_clipped_77_f32, chain_rmsprop_clipped_77_f64},
 #endif
