@@ -1,7 +1,8 @@
 /* One update of 16.8 million weights (a matrix of 4096 by 4096, f32) by every optimiser, and one pass over the memory that it
    touches: weights and state read and written, gradients read. bench_optimizers [NAME …] prints a line per optimiser: name,
-   median milliseconds of an update, of the pass, bytes of state for each weight, and bytes that the update's loops move for each
-   weight (a formula that needs a norm first reads some memory twice). muon and soap, which multiply matrices,
+   median milliseconds of an update, of the pass, bytes of state for each weight, bytes that the update's loops move for each
+   weight, bytes that its formula makes any program move (one that needs a norm first reads some memory twice), and milliseconds
+   that its instructions take when all numbers lie in the first cache. muon and soap, which multiply matrices,
    run only where they are named. Run beside optimizers.py (bench/optimizers.sh). */
 #include <backprop.h>
 
@@ -104,29 +105,90 @@ static double moved_bytes(bp_context *ctx, bp_session *session) {
     return bytes;
 }
 
-static void run(const char *name, const float *gradient) {
+/* Bytes for each weight that no program of this formula can do without: weights and state read and written, gradients read, once.
+   Where a number of all weights comes before the update, two sweeps, or more, at least. */
+static double needed_bytes(const char *name, double state) {
+    static const struct {
+        const char *name;
+        double bytes;
+    } sweeps[] = {
+        {"lars", 8 + 20},          /* |p|, |g|; then p, m, g */
+        {"lamb", 16 + 28},         /* the step's length takes all of p, m, v, g */
+        {"novograd", 4 + 20},      /* |g| */
+        {"mars", 8 + 36},          /* |c| of g and the gradient before; then p, m, v, before, g */
+        {"dog", 12 + 12},          /* |p - start|, |g|; then p, g */
+        {"prodigy", 20 + 28},      /* g, p, start, and s written; then p, m, v, g */
+        {"adafactor", 8 + 4 + 12}, /* g and p; the update's size, g again; then p, g */
+    };
+    for (size_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++)
+        if (strcmp(name, sweeps[i].name) == 0) return sweeps[i].bytes;
+    return 2 * (4 + state) + 4;
+}
+
+typedef struct updater {
     bp_context *ctx;
     bp_graph *g;
     bp_program *p;
     bp_state *s;
     bp_session *session;
-    if (bp_context_new(&ctx, NULL) != BP_OK) exit(1);
-    TRY(ctx, bp_graph_new(&g, ctx));
-    bp_dims dims = bp_shape(2, SIDE, SIDE);
-    bp_value w = bp_parameter(g, "0.weight", dims, bp_filled(0.5)), d = bp_input(g, "d", BP_F32, dims);
+} updater;
+
+/* Of a matrix; 0: a solver, which is no update in a graph. */
+static int updater_new(updater *u, const char *name, int64_t rows, int64_t columns, const float *gradient) {
+    if (bp_context_new(&u->ctx, NULL) != BP_OK) exit(1);
+    TRY(u->ctx, bp_graph_new(&u->g, u->ctx));
+    bp_dims dims = bp_shape(2, rows, columns);
+    bp_value w = bp_parameter(u->g, "0.weight", dims, bp_filled(0.5)), d = bp_input(u->g, "d", BP_F32, dims);
     /* sophia asks for second derivatives: it gets the gradient of Σ d·w²/2, whose curvature is d. */
     if (strcmp(name, "sophia") == 0) d = bp_mul(d, w);
-    if (bp_optimizer(g, name, BP_NONE, &w, &d, 1) != BP_OK) { /* a solver: no update in a graph */
-        bp_graph_free(g);
-        bp_context_free(ctx);
-        return;
+    if (bp_optimizer(u->g, name, BP_NONE, &w, &d, 1) != BP_OK) {
+        bp_graph_free(u->g);
+        bp_context_free(u->ctx);
+        return 0;
     }
     bp_program_options options = {.size = sizeof options, .commit = 1, .ok = BP_NONE};
-    TRY(ctx, bp_program_new(&p, g, NULL, 0, &options));
-    TRY(ctx, bp_state_new(&s, g));
-    TRY(ctx, bp_session_new(&session, p, s));
-    TRY(ctx, bp_session_set(session, "d", gradient, NULL));
-    double update[TURNS], touch[TURNS], bytes = state_bytes(ctx, s);
+    TRY(u->ctx, bp_program_new(&u->p, u->g, NULL, 0, &options));
+    TRY(u->ctx, bp_state_new(&u->s, u->g));
+    TRY(u->ctx, bp_session_new(&u->session, u->p, u->s));
+    TRY(u->ctx, bp_session_set(u->session, "d", gradient, NULL));
+    return 1;
+}
+
+static void updater_free(updater *u) {
+    bp_session_free(u->session);
+    bp_program_free(u->p);
+    bp_state_free(u->s);
+    bp_graph_free(u->g);
+    bp_context_free(u->ctx);
+}
+
+/* Milliseconds of one update of a small matrix, the median of some hundreds at once. */
+static double small_update(const char *name, int64_t rows, int64_t columns, const float *gradient) {
+    enum { TIMES = 500 };
+    updater u;
+    double times[TURNS];
+    if (!updater_new(&u, name, rows, columns, gradient)) return 0;
+    for (int r = 0; r < TURNS; r++) {
+        double start = now();
+        for (int k = 0; k < TIMES; k++) TRY(u.ctx, bp_session_run(u.session));
+        times[r] = (now() - start) / TIMES;
+    }
+    updater_free(&u);
+    return median(times);
+}
+
+/* What the instructions of an update take, memory aside: 1024 weights and what belongs to them fit into the first cache; what any
+   update takes however small it is, 8 weights, is taken away. */
+static double instructions(const char *name, const float *gradient) {
+    return (small_update(name, 32, 32, gradient) - small_update(name, 2, 4, gradient)) / (1024 - 8) * WEIGHTS;
+}
+
+static void run(const char *name, const float *gradient) {
+    updater u;
+    if (!updater_new(&u, name, SIDE, SIDE, gradient)) return;
+    bp_context *ctx = u.ctx;
+    bp_session *session = u.session;
+    double update[TURNS], touch[TURNS], bytes = state_bytes(ctx, u.s);
     memory m;
     memory_take(&m, bytes);
     for (int r = -1; r < TURNS; r++) { /* the first turn warms up */
@@ -140,12 +202,9 @@ static void run(const char *name, const float *gradient) {
     }
     double moved = moved_bytes(ctx, session);
     for (int k = 0; k < m.n; k++) free(m.kept[k]);
-    bp_session_free(session);
-    bp_program_free(p);
-    bp_state_free(s);
-    bp_graph_free(g);
-    bp_context_free(ctx);
-    printf("%s %.3f %.3f %.4g %.4g\n", name, median(update), median(touch), bytes / WEIGHTS, moved / WEIGHTS);
+    updater_free(&u);
+    printf("%s %.3f %.3f %.4g %.4g %.4g %.3f\n", name, median(update), median(touch), bytes / WEIGHTS, moved / WEIGHTS,
+           needed_bytes(name, bytes / WEIGHTS), instructions(name, gradient));
     fflush(stdout);
 }
 

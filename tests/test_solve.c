@@ -19,7 +19,7 @@
 enum { N = 21, STEPS = 6, ROWS = 12 };
 
 static char folder[] = "/tmp/bp-solve-XXXXXX";
-static char csv[100];
+static char csv[100], found[100];
 static const char beginning[] = "tests/golden/solvers_start.safetensors", near[] = "tests/golden/solvers_near.safetensors";
 
 static bp_context *context(int threads) {
@@ -41,7 +41,12 @@ static void golden(const char *name, double *out, int64_t n) {
     bp_context_free(ctx);
 }
 
-/* The small network, trained from these weights for so many steps; w [N], the loss with penalties when it ends. */
+/* How the last training of `small` ended. */
+static int64_t n_epochs;
+static char stopped_by[40];
+
+/* The small network, trained from these weights for at most so many steps; w [N] and the model `found`: where it ends, returned:
+   the loss with penalties where its last step began. */
 static double small(const char *start, const char *optimizer, const char *more, int64_t steps, int threads, double *w) {
     char text[900];
     snprintf(text, sizeof text,
@@ -63,6 +68,9 @@ static double small(const char *start, const char *optimizer, const char *more, 
         assert_int_equal(bp_state_get(run->model->net->state, names[i], at, sizeof(double) * (size_t)counts[i]), BP_OK);
         for (int k = 0; k < counts[i] && i % 2 == 0; k++) penalty += 0.01 * at[k] * at[k];
     }
+    assert_int_equal(bp_model_save(run->model, found), BP_OK);
+    n_epochs = run->n_epochs;
+    snprintf(stopped_by, sizeof stopped_by, "%s", run->stopped_by);
     double loss = run->n_epochs ? run->epochs[run->n_epochs - 1].train.loss + penalty : (double)NAN;
     bp_run_free(run);
     bp_config_free(cfg);
@@ -92,7 +100,6 @@ static void step_by_step(void **state) {
     follow("path/cg", "{cg: {max_iter: 3, max_eval: 1000}}", "");
 }
 
-/* The last epoch's loss is that of the point before its step, which moves nothing any more. */
 static void lowest_losses(void **state) {
     (void)state;
     double want, w[N];
@@ -104,9 +111,31 @@ static void lowest_losses(void **state) {
                                              "{levenberg_marquardt: {max_iter: 60, tolerance_grad: 1.0e-10, "
                                              "tolerance_change: 0}}"};
     for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
-        double got = small(i < 2 ? beginning : near, optimizers[i], i < 2 ? "" : ", batch_size: 5", 6, 1, w);
+        const char *more = i < 2 ? "" : ", batch_size: 5";
+        small(i < 2 ? beginning : near, optimizers[i], more, 6, 1, w);
+        double got = small(found, optimizers[i], more, 1, 1, w);
         if (!(fabs(got - want) <= 1e-9)) fail_msg("%s: %.17g, SciPy's %.17g", optimizers[i], got, want);
     }
+}
+
+static void ends_when_converged(void **state) {
+    (void)state;
+    static const char *const optimizers[] = {"{lbfgs: {line_search: strong_wolfe}}", "cg", "gauss_newton", "levenberg_marquardt"};
+    double want, w[N];
+    golden("minimum/cg", &want, 1);
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
+        small(near, optimizers[i], "", 500, 1, w);
+        if (strcmp(stopped_by, "converged") != 0 || n_epochs > 100)
+            fail_msg("%s: %s after %lld steps", optimizers[i], stopped_by, (long long)n_epochs);
+        double got = small(found, optimizers[i], "", 1, 1, w);
+        if (!(fabs(got - want) <= 1e-6)) fail_msg("%s ended at %.17g, not at %.17g", optimizers[i], got, want);
+    }
+    /* Not while there is something left to do, and not because a rate of 0 moves nothing. */
+    small(beginning, "{cg: {max_iter: 2}}", "", 3, 1, w);
+    assert_string_equal(stopped_by, "epochs");
+    small(beginning, "{lbfgs: {lr: 0}}", "", 3, 1, w);
+    assert_string_equal(stopped_by, "epochs");
+    assert_int_equal(n_epochs, 3);
 }
 
 /* a·exp(-b·x) + c through ten points, mean squares. */
@@ -155,8 +184,9 @@ static void curve_fits(void **state) {
         const bp__solver *solver = bp__solver_read(ctx, tree, &choice);
         assert_non_null(solver);
         bp__objective f = {.evaluate = curve, .product = curve_product, .n = 3};
-        double w[3] = {1, 1, 0}, kept[1] = {0}, loss;
-        assert_int_equal(solver->step(ctx, &f, &choice, 1, kept, w, &loss), BP_OK);
+        double w[3] = {1, 1, 0}, kept[1] = {0};
+        bp__solved solved;
+        assert_int_equal(solver->step(ctx, &f, &choice, 1, kept, w, &solved), BP_OK);
         for (int k = 0; k < 3; k++)
             if (!(fabs(w[k] - want[k]) <= 1e-8)) fail_msg("%s: %.17g, SciPy's %.17g", texts[i], w[k], want[k]);
         bp__tree_free(ctx, tree);
@@ -240,6 +270,7 @@ static int write_rows(void **state) {
     if (!mkdtemp(folder)) return 1;
     golden("data", data, ROWS * 4);
     snprintf(csv, sizeof csv, "%s/rows.csv", folder);
+    snprintf(found, sizeof found, "%s/found.safetensors", folder);
     FILE *f = fopen(csv, "w");
     if (!f) return 1;
     fputs("a,b,c,target\n", f);
@@ -248,12 +279,13 @@ static int write_rows(void **state) {
 }
 static int remove_rows(void **state) {
     (void)state;
-    return unlink(csv) || rmdir(folder);
+    return unlink(csv) || unlink(found) || rmdir(folder);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(step_by_step), cmocka_unit_test(lowest_losses),
-                                       cmocka_unit_test(curve_fits),   cmocka_unit_test(same_bits),
-                                       cmocka_unit_test(refusals),     cmocka_unit_test(running_statistics)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(step_by_step),        cmocka_unit_test(lowest_losses),
+                                       cmocka_unit_test(ends_when_converged), cmocka_unit_test(curve_fits),
+                                       cmocka_unit_test(same_bits),           cmocka_unit_test(refusals),
+                                       cmocka_unit_test(running_statistics)};
     return cmocka_run_group_tests(tests, write_rows, remove_rows);
 }

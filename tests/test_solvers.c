@@ -34,7 +34,8 @@ static const double start[N] = {-1.2, 1.0, 0.7, -0.4, 0.9, 1.3};
 static void follow(bp_context *ctx, const char *name, bp__lbfgs_options o) {
     bp__st_file *file = NULL;
     assert_int_equal(bp__safetensors_open(ctx, "tests/golden/lbfgs.safetensors", &file), BP_OK);
-    double path[STEPS * N], w[N], loss;
+    double path[STEPS * N], w[N];
+    bp__solved solved;
     const bp__st_tensor *tensor = bp__safetensors_find(file, name);
     assert_non_null(tensor);
     assert_int_equal(bp__st_count(tensor), STEPS * N);
@@ -45,7 +46,7 @@ static void follow(bp_context *ctx, const char *name, bp__lbfgs_options o) {
     bp__objective f = {.evaluate = rosenbrock, .n = N};
     memcpy(w, start, sizeof w);
     for (int step = 0; step < STEPS; step++) {
-        assert_int_equal(bp__lbfgs_step(ctx, &f, &o, kept, w, &loss), BP_OK);
+        assert_int_equal(bp__lbfgs_step(ctx, &f, &o, kept, w, &solved), BP_OK);
         for (int i = 0; i < N; i++)
             if (!(fabs(w[i] - path[step * N + i]) <= 1e-9 * fmax(1, fabs(path[step * N + i]))))
                 fail_msg("%s, step %d: w[%d] is %.17g, PyTorch's %.17g", name, step + 1, i, w[i], path[step * N + i]);
@@ -76,13 +77,14 @@ static void a_failed_evaluation_ends_the_step(void **state) {
     bp_context *ctx = NULL;
     assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
     bp__lbfgs_options o = {.lr = 1, .max_iter = 20, .max_eval = 25, .history_size = 4, .strong_wolfe = true};
+    bp__solved solved;
     for (int64_t allowed = 0; allowed < 4; allowed++) {
         int64_t left = allowed;
-        double w[N], loss, *kept = calloc((size_t)bp__lbfgs_size(N, 4), sizeof(double));
+        double w[N], *kept = calloc((size_t)bp__lbfgs_size(N, 4), sizeof(double));
         assert_non_null(kept);
         memcpy(w, start, sizeof w);
         bp__objective f = {.user = &left, .evaluate = rosenbrock, .n = N};
-        assert_int_equal(bp__lbfgs_step(ctx, &f, &o, kept, w, &loss), BP_INVALID);
+        assert_int_equal(bp__lbfgs_step(ctx, &f, &o, kept, w, &solved), BP_INVALID);
         free(kept);
     }
     assert_int_equal(bp__lbfgs_size(INT64_MAX / 2, 100), 0);

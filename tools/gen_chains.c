@@ -35,7 +35,8 @@ typedef struct made {
 } made;
 
 static bool same(const bp__ew_program *a, const bp__ew_program *b) { /* the type is no part of a chain */
-    if (a->n_in != b->n_in || a->n_const != b->n_const || a->n_out != b->n_out || a->n_instr != b->n_instr) return false;
+    if (a->one != b->one || a->n_in != b->n_in || a->n_const != b->n_const || a->n_out != b->n_out || a->n_instr != b->n_instr)
+        return false;
     for (int32_t i = 0; i < a->n_instr; i++)
         if (a->instr[i].op != b->instr[i].op || a->instr[i].dst != b->instr[i].dst ||
             memcmp(a->instr[i].src, b->instr[i].src, sizeof a->instr[i].src) != 0)
@@ -64,8 +65,10 @@ static bp_status add_update(made *m, const char *text, bool clip) {
     m->programs[m->n_programs++] = program;
     for (int64_t i = 0; i < program->g->n_nodes; i++) {
         const bp__node *node = &program->g->nodes[i];
-        if (node->op != &bp__op_fused || node->out[0].dims.n != 2) continue;
-        const bp__ew_program *chain = &((const bp__fused_attrs *)node->attrs)->program;
+        bool fused = node->op == &bp__op_fused && node->out[0].dims.n == 2;
+        if (!fused && node->op != &bp__op_condensed) continue;
+        const bp__ew_program *chain =
+            fused ? &((const bp__fused_attrs *)node->attrs)->program : bp__condensed_program(node->attrs);
         bool known = false;
         for (int k = 0; k < m->n_chains && !known; k++) known = same(chain, m->chains[k]);
         if (known || m->n_chains == MAX_CHAINS) continue;

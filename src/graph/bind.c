@@ -312,8 +312,8 @@ static bp_status save_old_state(binder *x) {
 }
 
 static bool same_program(const bp__ew_program *a, const bp__ew_program *b) {
-    if (a->type != b->type || a->n_in != b->n_in || a->n_const != b->n_const || a->n_reg != b->n_reg || a->n_out != b->n_out ||
-        a->n_instr != b->n_instr)
+    if (a->type != b->type || a->one != b->one || a->n_in != b->n_in || a->n_const != b->n_const || a->n_reg != b->n_reg ||
+        a->n_out != b->n_out || a->n_instr != b->n_instr)
         return false;
     for (int32_t i = 0; i < a->n_instr; i++) {
         const bp__ew_instr *s = &a->instr[i], *t = &b->instr[i];

@@ -83,7 +83,10 @@ typedef struct bp__fused_attrs { /* a chain of element-wise operations: one prog
 typedef struct bp__gemm_attrs { /* in: a, b, bias?, mask? */
     int32_t activation;         /* opcode or -1 */
 } bp__gemm_attrs;
-extern const bp__op bp__op_fused, bp__op_gemm, bp__op_relayout;
+extern const bp__op bp__op_fused, bp__op_condensed, bp__op_gemm, bp__op_relayout;
+const bp__ew_program *bp__condensed_program(const void *attrs);
+bool bp__scalar_constant(const bp__node *n, double *v);        /* a constant that is one number */
+void bp__ew_parameters(const bp__node *node, bp__ew_instr *x); /* p and q from the node's attributes */
 
 /* ---- Binding ------------------------------------------------------------------------------------------------------------ */
 enum bp__space { BP__SPACE_ARENA, BP__SPACE_STATE, BP__SPACE_INPUT, BP__SPACE_CONSTANT };

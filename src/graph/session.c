@@ -316,6 +316,7 @@ bp_status bp_session_describe(bp_session *s, char **text) {
             describe_tensor(&out, &e->slots[k]);
         }
         if (e->op == &bp__op_fused) describe_program(&out, &((const bp__fused_attrs *)e->call.attrs)->program);
+        if (e->op == &bp__op_condensed) describe_program(&out, bp__condensed_program(e->call.attrs));
         if (e->op == &bp__op_gemm) {
             const bp__gemm_attrs *a = e->call.attrs;
             if (e->call.in[2].n_dims) bp__buffer_text(&out, " +bias");

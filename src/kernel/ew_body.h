@@ -33,12 +33,13 @@ static const bp__ew_tile BP__TN(bp__ew_table)[BP__EW_COUNT] = {
 };
 
 /* An input of a chain at element i: m < W elements are left, or the W are there (m == W). */
-BP__INLINE V BP__TN(bp__chain_load)(const void *in, bool splat, int64_t i, int64_t m) {
-    const T *x = in;
-    return splat ? v_splat(*x) : m == W ? v_load(x + i) : v_load_n(x + i, m);
+BP__INLINE V BP__TN(bp__chain_load)(const T *x, int64_t i, int64_t m) { return m == W ? v_load(x + i) : v_load_n(x + i, m); }
+/* Updates walk through more arrays at once than the hardware follows by itself: the lines some way ahead are asked for. Behind
+   the end of an array that does no harm. */
+BP__INLINE void BP__TN(bp__chain_ahead)(const T *x, int64_t i) {
+    __builtin_prefetch((const void *)((uintptr_t)(x + i) + BP__CHAIN_AHEAD));
 }
-BP__INLINE void BP__TN(bp__chain_store)(void *out, V r, int64_t i, int64_t m) {
-    T *y = out;
+BP__INLINE void BP__TN(bp__chain_store)(T *y, V r, int64_t i, int64_t m) {
     if (m == W)
         v_store(y + i, r);
     else

@@ -20,6 +20,25 @@ typedef struct bp__ew_view {
     bool direct; /* outputs: written in place by the program */
 } bp__ew_view;
 
+/* A program at work on one thread. */
+typedef struct bp__ew_state {
+    const bp__ew_program *program;
+    const bp__isa_type *kernels; /* NULL: integers */
+    char *tile;                  /* [n_reg + n_out] tiles of BP__TILE * 8 bytes */
+    void **reg;                  /* [n_reg]: where each register is during a tile */
+    void **out;                  /* [n_out]: where a chain puts its outputs */
+    bp__ew_view *view;           /* [n_in + n_out] */
+    uint8_t *one;                /* [n_in]: the input is one element everywhere */
+    size_t item;                 /* bytes of an element of the program's type */
+    bool whole;                  /* nothing passes through a tile: a compiled chain may run over any length */
+} bp__ew_state;
+bp__ew_state bp__ew_state_at(const bp__env *env, const bp__ew_program *program, int thread);
+/* What holds for a whole segment of `count` elements: views, single numbers and constants as tiles. */
+void bp__ew_begin(bp__ew_state *s, const bp__tensor *group, int64_t count);
+/* Elements [start, start + n) of the walk, n ≤ BP__TILE unless `whole`. `to`: where they go, for a program of one output in place
+   of where its tensor lies (which may have no data); NULL: there. */
+void bp__ew_tile_run(const bp__ew_state *s, int64_t start, int64_t n, void *to);
+
 int bp__ew_arity(int op);
 size_t bp__ew_item(bp_dtype dtype);
 /* Elements of the walk over a tensor: panels count with their padding. */

@@ -25,7 +25,8 @@ int bp__ew_arity(int op) { return op >= 0 && op < BP__EW_COUNT ? op_arity[op] : 
 static bool same_number(double a, double b) { return !memcmp(&a, &b, sizeof a); }
 
 static bool same_program(const bp__ew_compiled *c, const bp__ew_program *p) {
-    if (c->n_in != p->n_in || c->n_const != p->n_const || c->n_out != p->n_out || c->n_instr != p->n_instr) return false;
+    if (c->one != p->one || c->n_in != p->n_in || c->n_const != p->n_const || c->n_out != p->n_out || c->n_instr != p->n_instr)
+        return false;
     for (int32_t i = 0; i < p->n_const; i++)
         if (!same_number(c->constant[i], p->constant[i])) return false;
     for (int32_t i = 0; i < p->n_out; i++)
@@ -51,11 +52,9 @@ const bp__ew_compiled *bp__ew_find(const bp__isa *isa, const bp__ew_program *pro
 
 typedef struct walk {
     const bp__ew_program *program;
-    const bp__isa *isa;
+    const bp__env *env;
     const bp__tensor *tensors;
     int64_t n_segments, n_tiles, tiles_per_piece;
-    char *scratch;
-    size_t thread_bytes;
 } walk;
 
 static int32_t n_slots(const bp__ew_program *p) { return p->n_reg + p->n_out; }
@@ -67,21 +66,14 @@ static size_t thread_bytes(const bp__ew_program *p) {
 }
 size_t bp__ew_scratch(const bp__ew_program *program, int n_threads) { return thread_bytes(program) * (size_t)n_threads; }
 
-typedef struct state {
-    const bp__ew_program *program;
-    char *tile;        /* [n_reg + n_out] tiles of BP__TILE * 8 bytes */
-    void **reg;        /* [n_reg]: where each register is during a tile */
-    void **out;        /* [n_out]: where a chain puts its outputs */
-    bp__ew_view *view; /* [n_in + n_out] */
-    uint8_t *one;      /* [n_in]: the input is one element everywhere */
-    size_t item;       /* bytes of an element of the program's type */
-} state;
+typedef bp__ew_state state;
 
 static char *tile_at(const state *s, int32_t slot) { return s->tile + (size_t)slot * BP__TILE * 8; }
 
-static state state_at(const walk *w, int thread) {
-    const bp__ew_program *p = w->program;
-    state s = {.program = p, .tile = w->scratch + w->thread_bytes * (size_t)thread, .item = bp__ew_item(p->type)};
+bp__ew_state bp__ew_state_at(const bp__env *env, const bp__ew_program *p, int thread) {
+    state s = {.program = p, .item = bp__ew_item(p->type)};
+    s.tile = (char *)env->scratch + thread_bytes(p) * (size_t)thread;
+    s.kernels = p->type == BP_F32 ? &env->isa->f32 : p->type == BP_F64 ? &env->isa->f64 : NULL;
     s.reg = (void **)(void *)tile_at(&s, n_slots(p));
     s.out = s.reg + p->n_reg;
     s.view = (bp__ew_view *)(void *)(s.out + p->n_out);
@@ -118,7 +110,7 @@ static bool writes_directly(const state *s, int32_t o) {
 }
 
 /* What holds for the whole segment: views, splat inputs and constants as tiles. */
-static void begin_segment(state *s, const bp__tensor *group, int64_t count) {
+void bp__ew_begin(state *s, const bp__tensor *group, int64_t count) {
     const int64_t filled = BP__MIN((count + 15) & ~(int64_t)15, BP__TILE); /* whole vectors of any width */
     const bp__ew_program *p = s->program;
     const bp__tensor *shape = &group[p->n_in];
@@ -126,22 +118,27 @@ static void begin_segment(state *s, const bp__tensor *group, int64_t count) {
     for (int32_t i = 0; i < p->n_in; i++) {
         s->one[i] = s->view[i].kind == BP__EW_ONE;
         if (s->one[i]) {
-            bp__ew_gather(tile_at(s, i), p->type, &s->view[i], 0, filled);
+            bool alone = p->compiled && p->one >> i & 1; /* a compiled chain looks at one element */
+            bp__ew_gather(tile_at(s, i), p->type, &s->view[i], 0, alone ? 1 : filled);
             s->reg[i] = tile_at(s, i);
         }
     }
-    for (int32_t i = 0; i < p->n_const; i++) {
+    for (int32_t i = 0; i < p->n_const && !p->compiled; i++) {
         s->reg[p->n_in + i] = tile_at(s, p->n_in + i);
         bp__ew_fill(tile_at(s, p->n_in + i), p->type, p->constant[i], filled);
     }
     for (int32_t r = p->n_in + p->n_const; r < p->n_reg; r++) s->reg[r] = tile_at(s, r);
+    s->whole = p->compiled != NULL;
+    for (int32_t i = 0; i < p->n_in; i++)
+        if (s->one[i] ? !(p->one >> i & 1) : s->view[i].kind != BP__EW_FLAT || s->view[i].dtype != p->type) s->whole = false;
     for (int32_t o = 0; o < p->n_out; o++) {
         bp__ew_view *out = &s->view[p->n_in + o];
         out->direct = out->kind != BP__EW_PANELS && (p->compiled ? out->dtype == p->type : writes_directly(s, o));
+        s->whole = s->whole && out->direct;
     }
 }
 
-/* An input that is an output as well would be overwritten before it is copied there. */
+/* An input that is an output as well would be overwritten before it is copied there (a compiled chain reads before it writes). */
 static bool is_output(const bp__ew_program *p, int32_t input) {
     for (int32_t o = 0; o < p->n_out; o++)
         if (p->out[o] == input) return true;
@@ -152,14 +149,15 @@ static void load_inputs(const state *s, int64_t start, int64_t n) {
     const bp__ew_program *p = s->program;
     for (int32_t i = 0; i < p->n_in; i++) {
         if (s->one[i]) continue;
-        void *in_place = is_output(p, i) ? NULL : bp__ew_in_place(&s->view[i], p->type, start, n);
+        void *in_place = !p->compiled && is_output(p, i) ? NULL : bp__ew_in_place(&s->view[i], p->type, start, n);
         s->reg[i] = in_place ? in_place : tile_at(s, i);
         if (!in_place) bp__ew_gather(s->reg[i], p->type, &s->view[i], start, n);
     }
 }
 
-static void interpret(const state *s, const bp__isa_type *f, int64_t n) {
+static void interpret(const state *s, int64_t n) {
     const bp__ew_program *p = s->program;
+    const bp__isa_type *f = s->kernels;
     for (int32_t i = 0; i < p->n_instr; i++) {
         const bp__ew_instr *k = &p->instr[i];
         const void *src[3] = {NULL, NULL, NULL};
@@ -171,22 +169,22 @@ static void interpret(const state *s, const bp__isa_type *f, int64_t n) {
     }
 }
 
-static void run_tile(const state *s, const bp__isa_type *f, int64_t start, int64_t n) {
+void bp__ew_tile_run(const state *s, int64_t start, int64_t n, void *to) {
     const bp__ew_program *p = s->program;
     const bp__ew_view *out = s->view + p->n_in;
     load_inputs(s, start, n);
     for (int32_t o = 0; o < p->n_out; o++) {
-        void *place = out[o].direct ? out[o].data + (size_t)start * s->item : tile_at(s, p->n_reg + o);
+        void *place = to ? to : out[o].direct ? out[o].data + (size_t)start * s->item : tile_at(s, p->n_reg + o);
         s->out[o] = place;
-        if (out[o].direct && !p->compiled) s->reg[p->out[o]] = place;
+        if ((to || out[o].direct) && !p->compiled) s->reg[p->out[o]] = place;
     }
     if (p->compiled) {
         const void *const *in = (const void *const *)(const void *)s->reg;
-        (p->type == BP_F32 ? p->compiled->run_f32 : p->compiled->run_f64)(s->out, in, s->one, n);
+        (p->type == BP_F32 ? p->compiled->run_f32 : p->compiled->run_f64)(s->out, in, n);
     } else {
-        interpret(s, f, n);
+        interpret(s, n);
     }
-    for (int32_t o = 0; o < p->n_out; o++) {
+    for (int32_t o = 0; o < p->n_out && !to; o++) {
         if (!out[o].direct) bp__ew_scatter(&out[o], p->type, p->compiled ? s->out[o] : s->reg[p->out[o]], start, n);
         bp__ew_clear_padding(&out[o], start, n);
     }
@@ -195,25 +193,23 @@ static void run_tile(const state *s, const bp__isa_type *f, int64_t start, int64
 static void piece(void *arg, int64_t number, int thread) {
     const walk *w = arg;
     const bp__ew_program *p = w->program;
-    const bp__isa_type *f = p->type == BP_F32 ? &w->isa->f32 : p->type == BP_F64 ? &w->isa->f64 : NULL;
-    state s = state_at(w, thread);
+    state s = bp__ew_state_at(w->env, p, thread);
     int64_t tile = number * w->tiles_per_piece, end = BP__MIN(tile + w->tiles_per_piece, w->n_tiles), base = 0;
     for (int64_t g = 0; g < w->n_segments && tile < end; g++) {
         const bp__tensor *group = w->tensors + g * (p->n_in + p->n_out);
         int64_t count = bp__ew_flat_count(&group[p->n_in]), n_tiles = (count + BP__TILE - 1) / BP__TILE;
-        if (tile < base + n_tiles) begin_segment(&s, group, count);
-        for (; tile < BP__MIN(end, base + n_tiles); tile++) {
+        if (tile < base + n_tiles) bp__ew_begin(&s, group, count);
+        int64_t last = BP__MIN(end, base + n_tiles), step = s.whole ? last - tile : 1;
+        for (; tile < last; tile += step) {
             int64_t start = (tile - base) * BP__TILE;
-            run_tile(&s, f, start, BP__MIN(BP__TILE, count - start));
+            bp__ew_tile_run(&s, start, BP__MIN(step * BP__TILE, count - start), NULL);
         }
         base += n_tiles;
     }
 }
 
 void bp__ew_run(const bp__env *env, const bp__ew_program *program, int64_t n_segments, const bp__tensor *tensors) {
-    walk w = {.program = program, .isa = env->isa, .tensors = tensors, .n_segments = n_segments};
-    w.scratch = env->scratch;
-    w.thread_bytes = thread_bytes(program);
+    walk w = {.program = program, .env = env, .tensors = tensors, .n_segments = n_segments};
     for (int64_t g = 0; g < n_segments; g++) {
         int64_t count = bp__ew_flat_count(&tensors[g * (program->n_in + program->n_out) + program->n_in]);
         w.n_tiles += (count + BP__TILE - 1) / BP__TILE;

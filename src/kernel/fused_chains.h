@@ -3,20 +3,25 @@
 /* clang-format off */
 /* sgd_0 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_0)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(add)(r2, r3, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_0)(V r0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(r2, t0, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
 }
-static void BP__TN(chain_sgd_0)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_0)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_0)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_0)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_sgd_0)(r0, x1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_0)(r0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const uint16_t chain_out_sgd_0[] = {4};
@@ -25,45 +30,53 @@ static const bp__ew_instr chain_instr_sgd_0[] = {
     {BP__EW_add, 4, {2, 3, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_0", 3, 0, 5, 1, 2, NULL, chain_out_sgd_0, chain_instr_sgd_0, chain_sgd_0_f32, chain_sgd_0_f64},
+{"sgd_0", 0x1, 3, 0, 5, 1, 2, NULL, chain_out_sgd_0, chain_instr_sgd_0, chain_sgd_0_f32, chain_sgd_0_f64},
 #endif
 /* adam_1 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_1)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.ff7ceep-1);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.5798eep-27);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    r10 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r13, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r14, r9, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r11, r13, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r5, r14, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
+BP__INLINE void BP__TN(chain_step_adam_1)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x1.99999ap-4);
+    const V r7 = v_set(0x1.ff7ceep-1);
+    const V r8 = v_set(0x1.0624dep-10);
+    const V r9 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, t0, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(div)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t7, r9, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t5, t8, t5, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(r5, t9, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t10, i, m);
 }
-static void BP__TN(chain_adam_1)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_1)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_1)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_1)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_adam_1)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adam_1)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_adam_1[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
@@ -82,48 +95,55 @@ static const bp__ew_instr chain_instr_adam_1[] = {
     {BP__EW_add, 11, {5, 14, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_1", 6, 4, 15, 3, 11, chain_constant_adam_1, chain_out_adam_1, chain_instr_adam_1, chain_adam_1_f32, chain_adam_1_f64},
+{"adam_1", 0x18, 6, 4, 15, 3, 11, chain_constant_adam_1, chain_out_adam_1, chain_instr_adam_1, chain_adam_1_f32, chain_adam_1_f64},
 #endif
 /* adamw_2 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_2)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r5, r11, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r6, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r16, r10, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r14, r15, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r16, r12, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
+BP__INLINE void BP__TN(chain_step_adamw_2)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r5, t0, r5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t7, r6, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t6, t9, t6, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(t5, t10, t5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_adamw_2)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_2)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_2)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_2)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_adamw_2)(x0, x1, x2, x3, r4, r5, r6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adamw_2)(x0, x1, x2, x3, r4, r5, r6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_adamw_2[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
@@ -143,38 +163,44 @@ static const bp__ew_instr chain_instr_adamw_2[] = {
     {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_2", 7, 4, 17, 3, 12, chain_constant_adamw_2, chain_out_adamw_2, chain_instr_adamw_2, chain_adamw_2_f32, chain_adamw_2_f64},
+{"adamw_2", 0x70, 7, 4, 17, 3, 12, chain_constant_adamw_2, chain_out_adamw_2, chain_instr_adamw_2, chain_adamw_2_f32, chain_adamw_2_f64},
 #endif
 /* rmsprop_3 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.fae148p-1);
-    V r5 = v_set(0x1.47ae14p-7);
-    V r6 = v_set(0x1.5798eep-27);
-    V r7;
-    V r8;
-    V r9;
-    V r10;
-    r7 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r8, r1, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r9, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r2, r1, r2, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r8, r8, r8, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(div)(r7, r10, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
+BP__INLINE void BP__TN(chain_step_rmsprop_3)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1.fae148p-1);
+    const V r5 = v_set(0x1.47ae14p-7);
+    const V r6 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r2, r1, r2, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(sqrt)(t3, t3, t3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(t5, r6, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(div)(t4, t6, t4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(r3, t7, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
 }
-static void BP__TN(chain_rmsprop_3)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_3)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_3)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_3)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_rmsprop_3)(x0, x1, r2, x3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_rmsprop_3)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_rmsprop_3[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
@@ -191,34 +217,40 @@ static const bp__ew_instr chain_instr_rmsprop_3[] = {
     {BP__EW_add, 7, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_3", 4, 3, 11, 2, 9, chain_constant_rmsprop_3, chain_out_rmsprop_3, chain_instr_rmsprop_3, chain_rmsprop_3_f32, chain_rmsprop_3_f64},
+{"rmsprop_3", 0x4, 4, 3, 11, 2, 9, chain_constant_rmsprop_3, chain_out_rmsprop_3, chain_instr_rmsprop_3, chain_rmsprop_3_f32, chain_rmsprop_3_f64},
 #endif
 /* adagrad_4 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adagrad_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.b7cdfep-34);
-    V r5;
-    V r6;
-    V r7;
-    V r8;
-    r5 = BP__EW_FORMULA(mul)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r0, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(sqrt)(r6, r6, r6, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r4, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(div)(r5, r8, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(add)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-    BP__TN(bp__chain_store)(out[1], r5, i, m);
+BP__INLINE void BP__TN(chain_step_adagrad_4)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1.b7cdfep-34);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(r1, t0, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r2, r0, r2, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(sqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t3, r4, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(div)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(r3, t5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_adagrad_4)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adagrad_4)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adagrad_4)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adagrad_4)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_adagrad_4)(x0, x1, r2, x3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adagrad_4)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_adagrad_4[] = {0x1.b7cdfep-34};
@@ -233,48 +265,56 @@ static const bp__ew_instr chain_instr_adagrad_4[] = {
     {BP__EW_add, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adagrad_4", 4, 1, 9, 2, 7, chain_constant_adagrad_4, chain_out_adagrad_4, chain_instr_adagrad_4, chain_adagrad_4_f32, chain_adagrad_4_f64},
+{"adagrad_4", 0x4, 4, 1, 9, 2, 7, chain_constant_adagrad_4, chain_out_adagrad_4, chain_instr_adagrad_4, chain_adagrad_4_f32, chain_adagrad_4_f64},
 #endif
 /* adadelta_5 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adadelta_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.0c6f7ap-20);
-    V r8;
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r8 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r1, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r8, r10, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(div)(r11, r12, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r1, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r10, r11, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r12, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r3, r11, r3, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
+BP__INLINE void BP__TN(chain_step_adadelta_5)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.ccccccp-1);
+    const V r6 = v_set(0x1.99999ap-4);
+    const V r7 = v_set(0x1.0c6f7ap-20);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t3, r7, t3, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t6, t8, t6, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t9, r1, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t10, r6, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(mul)(t11, t10, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(add)(t4, t12, t4, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(r3, t10, r3, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(add)(r4, t14, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t13, i, m);
+    BP__TN(bp__chain_store)(y2, t15, i, m);
 }
-static void BP__TN(chain_adadelta_5)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adadelta_5)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adadelta_5)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adadelta_5)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_adadelta_5)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adadelta_5)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_adadelta_5[] = {0x1.ccccccp-1, 0x1.99999ap-4, 0x1.0c6f7ap-20};
@@ -298,39 +338,48 @@ static const bp__ew_instr chain_instr_adadelta_5[] = {
     {BP__EW_add, 11, {4, 8, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adadelta_5", 5, 3, 13, 3, 16, chain_constant_adadelta_5, chain_out_adadelta_5, chain_instr_adadelta_5, chain_adadelta_5_f32, chain_adadelta_5_f64},
+{"adadelta_5", 0x8, 5, 3, 13, 3, 16, chain_constant_adadelta_5, chain_out_adadelta_5, chain_instr_adadelta_5, chain_adadelta_5_f32, chain_adadelta_5_f64},
 #endif
 /* adamax_6 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamax_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.99999ap-4);
-    V r6 = v_set(0x1.ff7ceep-1);
-    V r7 = v_set(0x1.5798eep-27);
-    V r8;
-    V r9;
-    V r10;
-    V r11;
-    r8 = BP__EW_FORMULA(lerp)(r0, r1, r5, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(abs)(r1, r1, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r10, r7, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(maximum)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
-    BP__TN(bp__chain_store)(out[2], r9, i, m);
+BP__INLINE void BP__TN(chain_step_adamax_6)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.99999ap-4);
+    const V r6 = v_set(0x1.ff7ceep-1);
+    const V r7 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r5, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(abs)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t2, r7, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(maximum)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, t0, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(div)(t5, t4, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(r4, t6, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t7, i, m);
 }
-static void BP__TN(chain_adamax_6)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamax_6)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamax_6)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamax_6)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_adamax_6)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adamax_6)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_adamax_6[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.5798eep-27};
@@ -346,50 +395,57 @@ static const bp__ew_instr chain_instr_adamax_6[] = {
     {BP__EW_add, 9, {4, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamax_6", 5, 3, 12, 3, 8, chain_constant_adamax_6, chain_out_adamax_6, chain_instr_adamax_6, chain_adamax_6_f32, chain_adamax_6_f64},
+{"adamax_6", 0x8, 5, 3, 12, 3, 8, chain_constant_adamax_6, chain_out_adamax_6, chain_instr_adamax_6, chain_adamax_6_f32, chain_adamax_6_f64},
 #endif
 /* nadam_7 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_nadam_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r5, r15, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r6, r11, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r14, r15, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r16, r12, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
+BP__INLINE void BP__TN(chain_step_nadam_7)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t4, r4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(sqrt)(t6, t6, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t7, r10, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t5, t8, t5, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(r5, t9, r5, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(r6, t0, r6, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(div)(t11, t8, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(add)(t10, t12, t10, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_nadam_7)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_nadam_7)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    const V r6 = v_splat(*(const T *)in[6]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_nadam_7)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_nadam_7)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_nadam_7)(x0, x1, x2, r3, r4, x5, r6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_nadam_7)(x0, x1, x2, r3, r4, x5, r6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_nadam_7[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
@@ -401,7 +457,7 @@ static const bp__ew_instr chain_instr_nadam_7[] = {
     {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {3, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 15, {12, 14, 0}, 0x0p+0, 0x0p+0},
@@ -411,111 +467,122 @@ static const bp__ew_instr chain_instr_nadam_7[] = {
     {BP__EW_add, 14, {12, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"nadam_7", 7, 4, 17, 3, 14, chain_constant_nadam_7, chain_out_nadam_7, chain_instr_nadam_7, chain_nadam_7_f32, chain_nadam_7_f64},
+{"nadam_7", 0x58, 7, 4, 17, 3, 14, chain_constant_nadam_7, chain_out_nadam_7, chain_instr_nadam_7, chain_nadam_7_f32, chain_nadam_7_f64},
 #endif
 /* radam_8 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_radam_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = v_set(0x1.99999ap-4);
-    V r10 = v_set(0x1.ff7ceep-1);
-    V r11 = v_set(0x1.0624dep-10);
-    V r12 = v_set(0x1.5798eep-27);
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r13 = BP__EW_FORMULA(lerp)(r0, r1, r9, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r2, r10, r2, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r1, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r13, r3, r13, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r14, r4, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r15, r15, r15, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r5, r17, r5, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r16, r14, r16, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r17, r6, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(where)(r7, r14, r16, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sub)(r8, r17, r8, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r15, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
+BP__INLINE void BP__TN(chain_step_radam_8)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r10, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t5, t7, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t0, r4, t0, 0x0p+0, 0x0p+0);
+    const V t10 = v_select(v_ne(r5, v_set(0)), t8, t9);
+    const V t11 = BP__EW_FORMULA(sub)(r6, t10, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_radam_8)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_radam_8)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const T *x6 = in[6];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_radam_8)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_radam_8)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_radam_8)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_radam_8)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_radam_8[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_radam_8[] = {13, 15, 14};
+static const uint16_t chain_out_radam_8[] = {11, 13, 12};
 static const bp__ew_instr chain_instr_radam_8[] = {
-    {BP__EW_lerp, 13, {0, 1, 9}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {2, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {1, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {15, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {14, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 17, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {5, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {17, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 17, {7, 14, 16}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 14, {8, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 14, {13, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 15, {5, 14, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"radam_8", 9, 4, 18, 3, 14, chain_constant_radam_8, chain_out_radam_8, chain_instr_radam_8, chain_radam_8_f32, chain_radam_8_f64},
+{"radam_8", 0x38, 7, 4, 16, 3, 12, chain_constant_radam_8, chain_out_radam_8, chain_instr_radam_8, chain_radam_8_f32, chain_radam_8_f64},
 #endif
 /* rprop_9 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rprop_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x0p+0);
-    V r5 = v_set(0x1.333334p+0);
-    V r6 = v_set(0x1p+0);
-    V r7 = v_set(0x1p-1);
-    V r8 = v_set(0x1.0c6f7ap-20);
-    V r9 = v_set(0x1.9p+5);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    r10 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(lt)(r10, r4, r10, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(gt)(r10, r4, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(where)(r12, r5, r6, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(where)(r11, r7, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r2, r12, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r10, r8, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(minimum)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(where)(r11, r4, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sign)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sub)(r3, r13, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
+BP__INLINE void BP__TN(chain_step_rprop_9)(const T *x0, const T *x1, const T *x2, const T *x3, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x0p+0);
+    const V r5 = v_set(0x1.333334p+0);
+    const V r6 = v_set(0x1p+0);
+    const V r7 = v_set(0x1p-1);
+    const V r8 = v_set(0x1.0c6f7ap-20);
+    const V r9 = v_set(0x1.9p+5);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const M m1 = v_lt(t0, r4);
+    const M m2 = v_gt(t0, r4);
+    const V t3 = v_select(m2, r5, r6);
+    const V t4 = v_select(m1, r7, t3);
+    const V t5 = BP__EW_FORMULA(mul)(r2, t4, r2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(maximum)(t5, r8, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(minimum)(t6, r9, t6, 0x0p+0, 0x0p+0);
+    const V t8 = v_select(m1, r4, r0);
+    const V t9 = BP__EW_FORMULA(sign)(t8, t8, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t9, t7, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(sub)(r3, t10, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t7, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_rprop_9)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rprop_9)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rprop_9)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rprop_9)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_rprop_9)(x0, x1, x2, x3, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_rprop_9)(x0, x1, x2, x3, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_rprop_9[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.0c6f7ap-20, 0x1.9p+5};
@@ -535,35 +602,42 @@ static const bp__ew_instr chain_instr_rprop_9[] = {
     {BP__EW_sub, 11, {3, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rprop_9", 4, 6, 14, 3, 12, chain_constant_rprop_9, chain_out_rprop_9, chain_instr_rprop_9, chain_rprop_9_f32, chain_rprop_9_f64},
+{"rprop_9", 0, 4, 6, 14, 3, 12, chain_constant_rprop_9, chain_out_rprop_9, chain_instr_rprop_9, chain_rprop_9_f32, chain_rprop_9_f64},
 #endif
 /* asgd_10 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_asgd_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7;
-    V r8;
-    V r9;
-    r7 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r2, r3, r2, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r8, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(sub)(r9, r4, r9, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r7, r5, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(where)(r6, r9, r7, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
-    BP__TN(bp__chain_store)(out[1], r8, i, m);
+BP__INLINE void BP__TN(chain_step_asgd_10)(const T *x0, V r1, V r2, const T *x3, const T *x4, V r5, V r6, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r3, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(sub)(t2, r4, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r5, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(r4, t4, r4, 0x0p+0, 0x0p+0);
+    const V t6 = v_select(v_ne(r6, v_set(0)), t2, t5);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_asgd_10)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_asgd_10)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_asgd_10)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_asgd_10)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_asgd_10)(x0, r1, r2, x3, x4, r5, r6, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_asgd_10)(x0, r1, r2, x3, x4, r5, r6, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const uint16_t chain_out_asgd_10[] = {9, 8};
@@ -577,20 +651,24 @@ static const bp__ew_instr chain_instr_asgd_10[] = {
     {BP__EW_where, 8, {6, 9, 7}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"asgd_10", 7, 0, 10, 2, 7, NULL, chain_out_asgd_10, chain_instr_asgd_10, chain_asgd_10_f32, chain_asgd_10_f64},
+{"asgd_10", 0x66, 7, 0, 10, 2, 7, NULL, chain_out_asgd_10, chain_instr_asgd_10, chain_asgd_10_f32, chain_asgd_10_f64},
 #endif
 /* adafactor_11 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1;
-    r1 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r1, i, m);
+BP__INLINE void BP__TN(chain_step_adafactor_11)(const T *x0, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V t0 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_adafactor_11)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adafactor_11)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_11)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adafactor_11)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(chain_step_adafactor_11)(x0, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_11)(x0, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const uint16_t chain_out_adafactor_11[] = {1};
@@ -598,25 +676,30 @@ static const bp__ew_instr chain_instr_adafactor_11[] = {
     {BP__EW_square, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_11", 1, 0, 2, 1, 1, NULL, chain_out_adafactor_11, chain_instr_adafactor_11, chain_adafactor_11_f32, chain_adafactor_11_f64},
+{"adafactor_11", 0, 1, 0, 2, 1, 1, NULL, chain_out_adafactor_11, chain_instr_adafactor_11, chain_adafactor_11_f32, chain_adafactor_11_f64},
 #endif
 /* adafactor_12 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1p+6);
-    V r4;
-    V r5;
-    r4 = BP__EW_FORMULA(div)(r0, r3, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(lerp)(r1, r4, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r5, i, m);
+BP__INLINE void BP__TN(chain_step_adafactor_12)(const T *x0, const T *x1, V r2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1p+6);
+    const V t0 = BP__EW_FORMULA(div)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r1, t0, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
 }
-static void BP__TN(chain_adafactor_12)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adafactor_12)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_12)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adafactor_12)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_adafactor_12)(x0, x1, r2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_12)(x0, x1, r2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
 static const double chain_constant_adafactor_12[] = {0x1p+6};
@@ -626,288 +709,408 @@ static const bp__ew_instr chain_instr_adafactor_12[] = {
     {BP__EW_lerp, 5, {1, 4, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_12", 3, 1, 6, 1, 2, chain_constant_adafactor_12, chain_out_adafactor_12, chain_instr_adafactor_12, chain_adafactor_12_f32, chain_adafactor_12_f64},
+{"adafactor_12", 0x4, 3, 1, 6, 1, 2, chain_constant_adafactor_12, chain_out_adafactor_12, chain_instr_adafactor_12, chain_adafactor_12_f32, chain_adafactor_12_f64},
 #endif
 /* adafactor_13 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = v_set(0x1p+6);
-    V r2 = v_set(0x1p-23);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(maximum)(r3, r2, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
+BP__INLINE void BP__TN(chain_step_adafactor_13)(const T *x0, const T *x1, V r2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1p+6);
+    const V t0 = BP__EW_FORMULA(div)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r0, t0, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
 }
-static void BP__TN(chain_adafactor_13)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adafactor_13)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_13)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adafactor_13)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_adafactor_13)(x0, x1, r2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_13)(x0, x1, r2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adafactor_13[] = {0x1p+6, 0x1p-23};
-static const uint16_t chain_out_adafactor_13[] = {4};
+static const double chain_constant_adafactor_13[] = {0x1p+6};
+static const uint16_t chain_out_adafactor_13[] = {5};
 static const bp__ew_instr chain_instr_adafactor_13[] = {
+    {BP__EW_div, 4, {1, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {0, 4, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"adafactor_13", 0x4, 3, 1, 6, 1, 2, chain_constant_adafactor_13, chain_out_adafactor_13, chain_instr_adafactor_13, chain_adafactor_13_f32, chain_adafactor_13_f64},
+#endif
+/* adafactor_14 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adafactor_14)(const T *x0, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = v_set(0x1p+6);
+    const V r2 = v_set(0x1p-23);
+    const V t0 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(maximum)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+}
+static void BP__TN(chain_adafactor_14)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(chain_step_adafactor_14)(x0, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_14)(x0, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adafactor_14[] = {0x1p+6, 0x1p-23};
+static const uint16_t chain_out_adafactor_14[] = {4};
+static const bp__ew_instr chain_instr_adafactor_14[] = {
     {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_13", 1, 2, 5, 1, 2, chain_constant_adafactor_13, chain_out_adafactor_13, chain_instr_adafactor_13, chain_adafactor_13_f32, chain_adafactor_13_f64},
-#endif
-/* adafactor_14 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2;
-    r2 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r2, i, m);
-}
-static void BP__TN(chain_adafactor_14)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_14)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adafactor_14)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_adafactor_14[] = {2};
-static const bp__ew_instr chain_instr_adafactor_14[] = {
-    {BP__EW_div, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"adafactor_14", 2, 0, 3, 1, 1, NULL, chain_out_adafactor_14, chain_instr_adafactor_14, chain_adafactor_14_f32, chain_adafactor_14_f64},
+{"adafactor_14", 0, 1, 2, 5, 1, 2, chain_constant_adafactor_14, chain_out_adafactor_14, chain_instr_adafactor_14, chain_adafactor_14_f32, chain_adafactor_14_f64},
 #endif
 /* adafactor_15 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1p-46);
-    V r4;
-    V r5;
-    r4 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(maximum)(r4, r3, r4, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(rsqrt)(r5, r5, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r4, r2, r4, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r5, i, m);
-    BP__TN(bp__chain_store)(out[1], r4, i, m);
+BP__INLINE void BP__TN(chain_step_adafactor_15)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1p+6);
+    const V t0 = BP__EW_FORMULA(div)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r1, t0, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(div)(t1, r3, t1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t2, i, m);
 }
-static void BP__TN(chain_adafactor_15)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adafactor_15)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_15)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adafactor_15)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_adafactor_15)(x0, x1, r2, x3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_15)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adafactor_15[] = {0x1p-46};
-static const uint16_t chain_out_adafactor_15[] = {5, 4};
+static const double chain_constant_adafactor_15[] = {0x1p+6};
+static const uint16_t chain_out_adafactor_15[] = {6, 5};
 static const bp__ew_instr chain_instr_adafactor_15[] = {
-    {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_maximum, 5, {4, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_rsqrt, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {4, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 4, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 6, {1, 5, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 5, {6, 3, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_15", 3, 1, 6, 2, 5, chain_constant_adafactor_15, chain_out_adafactor_15, chain_instr_adafactor_15, chain_adafactor_15_f32, chain_adafactor_15_f64},
+{"adafactor_15", 0x4, 4, 1, 7, 2, 3, chain_constant_adafactor_15, chain_out_adafactor_15, chain_instr_adafactor_15, chain_adafactor_15_f32, chain_adafactor_15_f64},
 #endif
 /* adafactor_16 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adafactor_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(sub)(r2, r3, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
+BP__INLINE void BP__TN(chain_step_adafactor_16)(const T *x0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = v_set(0x1p-46);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(maximum)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(rsqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r2, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(square)(t3, t3, t3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
 }
-static void BP__TN(chain_adafactor_16)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adafactor_16)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adafactor_16)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adafactor_16)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_adafactor_16)(x0, x1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_16)(x0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_adafactor_16[] = {4};
+static const double chain_constant_adafactor_16[] = {0x1p-46};
+static const uint16_t chain_out_adafactor_16[] = {8};
 static const bp__ew_instr chain_instr_adafactor_16[] = {
-    {BP__EW_mul, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 4, {2, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 5, {4, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {6, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 8, {7, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adafactor_16", 3, 0, 5, 1, 2, NULL, chain_out_adafactor_16, chain_instr_adafactor_16, chain_adafactor_16_f32, chain_adafactor_16_f64},
+{"adafactor_16", 0, 3, 1, 9, 1, 5, chain_constant_adafactor_16, chain_out_adafactor_16, chain_instr_adafactor_16, chain_adafactor_16_f32, chain_adafactor_16_f64},
 #endif
-/* muon_17 */
+/* adafactor_17 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x1.99999ap-5);
-    V r3 = v_set(0x1.e66666p-1);
-    V r4;
-    V r5;
-    V r6;
-    r4 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(lerp)(r1, r4, r3, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
-    BP__TN(bp__chain_store)(out[1], r5, i, m);
-    BP__TN(bp__chain_store)(out[2], r6, i, m);
+BP__INLINE void BP__TN(chain_step_adafactor_17)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1p-46);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(maximum)(t0, r5, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(rsqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r2, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r3, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(sub)(r4, t4, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t5, i, m);
 }
-static void BP__TN(chain_muon_17)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adafactor_17)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_muon_17)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_muon_17)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_adafactor_17)(x0, x1, x2, r3, x4, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adafactor_17)(x0, x1, x2, r3, x4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_17[] = {0x1.99999ap-5, 0x1.e66666p-1};
-static const uint16_t chain_out_muon_17[] = {4, 5, 6};
-static const bp__ew_instr chain_instr_muon_17[] = {
-    {BP__EW_lerp, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 5, {1, 4, 3}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_adafactor_17[] = {0x1p-46};
+static const uint16_t chain_out_adafactor_17[] = {7};
+static const bp__ew_instr chain_instr_adafactor_17[] = {
+    {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_maximum, 7, {6, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 6, {7, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {6, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {7, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_17", 2, 2, 7, 3, 3, chain_constant_muon_17, chain_out_muon_17, chain_instr_muon_17, chain_muon_17_f32, chain_muon_17_f64},
+{"adafactor_17", 0x8, 5, 1, 8, 1, 6, chain_constant_adafactor_17, chain_out_adafactor_17, chain_instr_adafactor_17, chain_adafactor_17_f32, chain_adafactor_17_f64},
 #endif
 /* muon_18 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x1.b8e56p+1);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-    BP__TN(bp__chain_store)(out[1], r4, i, m);
+BP__INLINE void BP__TN(chain_step_muon_18)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = v_set(0x1.99999ap-5);
+    const V r3 = v_set(0x1.e66666p-1);
+    const V t0 = BP__EW_FORMULA(lerp)(r1, r0, r2, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r0, t0, r3, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(square)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_muon_18)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_muon_18)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_muon_18)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_muon_18)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_muon_18)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_18)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_18[] = {0x1.b8e56p+1};
-static const uint16_t chain_out_muon_18[] = {3, 4};
+static const double chain_constant_muon_18[] = {0x1.99999ap-5, 0x1.e66666p-1};
+static const uint16_t chain_out_muon_18[] = {6};
 static const bp__ew_instr chain_instr_muon_18[] = {
-    {BP__EW_div, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 4, {1, 0, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 5, {0, 4, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_18", 2, 1, 5, 2, 2, chain_constant_muon_18, chain_out_muon_18, chain_instr_muon_18, chain_muon_18_f32, chain_muon_18_f64},
+{"muon_18", 0, 2, 2, 7, 1, 3, chain_constant_muon_18, chain_out_muon_18, chain_instr_muon_18, chain_muon_18_f32, chain_muon_18_f64},
 #endif
 /* muon_19 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(-0x1.31999ap+2);
-    V r3 = v_set(0x1.040832p+1);
-    V r4;
-    V r5;
-    V r6;
-    r4 = BP__EW_FORMULA(mul)(r0, r2, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r4, r5, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
+BP__INLINE void BP__TN(chain_step_muon_19)(const T *x0, const T *x1, V r2, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1.99999ap-5);
+    const V r4 = v_set(0x1.e66666p-1);
+    const V r5 = v_set(0x1.b8e56p+1);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r3, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r1, t0, r4, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(div)(t1, r2, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r5, t2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t2, i, m);
+    BP__TN(bp__chain_store)(y2, t3, i, m);
 }
-static void BP__TN(chain_muon_19)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_muon_19)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_muon_19)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_muon_19)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_muon_19)(x0, x1, r2, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_19)(x0, x1, r2, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_19[] = {-0x1.31999ap+2, 0x1.040832p+1};
-static const uint16_t chain_out_muon_19[] = {6};
+static const double chain_constant_muon_19[] = {0x1.99999ap-5, 0x1.e66666p-1, 0x1.b8e56p+1};
+static const uint16_t chain_out_muon_19[] = {6, 8, 7};
 static const bp__ew_instr chain_instr_muon_19[] = {
+    {BP__EW_lerp, 6, {0, 1, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 7, {1, 6, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 8, {7, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 7, {8, 5, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_19", 0x4, 3, 3, 9, 3, 4, chain_constant_muon_19, chain_out_muon_19, chain_instr_muon_19, chain_muon_19_f32, chain_muon_19_f64},
+#endif
+/* muon_20 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_20)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = v_set(-0x1.31999ap+2);
+    const V r3 = v_set(0x1.040832p+1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r2, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r3, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+}
+static void BP__TN(chain_muon_20)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_muon_20)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_20)(x0, x1, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_20[] = {-0x1.31999ap+2, 0x1.040832p+1};
+static const uint16_t chain_out_muon_20[] = {6};
+static const bp__ew_instr chain_instr_muon_20[] = {
     {BP__EW_mul, 4, {0, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {1, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_19", 2, 2, 7, 1, 3, chain_constant_muon_19, chain_out_muon_19, chain_instr_muon_19, chain_muon_19_f32, chain_muon_19_f64},
+{"muon_20", 0, 2, 2, 7, 1, 3, chain_constant_muon_20, chain_out_muon_20, chain_instr_muon_20, chain_muon_20_f32, chain_muon_20_f64},
 #endif
-/* muon_20 */
+/* muon_21 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x1.b8e56p+1);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-    BP__TN(bp__chain_store)(out[1], r4, i, m);
+BP__INLINE void BP__TN(chain_step_muon_21)(const T *x0, const T *x1, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = v_set(0x1.b8e56p+1);
+    const V t0 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t1, i, m);
 }
-static void BP__TN(chain_muon_20)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_muon_20)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_muon_20)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_muon_21)(x0, x1, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_21)(x0, x1, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_20[] = {0x1.b8e56p+1};
-static const uint16_t chain_out_muon_20[] = {3, 4};
-static const bp__ew_instr chain_instr_muon_20[] = {
+static const double chain_constant_muon_21[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_21[] = {3, 4};
+static const bp__ew_instr chain_instr_muon_21[] = {
     {BP__EW_add, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_20", 2, 1, 5, 2, 2, chain_constant_muon_20, chain_out_muon_20, chain_instr_muon_20, chain_muon_20_f32, chain_muon_20_f64},
-#endif
-/* muon_21 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2;
-    r2 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r2, i, m);
-}
-static void BP__TN(chain_muon_21)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_muon_21)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_muon_21)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_muon_21[] = {2};
-static const bp__ew_instr chain_instr_muon_21[] = {
-    {BP__EW_add, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"muon_21", 2, 0, 3, 1, 1, NULL, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
+{"muon_21", 0, 2, 1, 5, 2, 2, chain_constant_muon_21, chain_out_muon_21, chain_instr_muon_21, chain_muon_21_f32, chain_muon_21_f64},
 #endif
 /* muon_22 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_muon_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.b8e56p+1);
-    V r6;
-    V r7;
-    V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r3, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r8, r4, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(sub)(r6, r7, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
+BP__INLINE void BP__TN(chain_step_muon_22)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V t0 = BP__EW_FORMULA(add)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_muon_22)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_muon_22)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_muon_22)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_muon_22)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_muon_22)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_22)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_muon_22[] = {0x1.b8e56p+1};
-static const uint16_t chain_out_muon_22[] = {8};
+static const uint16_t chain_out_muon_22[] = {2};
 static const bp__ew_instr chain_instr_muon_22[] = {
+    {BP__EW_add, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"muon_22", 0, 2, 0, 3, 1, 1, NULL, chain_out_muon_22, chain_instr_muon_22, chain_muon_22_f32, chain_muon_22_f64},
+#endif
+/* muon_23 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_muon_23)(const T *x0, V r1, const T *x2, const T *x3, V r4, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = v_set(0x1.b8e56p+1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r5, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t1, r3, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r4, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(sub)(t0, t3, t0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+}
+static void BP__TN(chain_muon_23)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_muon_23)(x0, r1, x2, x3, r4, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_muon_23)(x0, r1, x2, x3, r4, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_muon_23[] = {0x1.b8e56p+1};
+static const uint16_t chain_out_muon_23[] = {8};
+static const bp__ew_instr chain_instr_muon_23[] = {
     {BP__EW_mul, 6, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {2, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {7, 3, 0}, 0x0p+0, 0x0p+0},
@@ -915,95 +1118,115 @@ static const bp__ew_instr chain_instr_muon_22[] = {
     {BP__EW_sub, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"muon_22", 5, 1, 9, 1, 5, chain_constant_muon_22, chain_out_muon_22, chain_instr_muon_22, chain_muon_22_f32, chain_muon_22_f64},
-#endif
-/* sparse_adam_23 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sparse_adam_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1;
-    r1 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r1, i, m);
-}
-static void BP__TN(chain_sparse_adam_23)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_23)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sparse_adam_23)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sparse_adam_23[] = {1};
-static const bp__ew_instr chain_instr_sparse_adam_23[] = {
-    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_23", 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_23, chain_instr_sparse_adam_23, chain_sparse_adam_23_f32, chain_sparse_adam_23_f64},
+{"muon_23", 0x12, 5, 1, 9, 1, 5, chain_constant_muon_23, chain_out_muon_23, chain_instr_muon_23, chain_muon_23_f32, chain_muon_23_f64},
 #endif
 /* sparse_adam_24 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = v_set(0x0p+0);
-    V r2;
-    r2 = BP__EW_FORMULA(ne)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r2, i, m);
+BP__INLINE void BP__TN(chain_step_sparse_adam_24)(const T *x0, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V t0 = BP__EW_FORMULA(abs)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sparse_adam_24)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sparse_adam_24)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(chain_step_sparse_adam_24)(x0, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sparse_adam_24)(x0, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sparse_adam_24[] = {0x0p+0};
-static const uint16_t chain_out_sparse_adam_24[] = {2};
+static const uint16_t chain_out_sparse_adam_24[] = {1};
 static const bp__ew_instr chain_instr_sparse_adam_24[] = {
-    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 1, {0, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_24", 1, 1, 3, 1, 1, chain_constant_sparse_adam_24, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
+{"sparse_adam_24", 0, 1, 0, 2, 1, 1, NULL, chain_out_sparse_adam_24, chain_instr_sparse_adam_24, chain_sparse_adam_24_f32, chain_sparse_adam_24_f64},
 #endif
 /* sparse_adam_25 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sparse_adam_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.ff7ceep-1);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x1.5798eep-27);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    r10 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(where)(r2, r10, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r1, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(where)(r2, r12, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r11, r13, r11, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sub)(r5, r13, r5, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(where)(r2, r12, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+BP__INLINE void BP__TN(chain_step_sparse_adam_25)(const T *x0, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = v_set(0x0p+0);
+    const M m0 = v_ne(r0, r1);
+    const V t0 = v_select(m0, v_set(1), v_set(0));
+    BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_sparse_adam_25)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sparse_adam_25)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sparse_adam_25)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sparse_adam_25)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(chain_step_sparse_adam_25)(x0, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sparse_adam_25)(x0, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sparse_adam_25[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_sparse_adam_25[] = {11, 10, 13};
+static const double chain_constant_sparse_adam_25[] = {0x0p+0};
+static const uint16_t chain_out_sparse_adam_25[] = {2};
 static const bp__ew_instr chain_instr_sparse_adam_25[] = {
+    {BP__EW_ne, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"sparse_adam_25", 0, 1, 1, 3, 1, 1, chain_constant_sparse_adam_25, chain_out_sparse_adam_25, chain_instr_sparse_adam_25, chain_sparse_adam_25_f32, chain_sparse_adam_25_f64},
+#endif
+/* sparse_adam_26 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_sparse_adam_26)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x1.99999ap-4);
+    const V r7 = v_set(0x1.ff7ceep-1);
+    const V r8 = v_set(0x1.0624dep-10);
+    const V r9 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    const V t1 = v_select(v_ne(r2, v_set(0)), t0, r0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r1, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = v_select(v_ne(r2, v_set(0)), t5, r3);
+    const V t7 = BP__EW_FORMULA(sqrt)(t6, t6, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t7, r9, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t1, t8, t1, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t9, r4, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(sub)(r5, t10, r5, 0x0p+0, 0x0p+0);
+    const V t12 = v_select(v_ne(r2, v_set(0)), t11, r5);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
+    BP__TN(bp__chain_store)(y2, t12, i, m);
+}
+static void BP__TN(chain_sparse_adam_26)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_sparse_adam_26)(x0, x1, x2, x3, r4, x5, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sparse_adam_26)(x0, x1, x2, x3, r4, x5, y0, y1, y2, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_sparse_adam_26[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_sparse_adam_26[] = {11, 10, 13};
+static const bp__ew_instr chain_instr_sparse_adam_26[] = {
     {BP__EW_lerp, 10, {0, 1, 6}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {3, 7, 0}, 0x0p+0, 0x0p+0},
@@ -1019,44 +1242,50 @@ static const bp__ew_instr chain_instr_sparse_adam_25[] = {
     {BP__EW_where, 13, {2, 12, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sparse_adam_25", 6, 4, 14, 3, 13, chain_constant_sparse_adam_25, chain_out_sparse_adam_25, chain_instr_sparse_adam_25, chain_sparse_adam_25_f32, chain_sparse_adam_25_f64},
+{"sparse_adam_26", 0x10, 6, 4, 14, 3, 13, chain_constant_sparse_adam_26, chain_out_sparse_adam_26, chain_instr_sparse_adam_26, chain_sparse_adam_26_f32, chain_sparse_adam_26_f64},
 #endif
-/* lion_26 */
+/* lion_27 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.47ae14p-7);
-    V r5 = v_set(0x1.99999ap-4);
-    V r6 = v_set(0x1.ccccccp-1);
-    V r7 = v_set(0x1.0624dep-10);
-    V r8;
-    V r9;
-    V r10;
-    V r11;
-    r8 = BP__EW_FORMULA(lerp)(r0, r1, r4, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r11, r3, r11, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(sub)(r2, r9, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
+BP__INLINE void BP__TN(chain_step_lion_27)(const T *x0, const T *x1, const T *x2, V r3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = v_set(0x1.47ae14p-7);
+    const V r5 = v_set(0x1.99999ap-4);
+    const V r6 = v_set(0x1.ccccccp-1);
+    const V r7 = v_set(0x1.0624dep-10);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r4, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t1, t2, t1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(sign)(t3, t3, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(t4, t5, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t6, r3, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sub)(r2, t7, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
 }
-static void BP__TN(chain_lion_26)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_lion_27)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lion_26)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lion_26)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_lion_27)(x0, x1, x2, r3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_lion_27)(x0, x1, x2, r3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_26[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_26[] = {8, 10};
-static const bp__ew_instr chain_instr_lion_26[] = {
+static const double chain_constant_lion_27[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_27[] = {8, 10};
+static const bp__ew_instr chain_instr_lion_27[] = {
     {BP__EW_lerp, 8, {0, 1, 4}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
@@ -1068,157 +1297,247 @@ static const bp__ew_instr chain_instr_lion_26[] = {
     {BP__EW_sub, 10, {2, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_26", 4, 4, 12, 2, 9, chain_constant_lion_26, chain_out_lion_26, chain_instr_lion_26, chain_lion_26_f32, chain_lion_26_f64},
+{"lion_27", 0x8, 4, 4, 12, 2, 9, chain_constant_lion_27, chain_out_lion_27, chain_instr_lion_27, chain_lion_27_f32, chain_lion_27_f64},
 #endif
-/* lamb_27 */
+/* lamb_28 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lamb_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.ff7ceep-1);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9 = v_set(0x0p+0);
-    V r10 = v_set(0x1.0c6f7ap-20);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r9, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r15, r15, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r12, r15, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(square)(r5, r5, r5, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(square)(r15, r15, r15, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r15, i, m);
-    BP__TN(bp__chain_store)(out[3], r12, i, m);
-    BP__TN(bp__chain_store)(out[4], r14, i, m);
+BP__INLINE void BP__TN(chain_step_lamb_28)(const T *x0, const T *x1, V r2, const T *x3, V r4, const T *x5, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x1.99999ap-4);
+    const V r7 = v_set(0x1.ff7ceep-1);
+    const V r8 = v_set(0x1.0624dep-10);
+    const V r9 = v_set(0x0p+0);
+    const V r10 = v_set(0x1.0c6f7ap-20);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r6, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r1, r8, r1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r1, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t5, r4, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r9, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t1, t9, t1, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(r5, r9, r5, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t10, t11, t10, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(square)(t12, t12, t12, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t13, i, m);
 }
-static void BP__TN(chain_lamb_27)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_lamb_28)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lamb_27)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lamb_27)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_lamb_28)(x0, x1, r2, x3, r4, x5, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_lamb_28)(x0, x1, r2, x3, r4, x5, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lamb_27[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
-static const uint16_t chain_out_lamb_27[] = {11, 13, 15, 12, 14};
-static const bp__ew_instr chain_instr_lamb_27[] = {
+static const double chain_constant_lamb_28[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_lamb_28[] = {24};
+static const bp__ew_instr chain_instr_lamb_28[] = {
     {BP__EW_lerp, 11, {0, 1, 6}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {2, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {1, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {13, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {11, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {12, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 12, {5, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {14, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 12, {5, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 14, {15, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {3, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {1, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {16, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {17, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 19, {18, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {19, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 21, {12, 20, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {5, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 23, {21, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 24, {23, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lamb_27", 6, 5, 16, 5, 15, chain_constant_lamb_27, chain_out_lamb_27, chain_instr_lamb_27, chain_lamb_27_f32, chain_lamb_27_f64},
+{"lamb_28", 0x14, 6, 5, 25, 1, 14, chain_constant_lamb_28, chain_out_lamb_28, chain_instr_lamb_28, chain_lamb_28_f32, chain_lamb_28_f64},
 #endif
-/* lars_28 */
+/* lamb_29 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lars_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5;
-    V r6;
-    V r7;
-    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r5, r6, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(sub)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r7, i, m);
-    BP__TN(bp__chain_store)(out[1], r5, i, m);
+BP__INLINE void BP__TN(chain_step_lamb_29)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x0p+0);
+    const V r11 = v_set(0x1.0c6f7ap-20);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t4, r4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r10, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r11, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t5, t9, t5, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(r5, r10, r5, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t10, t11, t10, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(t12, r6, t12, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(sub)(r5, t13, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t14, i, m);
 }
-static void BP__TN(chain_lars_28)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_lamb_29)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    const V r6 = v_splat(*(const T *)in[6]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lars_28)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lars_28)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_lamb_29)(x0, x1, x2, r3, r4, x5, r6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_lamb_29)(x0, x1, x2, r3, r4, x5, r6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lars_28[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_lars_28[] = {7, 5};
-static const bp__ew_instr chain_instr_lars_28[] = {
+static const double chain_constant_lamb_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0, 0x1.0c6f7ap-20};
+static const uint16_t chain_out_lamb_29[] = {12, 14, 15};
+static const bp__ew_instr chain_instr_lamb_29[] = {
+    {BP__EW_lerp, 12, {0, 1, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {2, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {1, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 14, {13, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {12, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 15, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 15, {13, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {15, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {16, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 15, {5, 13, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"lamb_29", 0x58, 7, 5, 17, 3, 15, chain_constant_lamb_29, chain_out_lamb_29, chain_instr_lamb_29, chain_lamb_29_f32, chain_lamb_29_f64},
+#endif
+/* lars_30 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_lars_30)(const T *x0, V r1, const T *x2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1.ccccccp-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(sub)(r3, t2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t3, i, m);
+}
+static void BP__TN(chain_lars_30)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_lars_30)(x0, r1, x2, x3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_lars_30)(x0, r1, x2, x3, y0, y1, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_lars_30[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_lars_30[] = {7, 5};
+static const bp__ew_instr chain_instr_lars_30[] = {
     {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {2, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {5, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 5, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lars_28", 4, 1, 8, 2, 4, chain_constant_lars_28, chain_out_lars_28, chain_instr_lars_28, chain_lars_28_f32, chain_lars_28_f64},
+{"lars_30", 0x2, 4, 1, 8, 2, 4, chain_constant_lars_30, chain_out_lars_30, chain_instr_lars_30, chain_lars_30_f32, chain_lars_30_f64},
 #endif
-/* adabelief_29 */
+/* adabelief_31 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adabelief_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.cd2b2ap-54);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sub)(r1, r11, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r9, r13, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r13, r14, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r15, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r10, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r11, r3, r11, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r12, r4, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sub)(r6, r13, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
+BP__INLINE void BP__TN(chain_step_adabelief_31)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.cd2b2ap-54);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(sub)(r1, t0, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r9, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, t2, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t1, t4, t1, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(t5, r10, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(sqrt)(t8, t8, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t9, r10, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(mul)(t11, r5, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(sub)(r6, t12, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
+    BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_adabelief_29)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adabelief_31)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const T *x6 = in[6];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adabelief_29)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adabelief_29)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_adabelief_31)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adabelief_31)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adabelief_29[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.cd2b2ap-54};
-static const uint16_t chain_out_adabelief_29[] = {11, 12, 14};
-static const bp__ew_instr chain_instr_adabelief_29[] = {
+static const double chain_constant_adabelief_31[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.cd2b2ap-54};
+static const uint16_t chain_out_adabelief_31[] = {11, 12, 14};
+static const bp__ew_instr chain_instr_adabelief_31[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 13, {1, 11, 0}, 0x0p+0, 0x0p+0},
@@ -1226,8 +1545,8 @@ static const bp__ew_instr chain_instr_adabelief_29[] = {
     {BP__EW_mul, 15, {14, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 13, {12, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {11, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 13, {11, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {12, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 15, {14, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {15, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
@@ -1235,71 +1554,83 @@ static const bp__ew_instr chain_instr_adabelief_29[] = {
     {BP__EW_sub, 14, {6, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adabelief_29", 7, 4, 16, 3, 14, chain_constant_adabelief_29, chain_out_adabelief_29, chain_instr_adabelief_29, chain_adabelief_29_f32, chain_adabelief_29_f64},
+{"adabelief_31", 0x38, 7, 4, 16, 3, 14, chain_constant_adabelief_31, chain_out_adabelief_31, chain_instr_adabelief_31, chain_adabelief_31_f32, chain_adabelief_31_f64},
 #endif
-/* adan_30 */
+/* adan_32 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adan_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
-    V r10 = BP__TN(bp__chain_load)(in[10], splat[10] != 0, i, m);
-    V r11 = v_set(0x1.47ae14p-6);
-    V r12 = v_set(0x0p+0);
-    V r13 = v_set(0x1.47ae14p-4);
-    V r14 = v_set(0x1.fae148p-1);
-    V r15 = v_set(0x1.47ae14p-7);
-    V r16 = v_set(0x1.5798eep-27);
-    V r17;
-    V r18;
-    V r19;
-    V r20;
-    V r21;
-    V r22;
-    r17 = BP__EW_FORMULA(lerp)(r0, r1, r11, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(sub)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(where)(r3, r12, r18, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(lerp)(r4, r19, r13, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(mul)(r5, r14, r5, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(mul)(r19, r13, r19, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r1, r21, r1, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(mul)(r19, r15, r19, 0x0p+0, 0x0p+0);
-    r22 = BP__EW_FORMULA(mul)(r21, r19, r21, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r20, r22, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(div)(r17, r6, r17, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(div)(r18, r7, r18, 0x0p+0, 0x0p+0);
-    r22 = BP__EW_FORMULA(mul)(r21, r13, r21, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(add)(r20, r22, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(div)(r19, r8, r19, 0x0p+0, 0x0p+0);
-    r22 = BP__EW_FORMULA(add)(r20, r16, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(sqrt)(r22, r22, r22, 0x0p+0, 0x0p+0);
-    r22 = BP__EW_FORMULA(add)(r20, r16, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(div)(r21, r22, r21, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(mul)(r9, r12, r9, 0x0p+0, 0x0p+0);
-    r22 = BP__EW_FORMULA(add)(r20, r21, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(mul)(r22, r10, r22, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(sub)(r9, r20, r9, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r17, i, m);
-    BP__TN(bp__chain_store)(out[1], r18, i, m);
-    BP__TN(bp__chain_store)(out[2], r19, i, m);
-    BP__TN(bp__chain_store)(out[3], r21, i, m);
+BP__INLINE void BP__TN(chain_step_adan_32)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, const T *x5, V r6, V r7, V r8, const T *x9, V r10, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r9 = BP__TN(bp__chain_load)(x9, i, m);
+    const V r11 = v_set(0x1.47ae14p-6);
+    const V r12 = v_set(0x0p+0);
+    const V r13 = v_set(0x1.47ae14p-4);
+    const V r14 = v_set(0x1.fae148p-1);
+    const V r15 = v_set(0x1.47ae14p-7);
+    const V r16 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r11, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(sub)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = v_select(v_ne(r3, v_set(0)), r12, t1);
+    const V t3 = BP__EW_FORMULA(lerp)(r4, t2, r13, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r5, r14, r5, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t2, r13, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(r1, t5, r1, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t6, r15, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t7, t6, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t4, t8, t4, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t0, r6, t0, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t3, r7, t3, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(mul)(t11, r13, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(add)(t10, t12, t10, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(t9, r8, t9, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(add)(t14, r16, t14, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(sqrt)(t15, t15, t15, 0x0p+0, 0x0p+0);
+    const V t17 = BP__EW_FORMULA(add)(t16, r16, t16, 0x0p+0, 0x0p+0);
+    const V t18 = BP__EW_FORMULA(div)(t13, t17, t13, 0x0p+0, 0x0p+0);
+    const V t19 = BP__EW_FORMULA(mul)(r9, r12, r9, 0x0p+0, 0x0p+0);
+    const V t20 = BP__EW_FORMULA(add)(t18, t19, t18, 0x0p+0, 0x0p+0);
+    const V t21 = BP__EW_FORMULA(mul)(t20, r10, t20, 0x0p+0, 0x0p+0);
+    const V t22 = BP__EW_FORMULA(sub)(r9, t21, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t3, i, m);
+    BP__TN(bp__chain_store)(y2, t9, i, m);
+    BP__TN(bp__chain_store)(y3, t22, i, m);
 }
-static void BP__TN(chain_adan_30)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adan_32)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    const T *x5 = in[5];
+    const V r6 = v_splat(*(const T *)in[6]);
+    const V r7 = v_splat(*(const T *)in[7]);
+    const V r8 = v_splat(*(const T *)in[8]);
+    const T *x9 = in[9];
+    const V r10 = v_splat(*(const T *)in[10]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    T *y3 = out[3];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adan_30)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adan_30)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(bp__chain_ahead)(x9, i);
+        BP__TN(chain_step_adan_32)(x0, x1, x2, r3, x4, x5, r6, r7, r8, x9, r10, y0, y1, y2, y3, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adan_32)(x0, x1, x2, r3, x4, x5, r6, r7, r8, x9, r10, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adan_30[] = {0x1.47ae14p-6, 0x0p+0, 0x1.47ae14p-4, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_adan_30[] = {17, 18, 19, 21};
-static const bp__ew_instr chain_instr_adan_30[] = {
+static const double chain_constant_adan_32[] = {0x1.47ae14p-6, 0x0p+0, 0x1.47ae14p-4, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_adan_32[] = {17, 18, 19, 21};
+static const bp__ew_instr chain_instr_adan_32[] = {
     {BP__EW_lerp, 17, {0, 1, 11}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 18, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 19, {3, 12, 18}, 0x0p+0, 0x0p+0},
@@ -1310,11 +1641,11 @@ static const bp__ew_instr chain_instr_adan_30[] = {
     {BP__EW_mul, 21, {19, 15, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 22, {21, 19, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 19, {20, 22, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 20, {17, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 21, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {18, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 22, {21, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 21, {20, 22, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 20, {19, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {19, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 20, {22, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 22, {20, 16, 0}, 0x0p+0, 0x0p+0},
@@ -1325,52 +1656,60 @@ static const bp__ew_instr chain_instr_adan_30[] = {
     {BP__EW_sub, 21, {9, 20, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adan_30", 11, 6, 23, 4, 23, chain_constant_adan_30, chain_out_adan_30, chain_instr_adan_30, chain_adan_30_f32, chain_adan_30_f64},
+{"adan_32", 0x5c8, 11, 6, 23, 4, 23, chain_constant_adan_32, chain_out_adan_32, chain_instr_adan_32, chain_adan_32_f32, chain_adan_32_f64},
 #endif
-/* yogi_31 */
+/* yogi_33 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_yogi_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    r9 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(square)(r1, r1, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sub)(r2, r10, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(sub)(r2, r12, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r9, r3, r9, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r10, r4, r10, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r8, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r11, r12, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r13, r5, r13, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sub)(r6, r11, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+BP__INLINE void BP__TN(chain_step_yogi_33)(const T *x0, const T *x1, const T *x2, V r3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.0624dep-10);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(square)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(sub)(r2, t1, r2, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(sign)(t2, t2, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r8, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, t1, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sub)(r2, t5, r2, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t0, r3, t0, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(sqrt)(t8, t8, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t9, r8, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(mul)(t11, r5, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(sub)(r6, t12, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
+    BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_yogi_31)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_yogi_33)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const T *x6 = in[6];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_yogi_31)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_yogi_31)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_yogi_33)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_yogi_33)(x0, x1, x2, r3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_yogi_31[] = {0x1.99999ap-4, 0x1.0624dep-10};
-static const uint16_t chain_out_yogi_31[] = {9, 10, 12};
-static const bp__ew_instr chain_instr_yogi_31[] = {
+static const double chain_constant_yogi_33[] = {0x1.99999ap-4, 0x1.0624dep-10};
+static const uint16_t chain_out_yogi_33[] = {9, 10, 12};
+static const bp__ew_instr chain_instr_yogi_33[] = {
     {BP__EW_lerp, 9, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_square, 10, {1, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 11, {2, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1378,8 +1717,8 @@ static const bp__ew_instr chain_instr_yogi_31[] = {
     {BP__EW_mul, 11, {12, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 10, {2, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 11, {9, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {10, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 13, {12, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {13, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
@@ -1387,43 +1726,49 @@ static const bp__ew_instr chain_instr_yogi_31[] = {
     {BP__EW_sub, 12, {6, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"yogi_31", 7, 2, 14, 3, 14, chain_constant_yogi_31, chain_out_yogi_31, chain_instr_yogi_31, chain_yogi_31_f32, chain_yogi_31_f64},
+{"yogi_33", 0x38, 7, 2, 14, 3, 14, chain_constant_yogi_33, chain_out_yogi_33, chain_instr_yogi_33, chain_yogi_33_f32, chain_yogi_33_f64},
 #endif
-/* novograd_32 */
+/* novograd_34 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_novograd_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6 = v_set(0x0p+0);
-    V r7;
-    V r8;
-    V r9;
-    V r10;
-    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(div)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r8, r4, r8, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sub)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r9, i, m);
+BP__INLINE void BP__TN(chain_step_novograd_34)(const T *x0, const T *x1, V r2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = v_set(0x1.ccccccp-1);
+    const V r6 = v_set(0x0p+0);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t1, t2, t1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t0, t3, t0, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, r4, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sub)(r3, t5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_novograd_32)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_novograd_34)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_novograd_32)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_novograd_32)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_novograd_34)(x0, x1, r2, x3, r4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_novograd_34)(x0, x1, r2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_novograd_32[] = {0x1.ccccccp-1, 0x0p+0};
-static const uint16_t chain_out_novograd_32[] = {8, 9};
-static const bp__ew_instr chain_instr_novograd_32[] = {
+static const double chain_constant_novograd_34[] = {0x1.ccccccp-1, 0x0p+0};
+static const uint16_t chain_out_novograd_34[] = {8, 9};
+static const bp__ew_instr chain_instr_novograd_34[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 10, {8, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {7, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1431,462 +1776,597 @@ static const bp__ew_instr chain_instr_novograd_32[] = {
     {BP__EW_sub, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"novograd_32", 5, 2, 11, 2, 7, chain_constant_novograd_32, chain_out_novograd_32, chain_instr_novograd_32, chain_novograd_32_f32, chain_novograd_32_f64},
+{"novograd_34", 0x14, 5, 2, 11, 2, 7, chain_constant_novograd_34, chain_out_novograd_34, chain_instr_novograd_34, chain_novograd_34_f32, chain_novograd_34_f64},
 #endif
-/* sm3_33 */
+/* sm3_35 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sm3_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1p+0);
-    V r4;
-    V r5;
-    V r6;
-    r4 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r5, r3, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r5, i, m);
+BP__INLINE void BP__TN(chain_step_sm3_35)(const T *x0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = v_set(0x1p+0);
+    const V t0 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r3, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_sm3_33)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sm3_35)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sm3_33)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sm3_33)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_sm3_35)(x0, x1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sm3_35)(x0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sm3_33[] = {0x1p+0};
-static const uint16_t chain_out_sm3_33[] = {5};
-static const bp__ew_instr chain_instr_sm3_33[] = {
+static const double chain_constant_sm3_35[] = {0x1p+0};
+static const uint16_t chain_out_sm3_35[] = {7};
+static const bp__ew_instr chain_instr_sm3_35[] = {
     {BP__EW_square, 4, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_minimum, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 6, {5, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 5, {4, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sm3_33", 3, 1, 7, 1, 4, chain_constant_sm3_33, chain_out_sm3_33, chain_instr_sm3_33, chain_sm3_33_f32, chain_sm3_33_f64},
+{"sm3_35", 0, 3, 1, 8, 1, 4, chain_constant_sm3_35, chain_out_sm3_35, chain_instr_sm3_35, chain_sm3_35_f32, chain_sm3_35_f64},
 #endif
-/* sm3_34 */
+/* sm3_36 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sm3_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x0p+0);
-    V r6 = v_set(0x1.5798eep-27);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8;
-    V r9;
-    V r10;
-    r8 = BP__EW_FORMULA(gt)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(rsqrt)(r9, r9, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(where)(r8, r10, r5, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(lerp)(r2, r8, r7, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r9, r3, r9, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(sub)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
-    BP__TN(bp__chain_store)(out[1], r10, i, m);
+BP__INLINE void BP__TN(chain_step_sm3_36)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, const T *x5, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x1p+0);
+    const V r7 = v_set(0x0p+0);
+    const V r8 = v_set(0x1.5798eep-27);
+    const V r9 = v_set(0x1.99999ap-4);
+    const V t0 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(minimum)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r6, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const M m4 = v_gt(t3, r7);
+    const V t5 = BP__EW_FORMULA(add)(t3, r8, t3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(rsqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t7 = v_select(m4, t6, r7);
+    const V t8 = BP__EW_FORMULA(mul)(r0, t7, r0, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(lerp)(r3, t8, r9, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t9, r4, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(sub)(r5, t10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t9, i, m);
+    BP__TN(bp__chain_store)(y1, t11, i, m);
 }
-static void BP__TN(chain_sm3_34)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sm3_36)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sm3_34)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sm3_34)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_sm3_36)(x0, x1, x2, x3, r4, x5, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sm3_36)(x0, x1, x2, x3, r4, x5, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sm3_34[] = {0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
-static const uint16_t chain_out_sm3_34[] = {9, 10};
-static const bp__ew_instr chain_instr_sm3_34[] = {
-    {BP__EW_gt, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 9, {0, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_rsqrt, 10, {9, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 9, {8, 10, 5}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {1, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 9, {2, 8, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 8, {9, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 10, {4, 8, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_sm3_36[] = {0x1p+0, 0x0p+0, 0x1.5798eep-27, 0x1.99999ap-4};
+static const uint16_t chain_out_sm3_36[] = {11, 12};
+static const bp__ew_instr chain_instr_sm3_36[] = {
+    {BP__EW_square, 10, {0, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_minimum, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {11, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 11, {10, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_gt, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 12, {11, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_rsqrt, 11, {12, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 12, {10, 11, 7}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {0, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 11, {3, 10, 9}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sm3_34", 5, 3, 11, 2, 8, chain_constant_sm3_34, chain_out_sm3_34, chain_instr_sm3_34, chain_sm3_34_f32, chain_sm3_34_f64},
+{"sm3_36", 0x10, 6, 4, 13, 2, 12, chain_constant_sm3_36, chain_out_sm3_36, chain_instr_sm3_36, chain_sm3_36_f32, chain_sm3_36_f64},
 #endif
-/* sign_sgd_35 */
+/* sign_sgd_37 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sign_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(sign)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(mul)(r3, r1, r3, 0x0p+0, 0x0p+0);
-    r3 = BP__EW_FORMULA(sub)(r2, r4, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
+BP__INLINE void BP__TN(chain_step_sign_sgd_37)(const T *x0, V r1, const T *x2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V t0 = BP__EW_FORMULA(sign)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r1, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(sub)(r2, t1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_sign_sgd_35)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sign_sgd_37)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sign_sgd_35)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sign_sgd_35)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_sign_sgd_37)(x0, r1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sign_sgd_37)(x0, r1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sign_sgd_35[] = {3};
-static const bp__ew_instr chain_instr_sign_sgd_35[] = {
+static const uint16_t chain_out_sign_sgd_37[] = {3};
+static const bp__ew_instr chain_instr_sign_sgd_37[] = {
     {BP__EW_sign, 3, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 3, {2, 4, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sign_sgd_35", 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_35, chain_instr_sign_sgd_35, chain_sign_sgd_35_f32, chain_sign_sgd_35_f64},
+{"sign_sgd_37", 0x2, 3, 0, 5, 1, 3, NULL, chain_out_sign_sgd_37, chain_instr_sign_sgd_37, chain_sign_sgd_37_f32, chain_sign_sgd_37_f64},
 #endif
-/* schedule_free_sgd_36 */
+/* schedule_free_sgd_38 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_schedule_free_sgd_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ccccccp-1);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r9 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sub)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r7, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sub)(r1, r10, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(div)(r9, r8, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r10, r5, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r11, r6, r11, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r12, r8, r12, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r10, r9, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
+BP__INLINE void BP__TN(chain_step_schedule_free_sgd_38)(V r0, const T *x1, const T *x2, const T *x3, V r4, V r5, V r6, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.1c71c8p+0);
+    const V r9 = v_set(0x1.ccccccp-1);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(sub)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t0, r7, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(sub)(r1, t3, r1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, r8, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t5, r5, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t2, r6, t2, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t6, t7, t6, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t8, r9, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t2, r7, t2, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(t9, t10, t9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t11, i, m);
 }
-static void BP__TN(chain_schedule_free_sgd_36)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_schedule_free_sgd_38)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_sgd_36)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_schedule_free_sgd_36)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_schedule_free_sgd_38)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_schedule_free_sgd_38)(r0, x1, x2, x3, r4, r5, r6, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_sgd_36[] = {0x1.99999ap-4, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_sgd_36[] = {11, 12};
-static const bp__ew_instr chain_instr_schedule_free_sgd_36[] = {
-    {BP__EW_where, 9, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {3, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 11, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {9, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 9, {1, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 10, {9, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {10, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {11, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 9, {12, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 10, {11, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 12, {9, 10, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_schedule_free_sgd_38[] = {0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_sgd_38[] = {12, 13};
+static const bp__ew_instr chain_instr_schedule_free_sgd_38[] = {
+    {BP__EW_where, 10, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 12, {10, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 10, {1, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {10, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {11, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {12, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {10, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 10, {13, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 11, {12, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 13, {10, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_sgd_36", 7, 2, 13, 2, 12, chain_constant_schedule_free_sgd_36, chain_out_schedule_free_sgd_36, chain_instr_schedule_free_sgd_36, chain_schedule_free_sgd_36_f32, chain_schedule_free_sgd_36_f64},
+{"schedule_free_sgd_38", 0x71, 7, 3, 14, 2, 12, chain_constant_schedule_free_sgd_38, chain_out_schedule_free_sgd_38, chain_instr_schedule_free_sgd_38, chain_schedule_free_sgd_38_f32, chain_schedule_free_sgd_38_f64},
 #endif
-/* schedule_free_adamw_37 */
+/* schedule_free_adamw_39 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_schedule_free_adamw_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12 = v_set(0x0p+0);
-    V r13 = v_set(0x1.99999ap-4);
-    V r14 = v_set(0x1.ccccccp-1);
-    V r15;
-    V r16;
-    V r17;
-    V r18;
-    V r19;
-    r15 = BP__EW_FORMULA(mul)(r0, r9, r0, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r1, r10, r1, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r16, r1, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(where)(r2, r3, r4, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r5, r16, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(sqrt)(r17, r17, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(add)(r18, r11, r18, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(div)(r1, r17, r1, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r18, r17, r18, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r19, r6, r19, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(sub)(r15, r17, r15, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r15, r13, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sub)(r3, r17, r3, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r14, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r17, r7, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r18, r8, r18, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r19, r14, r19, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r18, r13, r18, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r16, i, m);
-    BP__TN(bp__chain_store)(out[1], r18, i, m);
-    BP__TN(bp__chain_store)(out[2], r19, i, m);
+BP__INLINE void BP__TN(chain_step_schedule_free_adamw_39)(const T *x0, const T *x1, V r2, const T *x3, const T *x4, V r5, V r6, V r7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r9 = v_set(0x1.ff7ceep-1);
+    const V r10 = v_set(0x1.0624dep-10);
+    const V r11 = v_set(0x1.5798eep-27);
+    const V r12 = v_set(0x0p+0);
+    const V r13 = v_set(0x1.99999ap-4);
+    const V r14 = v_set(0x1.1c71c8p+0);
+    const V r15 = v_set(0x1.ccccccp-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r9, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r10, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const V t4 = v_select(v_ne(r2, v_set(0)), r3, r4);
+    const V t5 = BP__EW_FORMULA(mul)(t3, r5, t3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r11, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(r1, t7, r1, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t8, t9, t8, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t10, r6, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(sub)(t4, t11, t4, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(t4, r13, t4, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(sub)(r3, t13, r3, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(mul)(t14, r14, t14, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(mul)(t15, r7, t15, 0x0p+0, 0x0p+0);
+    const V t17 = BP__EW_FORMULA(mul)(t12, r8, t12, 0x0p+0, 0x0p+0);
+    const V t18 = BP__EW_FORMULA(add)(t16, t17, t16, 0x0p+0, 0x0p+0);
+    const V t19 = BP__EW_FORMULA(mul)(t18, r15, t18, 0x0p+0, 0x0p+0);
+    const V t20 = BP__EW_FORMULA(mul)(t12, r13, t12, 0x0p+0, 0x0p+0);
+    const V t21 = BP__EW_FORMULA(add)(t19, t20, t19, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t12, i, m);
+    BP__TN(bp__chain_store)(y2, t21, i, m);
 }
-static void BP__TN(chain_schedule_free_adamw_37)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_schedule_free_adamw_39)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const V r7 = v_splat(*(const T *)in[7]);
+    const V r8 = v_splat(*(const T *)in[8]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_schedule_free_adamw_37)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_schedule_free_adamw_37)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_schedule_free_adamw_39)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_schedule_free_adamw_39)(x0, x1, r2, x3, x4, r5, r6, r7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_schedule_free_adamw_37[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.ccccccp-1};
-static const uint16_t chain_out_schedule_free_adamw_37[] = {16, 18, 19};
-static const bp__ew_instr chain_instr_schedule_free_adamw_37[] = {
-    {BP__EW_mul, 15, {0, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {1, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_where, 15, {2, 3, 4}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 18, {17, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 17, {18, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 18, {1, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {3, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 19, {18, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {19, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 18, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {15, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 15, {3, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {17, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {18, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {19, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {18, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 19, {15, 17, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_schedule_free_adamw_39[] = {0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27, 0x0p+0, 0x1.99999ap-4, 0x1.1c71c8p+0, 0x1.ccccccp-1};
+static const uint16_t chain_out_schedule_free_adamw_39[] = {17, 19, 20};
+static const bp__ew_instr chain_instr_schedule_free_adamw_39[] = {
+    {BP__EW_mul, 16, {0, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {1, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {17, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 17, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 16, {2, 3, 4}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {17, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 19, {18, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {19, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 19, {1, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {3, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {19, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {20, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 19, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {16, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 16, {3, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {16, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {18, 7, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {19, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {16, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {20, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {19, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 20, {16, 18, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"schedule_free_adamw_37", 9, 6, 20, 3, 22, chain_constant_schedule_free_adamw_37, chain_out_schedule_free_adamw_37, chain_instr_schedule_free_adamw_37, chain_schedule_free_adamw_37_f32, chain_schedule_free_adamw_37_f64},
-#endif
-/* prodigy_38 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4;
-    V r5;
-    V r6;
-    r4 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(sub)(r4, r1, r4, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
-    BP__TN(bp__chain_store)(out[1], r6, i, m);
-}
-static void BP__TN(chain_prodigy_38)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_38)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_prodigy_38)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_prodigy_38[] = {4, 6};
-static const bp__ew_instr chain_instr_prodigy_38[] = {
-    {BP__EW_where, 4, {0, 1, 2}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 5, {4, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 6, {3, 5, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"prodigy_38", 4, 0, 7, 2, 3, NULL, chain_out_prodigy_38, chain_instr_prodigy_38, chain_prodigy_38_f32, chain_prodigy_38_f64},
-#endif
-/* prodigy_39 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1.ffbe72p-1);
-    V r4;
-    V r5;
-    V r6;
-    r4 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r4, r5, r4, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(abs)(r6, r6, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-    BP__TN(bp__chain_store)(out[1], r4, i, m);
-}
-static void BP__TN(chain_prodigy_39)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_39)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_prodigy_39)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_prodigy_39[] = {0x1.ffbe72p-1};
-static const uint16_t chain_out_prodigy_39[] = {6, 4};
-static const bp__ew_instr chain_instr_prodigy_39[] = {
-    {BP__EW_mul, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_abs, 4, {6, 0, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"prodigy_39", 3, 1, 7, 2, 4, chain_constant_prodigy_39, chain_out_prodigy_39, chain_instr_prodigy_39, chain_prodigy_39_f32, chain_prodigy_39_f64},
+{"schedule_free_adamw_39", 0x1e4, 9, 7, 21, 3, 22, chain_constant_schedule_free_adamw_39, chain_out_schedule_free_adamw_39, chain_instr_schedule_free_adamw_39, chain_schedule_free_adamw_39_f32, chain_schedule_free_adamw_39_f64},
 #endif
 /* prodigy_40 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_prodigy_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x0p+0);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r4, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r15, r6, r15, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sub)(r5, r13, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
+BP__INLINE void BP__TN(chain_step_prodigy_40)(const T *x0, V r1, const T *x2, const T *x3, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V t0 = v_select(v_ne(r1, v_set(0)), r2, r3);
+    const V t1 = BP__EW_FORMULA(sub)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r0, t1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_prodigy_40)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_prodigy_40)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_prodigy_40)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_prodigy_40)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_prodigy_40)(x0, r1, x2, x3, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_prodigy_40)(x0, r1, x2, x3, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_prodigy_40[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
-static const uint16_t chain_out_prodigy_40[] = {12, 11, 14};
+static const uint16_t chain_out_prodigy_40[] = {6};
 static const bp__ew_instr chain_instr_prodigy_40[] = {
-    {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {11, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {14, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 11, {13, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 13, {11, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 14, {5, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 15, {13, 14, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 13, {15, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 14, {5, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_where, 4, {1, 2, 3}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 5, {4, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"prodigy_40", 7, 4, 16, 3, 13, chain_constant_prodigy_40, chain_out_prodigy_40, chain_instr_prodigy_40, chain_prodigy_40_f32, chain_prodigy_40_f64},
+{"prodigy_40", 0x2, 4, 0, 7, 1, 3, NULL, chain_out_prodigy_40, chain_instr_prodigy_40, chain_prodigy_40_f32, chain_prodigy_40_f64},
 #endif
-/* dog_41 */
+/* prodigy_41 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_dog_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3;
-    V r4;
-    V r5;
-    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(sub)(r3, r1, r3, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(square)(r4, r4, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-    BP__TN(bp__chain_store)(out[1], r5, i, m);
+BP__INLINE void BP__TN(chain_step_prodigy_41)(const T *x0, const T *x1, V r2, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1.ffbe72p-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(abs)(t2, t2, t2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_dog_41)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_prodigy_41)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_dog_41)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_dog_41)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_prodigy_41)(x0, x1, r2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_prodigy_41)(x0, x1, r2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_dog_41[] = {3, 5};
-static const bp__ew_instr chain_instr_dog_41[] = {
+static const double chain_constant_prodigy_41[] = {0x1.ffbe72p-1};
+static const uint16_t chain_out_prodigy_41[] = {7};
+static const bp__ew_instr chain_instr_prodigy_41[] = {
+    {BP__EW_mul, 4, {0, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 5, {1, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 6, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_abs, 7, {6, 0, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_41", 0x4, 3, 1, 8, 1, 4, chain_constant_prodigy_41, chain_out_prodigy_41, chain_instr_prodigy_41, chain_prodigy_41_f32, chain_prodigy_41_f64},
+#endif
+/* prodigy_42 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_prodigy_42)(V r0, const T *x1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, const T *x8, V r9, V r10, T *y0, T *y1, T *y2, T *y3, T *y4, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = BP__TN(bp__chain_load)(x7, i, m);
+    const V r8 = BP__TN(bp__chain_load)(x8, i, m);
+    const V r11 = v_set(0x1.ffbe72p-1);
+    const V r12 = v_set(0x1.99999ap-4);
+    const V r13 = v_set(0x1.ff7ceep-1);
+    const V r14 = v_set(0x1.0624dep-10);
+    const V r15 = v_set(0x0p+0);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = BP__EW_FORMULA(mul)(r3, r11, r3, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t1, t2, t1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r4, r6, r4, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(lerp)(r7, t4, r12, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r8, r13, r8, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t4, r14, t4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t7, t4, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t6, t8, t6, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(sqrt)(t9, t9, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(t10, r9, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(div)(t5, t11, t5, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(r1, r15, r1, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(add)(t12, t13, t12, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(mul)(t14, r10, t14, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(sub)(r1, t15, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t3, i, m);
+    BP__TN(bp__chain_store)(y2, t5, i, m);
+    BP__TN(bp__chain_store)(y3, t9, i, m);
+    BP__TN(bp__chain_store)(y4, t16, i, m);
+}
+static void BP__TN(chain_prodigy_42)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const T *x7 = in[7];
+    const T *x8 = in[8];
+    const V r9 = v_splat(*(const T *)in[9]);
+    const V r10 = v_splat(*(const T *)in[10]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    T *y3 = out[3];
+    T *y4 = out[4];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x7, i);
+        BP__TN(bp__chain_ahead)(x8, i);
+        BP__TN(chain_step_prodigy_42)(r0, x1, x2, x3, x4, r5, r6, x7, x8, r9, r10, y0, y1, y2, y3, y4, i, W);
+    }
+    if (i < n) BP__TN(chain_step_prodigy_42)(r0, x1, x2, x3, x4, r5, r6, x7, x8, r9, r10, y0, y1, y2, y3, y4, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_prodigy_42[] = {0x1.ffbe72p-1, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x0p+0};
+static const uint16_t chain_out_prodigy_42[] = {16, 19, 18, 17, 21};
+static const bp__ew_instr chain_instr_prodigy_42[] = {
+    {BP__EW_where, 16, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {3, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {4, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 19, {17, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {4, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 18, {7, 17, 12}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {8, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {17, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 22, {21, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 17, {20, 22, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 20, {17, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 21, {20, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 20, {18, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 21, {1, 15, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 22, {20, 21, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 20, {22, 10, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 21, {1, 20, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"prodigy_42", 0x661, 11, 5, 23, 5, 17, chain_constant_prodigy_42, chain_out_prodigy_42, chain_instr_prodigy_42, chain_prodigy_42_f32, chain_prodigy_42_f64},
+#endif
+/* dog_43 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_dog_43)(V r0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = BP__EW_FORMULA(sub)(t0, r1, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(square)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+}
+static void BP__TN(chain_dog_43)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_dog_43)(r0, x1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_dog_43)(r0, x1, x2, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const uint16_t chain_out_dog_43[] = {5};
+static const bp__ew_instr chain_instr_dog_43[] = {
     {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 4, {3, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_square, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"dog_41", 3, 0, 6, 2, 3, NULL, chain_out_dog_41, chain_instr_dog_41, chain_dog_41_f32, chain_dog_41_f64},
+{"dog_43", 0x1, 3, 0, 6, 1, 3, NULL, chain_out_dog_43, chain_instr_dog_43, chain_dog_43_f32, chain_dog_43_f64},
 #endif
-/* adopt_42 */
+/* dog_44 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adopt_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = BP__TN(bp__chain_load)(in[9], splat[9] != 0, i, m);
-    V r10 = v_set(0x1.0c6f7ap-20);
-    V r11 = v_set(0x1.fff2e4p-1);
-    V r12 = v_set(0x1.a36e2ep-14);
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r13 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r2, r2, r2, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(maximum)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r3, r15, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(maximum)(r14, r4, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(minimum)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r6, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(square)(r3, r3, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r16, r3, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(where)(r7, r13, r16, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r14, r8, r14, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sub)(r9, r13, r9, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r14, i, m);
-    BP__TN(bp__chain_store)(out[1], r15, i, m);
-    BP__TN(bp__chain_store)(out[2], r16, i, m);
+BP__INLINE void BP__TN(chain_step_dog_44)(V r0, const T *x1, const T *x2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = BP__EW_FORMULA(mul)(r3, r4, r3, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(sub)(r1, t1, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t2, i, m);
 }
-static void BP__TN(chain_adopt_42)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_dog_44)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adopt_42)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adopt_42)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_dog_44)(r0, x1, x2, x3, r4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_dog_44)(r0, x1, x2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adopt_42[] = {0x1.0c6f7ap-20, 0x1.fff2e4p-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_adopt_42[] = {14, 15, 16};
-static const bp__ew_instr chain_instr_adopt_42[] = {
+static const uint16_t chain_out_dog_44[] = {5, 7};
+static const bp__ew_instr chain_instr_dog_44[] = {
+    {BP__EW_where, 5, {0, 1, 2}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 6, {3, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 7, {1, 6, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"dog_44", 0x11, 5, 0, 8, 2, 3, NULL, chain_out_dog_44, chain_instr_dog_44, chain_dog_44_f32, chain_dog_44_f64},
+#endif
+/* adopt_45 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_adopt_45)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, V r6, V r7, V r8, const T *x9, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r9 = BP__TN(bp__chain_load)(x9, i, m);
+    const V r10 = v_set(0x1.0c6f7ap-20);
+    const V r11 = v_set(0x1.fff2e4p-1);
+    const V r12 = v_set(0x1.a36e2ep-14);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(sqrt)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(maximum)(t1, r10, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(div)(r3, t2, r3, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(maximum)(t3, r4, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(minimum)(t4, r5, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t5, r6, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t0, t6, t0, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(square)(r3, r3, r3, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t10, r3, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t9, t11, t9, 0x0p+0, 0x0p+0);
+    const V t13 = v_select(v_ne(r7, v_set(0)), t8, t12);
+    const V t14 = BP__EW_FORMULA(mul)(t7, r8, t7, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(sub)(r9, t14, r9, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t7, i, m);
+    BP__TN(bp__chain_store)(y1, t13, i, m);
+    BP__TN(bp__chain_store)(y2, t15, i, m);
+}
+static void BP__TN(chain_adopt_45)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const V r7 = v_splat(*(const T *)in[7]);
+    const V r8 = v_splat(*(const T *)in[8]);
+    const T *x9 = in[9];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x9, i);
+        BP__TN(chain_step_adopt_45)(x0, r1, x2, x3, r4, r5, r6, r7, r8, x9, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adopt_45)(x0, r1, x2, x3, r4, r5, r6, r7, r8, x9, y0, y1, y2, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_adopt_45[] = {0x1.0c6f7ap-20, 0x1.fff2e4p-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_adopt_45[] = {14, 15, 16};
+static const bp__ew_instr chain_instr_adopt_45[] = {
     {BP__EW_mul, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 14, {2, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 15, {14, 10, 0}, 0x0p+0, 0x0p+0},
@@ -1905,74 +2385,84 @@ static const bp__ew_instr chain_instr_adopt_42[] = {
     {BP__EW_sub, 16, {9, 13, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adopt_42", 10, 3, 18, 3, 16, chain_constant_adopt_42, chain_out_adopt_42, chain_instr_adopt_42, chain_adopt_42_f32, chain_adopt_42_f64},
+{"adopt_45", 0x1f2, 10, 3, 18, 3, 16, chain_constant_adopt_45, chain_out_adopt_45, chain_instr_adopt_45, chain_adopt_45_f32, chain_adopt_45_f64},
 #endif
-/* ademamix_43 */
+/* ademamix_46 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_ademamix_43)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.a36e2ep-14);
-    V r10 = v_set(0x1.ff7ceep-1);
-    V r11 = v_set(0x1.0624dep-10);
-    V r12 = v_set(0x1.4p+2);
-    V r13 = v_set(0x0p+0);
-    V r14 = v_set(0x1.5798eep-27);
-    V r15;
-    V r16;
-    V r17;
-    V r18;
-    V r19;
-    V r20;
-    r15 = BP__EW_FORMULA(lerp)(r0, r1, r8, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(lerp)(r2, r1, r9, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(mul)(r18, r1, r18, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r4, r15, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(mul)(r16, r12, r16, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r18, r5, r18, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r17, r13, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(sqrt)(r19, r19, r19, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(add)(r17, r14, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r20, r19, r20, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(add)(r17, r19, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r20, r7, r20, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(sub)(r6, r17, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r15, i, m);
-    BP__TN(bp__chain_store)(out[1], r16, i, m);
-    BP__TN(bp__chain_store)(out[2], r18, i, m);
-    BP__TN(bp__chain_store)(out[3], r19, i, m);
+BP__INLINE void BP__TN(chain_step_ademamix_46)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, const T *x6, V r7, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r8 = v_set(0x1.99999ap-4);
+    const V r9 = v_set(0x1.a36e2ep-14);
+    const V r10 = v_set(0x1.ff7ceep-1);
+    const V r11 = v_set(0x1.0624dep-10);
+    const V r12 = v_set(0x1.4p+2);
+    const V r13 = v_set(0x0p+0);
+    const V r14 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r8, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r2, r1, r9, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r10, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r1, r11, r1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, r1, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t0, r4, t0, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t1, r12, t1, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t6, t7, t6, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t5, r5, t5, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t9, r13, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(sqrt)(t10, t10, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t11, r14, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(div)(t8, t12, t8, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(add)(t13, t14, t13, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(mul)(t15, r7, t15, 0x0p+0, 0x0p+0);
+    const V t17 = BP__EW_FORMULA(sub)(r6, t16, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t1, i, m);
+    BP__TN(bp__chain_store)(y2, t5, i, m);
+    BP__TN(bp__chain_store)(y3, t17, i, m);
 }
-static void BP__TN(chain_ademamix_43)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_ademamix_46)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const T *x6 = in[6];
+    const V r7 = v_splat(*(const T *)in[7]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    T *y3 = out[3];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_ademamix_43)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_ademamix_43)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_ademamix_46)(x0, x1, x2, x3, r4, r5, x6, r7, y0, y1, y2, y3, i, W);
+    }
+    if (i < n) BP__TN(chain_step_ademamix_46)(x0, x1, x2, x3, r4, r5, x6, r7, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_ademamix_43[] = {0x1.99999ap-4, 0x1.a36e2ep-14, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.4p+2, 0x0p+0, 0x1.5798eep-27};
-static const uint16_t chain_out_ademamix_43[] = {15, 16, 18, 19};
-static const bp__ew_instr chain_instr_ademamix_43[] = {
+static const double chain_constant_ademamix_46[] = {0x1.99999ap-4, 0x1.a36e2ep-14, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.4p+2, 0x0p+0, 0x1.5798eep-27};
+static const uint16_t chain_out_ademamix_46[] = {15, 16, 18, 19};
+static const bp__ew_instr chain_instr_ademamix_46[] = {
     {BP__EW_lerp, 15, {0, 1, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 16, {2, 1, 9}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 17, {3, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 18, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 19, {18, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 18, {17, 19, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {15, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 19, {16, 12, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 20, {17, 19, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {18, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 19, {17, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 17, {19, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 19, {17, 14, 0}, 0x0p+0, 0x0p+0},
@@ -1983,175 +2473,204 @@ static const bp__ew_instr chain_instr_ademamix_43[] = {
     {BP__EW_sub, 19, {6, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"ademamix_43", 8, 7, 21, 4, 18, chain_constant_ademamix_43, chain_out_ademamix_43, chain_instr_ademamix_43, chain_ademamix_43_f32, chain_ademamix_43_f64},
+{"ademamix_46", 0xb0, 8, 7, 21, 4, 18, chain_constant_ademamix_46, chain_out_ademamix_46, chain_instr_ademamix_46, chain_ademamix_46_f32, chain_ademamix_46_f64},
 #endif
-/* mars_44 */
+/* mars_47 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_mars_44)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x1.e66666p-2);
-    V r3;
-    V r4;
-    r3 = BP__EW_FORMULA(sub)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(mul)(r3, r2, r3, 0x0p+0, 0x0p+0);
-    r3 = BP__EW_FORMULA(add)(r4, r0, r4, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(square)(r3, r3, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-    BP__TN(bp__chain_store)(out[1], r4, i, m);
+BP__INLINE void BP__TN(chain_step_mars_47)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = v_set(0x1.e66666p-2);
+    const V t0 = BP__EW_FORMULA(sub)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r2, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t1, r0, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(square)(t2, t2, t2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_mars_44)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_mars_47)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_mars_44)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_mars_44)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_mars_47)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_mars_47)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_mars_44[] = {0x1.e66666p-2};
-static const uint16_t chain_out_mars_44[] = {3, 4};
-static const bp__ew_instr chain_instr_mars_44[] = {
+static const double chain_constant_mars_47[] = {0x1.e66666p-2};
+static const uint16_t chain_out_mars_47[] = {6};
+static const bp__ew_instr chain_instr_mars_47[] = {
     {BP__EW_sub, 3, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 4, {3, 2, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 3, {4, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_square, 4, {3, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 5, {4, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_square, 6, {5, 0, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"mars_44", 2, 1, 5, 2, 4, chain_constant_mars_44, chain_out_mars_44, chain_instr_mars_44, chain_mars_44_f32, chain_mars_44_f64},
+{"mars_47", 0, 2, 1, 7, 1, 4, chain_constant_mars_47, chain_out_mars_47, chain_instr_mars_47, chain_mars_47_f32, chain_mars_47_f64},
 #endif
-/* mars_45 */
+/* mars_48 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_mars_45)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-5);
-    V r9 = v_set(0x1.fae148p-1);
-    V r10 = v_set(0x1.47ae14p-7);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12 = v_set(0x0p+0);
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r13 = BP__EW_FORMULA(div)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(lerp)(r2, r13, r8, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r13, r10, r13, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(mul)(r16, r13, r16, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r15, r17, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r4, r14, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r13, r13, r13, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r5, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r6, r12, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r17, r15, r17, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r16, r7, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sub)(r6, r15, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r14, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r16, i, m);
+BP__INLINE void BP__TN(chain_step_mars_48)(const T *x0, const T *x1, V r2, const T *x3, const T *x4, V r5, V r6, const T *x7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = BP__TN(bp__chain_load)(x7, i, m);
+    const V r9 = v_set(0x1.e66666p-2);
+    const V r10 = v_set(0x1.99999ap-5);
+    const V r11 = v_set(0x1.fae148p-1);
+    const V r12 = v_set(0x1.47ae14p-7);
+    const V r13 = v_set(0x1.5798eep-27);
+    const V r14 = v_set(0x0p+0);
+    const V t0 = BP__EW_FORMULA(sub)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(t0, r9, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t1, r0, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r2, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(lerp)(r3, t3, r10, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t3, r12, t3, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t6, t3, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t5, t7, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t4, r5, t4, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(sqrt)(t8, t8, t8, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t10, r6, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t11, r13, t11, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(div)(t9, t12, t9, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(r7, r14, r7, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(add)(t13, t14, t13, 0x0p+0, 0x0p+0);
+    const V t16 = BP__EW_FORMULA(mul)(t15, r8, t15, 0x0p+0, 0x0p+0);
+    const V t17 = BP__EW_FORMULA(sub)(r7, t16, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
+    BP__TN(bp__chain_store)(y2, t17, i, m);
 }
-static void BP__TN(chain_mars_45)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_mars_48)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const T *x7 = in[7];
+    const V r8 = v_splat(*(const T *)in[8]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_mars_45)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_mars_45)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x7, i);
+        BP__TN(chain_step_mars_48)(x0, x1, r2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_mars_48)(x0, x1, r2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_mars_45[] = {0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
-static const uint16_t chain_out_mars_45[] = {14, 13, 16};
-static const bp__ew_instr chain_instr_mars_45[] = {
-    {BP__EW_div, 13, {0, 1, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_lerp, 14, {2, 13, 8}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {3, 9, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 16, {13, 10, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 17, {16, 13, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 13, {15, 17, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 15, {14, 4, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sqrt, 16, {13, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {16, 5, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {17, 11, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 17, {15, 16, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {6, 12, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_add, 16, {17, 15, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_mul, 15, {16, 7, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_sub, 16, {6, 15, 0}, 0x0p+0, 0x0p+0},
+static const double chain_constant_mars_48[] = {0x1.e66666p-2, 0x1.99999ap-5, 0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27, 0x0p+0};
+static const uint16_t chain_out_mars_48[] = {15, 16, 18};
+static const bp__ew_instr chain_instr_mars_48[] = {
+    {BP__EW_sub, 15, {0, 1, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 9, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 15, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 16, {15, 2, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_lerp, 15, {3, 16, 10}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {4, 11, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 18, {16, 12, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {18, 16, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 16, {17, 19, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {15, 5, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sqrt, 18, {16, 0, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {18, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {19, 13, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_div, 19, {17, 18, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {7, 14, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_add, 18, {19, 17, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 17, {18, 8, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_sub, 18, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"mars_45", 8, 5, 18, 3, 15, chain_constant_mars_45, chain_out_mars_45, chain_instr_mars_45, chain_mars_45_f32, chain_mars_45_f64},
+{"mars_48", 0x164, 9, 6, 20, 3, 18, chain_constant_mars_48, chain_out_mars_48, chain_instr_mars_48, chain_mars_48_f32, chain_mars_48_f64},
 #endif
-/* ftrl_46 */
+/* ftrl_49 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_ftrl_46)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x0p+0);
-    V r7 = v_set(-0x0p+0);
-    V r8 = v_set(0x1p+0);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    r9 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r0, r9, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r9, r3, r9, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r1, r1, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(div)(r13, r4, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sub)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r13, r2, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sub)(r11, r12, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r5, r13, r5, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(div)(r12, r3, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(gt)(r12, r6, r12, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(maximum)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(minimum)(r13, r6, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sub)(r14, r11, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(where)(r9, r12, r8, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(where)(r9, r12, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+BP__INLINE void BP__TN(chain_step_ftrl_49)(const T *x0, const T *x1, const T *x2, V r3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x0p+0);
+    const V r7 = v_set(-0x0p+0);
+    const V r8 = v_set(0x1p+0);
+    const V t0 = BP__EW_FORMULA(square)(r0, r0, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(r1, t0, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(r0, t2, r0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(sqrt)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, r3, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(r1, r1, r1, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(t6, r4, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sub)(t5, t7, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(t8, r2, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(sub)(t3, t9, t3, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(r5, t10, r5, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t4, r6, t4, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(mul)(t12, r3, t12, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(add)(t13, r6, t13, 0x0p+0, 0x0p+0);
+    const M m15 = v_gt(t14, r6);
+    const V t16 = BP__EW_FORMULA(maximum)(t11, r7, t11, 0x0p+0, 0x0p+0);
+    const V t17 = BP__EW_FORMULA(minimum)(t16, r6, t16, 0x0p+0, 0x0p+0);
+    const V t18 = BP__EW_FORMULA(sub)(t17, t11, t17, 0x0p+0, 0x0p+0);
+    const V t19 = v_select(m15, t14, r8);
+    const V t20 = BP__EW_FORMULA(div)(t18, t19, t18, 0x0p+0, 0x0p+0);
+    const V t21 = v_select(m15, t20, r2);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t11, i, m);
+    BP__TN(bp__chain_store)(y2, t21, i, m);
 }
-static void BP__TN(chain_ftrl_46)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_ftrl_49)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_ftrl_46)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_ftrl_46)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_ftrl_49)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_ftrl_49)(x0, x1, x2, r3, r4, x5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_ftrl_46[] = {0x0p+0, -0x0p+0, 0x1p+0};
-static const uint16_t chain_out_ftrl_46[] = {10, 11, 13};
-static const bp__ew_instr chain_instr_ftrl_46[] = {
+static const double chain_constant_ftrl_49[] = {0x0p+0, -0x0p+0, 0x1p+0};
+static const uint16_t chain_out_ftrl_49[] = {10, 11, 13};
+static const bp__ew_instr chain_instr_ftrl_49[] = {
     {BP__EW_square, 9, {0, 0, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 10, {1, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {0, 9, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 9, {10, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 12, {9, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 12, {9, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sqrt, 13, {1, 0, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 14, {13, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 13, {12, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {13, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 13, {11, 12, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {5, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 9, {12, 3, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 9, {12, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {9, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_gt, 9, {12, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 13, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2162,49 +2681,58 @@ static const bp__ew_instr chain_instr_ftrl_46[] = {
     {BP__EW_where, 13, {9, 12, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"ftrl_46", 6, 3, 15, 3, 22, chain_constant_ftrl_46, chain_out_ftrl_46, chain_instr_ftrl_46, chain_ftrl_46_f32, chain_ftrl_46_f64},
+{"ftrl_49", 0x18, 6, 3, 15, 3, 22, chain_constant_ftrl_49, chain_out_ftrl_49, chain_instr_ftrl_49, chain_ftrl_49_f32, chain_ftrl_49_f64},
 #endif
-/* irprop_minus_47 */
+/* irprop_minus_50 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_irprop_minus_47)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x0p+0);
-    V r5 = v_set(0x1.333334p+0);
-    V r6 = v_set(0x1p+0);
-    V r7 = v_set(0x1p-1);
-    V r8 = v_set(0x1.9p+5);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(lt)(r9, r4, r9, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(gt)(r9, r4, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(where)(r11, r5, r6, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(where)(r10, r7, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r11, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(maximum)(r9, r4, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(minimum)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(where)(r10, r4, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(sign)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(sub)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r9, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r10, i, m);
+BP__INLINE void BP__TN(chain_step_irprop_minus_50)(const T *x0, const T *x1, const T *x2, const T *x3, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x0p+0);
+    const V r5 = v_set(0x1.333334p+0);
+    const V r6 = v_set(0x1p+0);
+    const V r7 = v_set(0x1p-1);
+    const V r8 = v_set(0x1.9p+5);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const M m1 = v_lt(t0, r4);
+    const M m2 = v_gt(t0, r4);
+    const V t3 = v_select(m2, r5, r6);
+    const V t4 = v_select(m1, r7, t3);
+    const V t5 = BP__EW_FORMULA(mul)(r2, t4, r2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(maximum)(t5, r4, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(minimum)(t6, r8, t6, 0x0p+0, 0x0p+0);
+    const V t8 = v_select(m1, r4, r0);
+    const V t9 = BP__EW_FORMULA(sign)(t8, t8, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(t9, t7, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(sub)(r3, t10, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t7, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_irprop_minus_47)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_irprop_minus_50)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_irprop_minus_47)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_irprop_minus_47)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_irprop_minus_50)(x0, x1, x2, x3, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_irprop_minus_50)(x0, x1, x2, x3, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_irprop_minus_47[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.9p+5};
-static const uint16_t chain_out_irprop_minus_47[] = {9, 11, 10};
-static const bp__ew_instr chain_instr_irprop_minus_47[] = {
+static const double chain_constant_irprop_minus_50[] = {0x0p+0, 0x1.333334p+0, 0x1p+0, 0x1p-1, 0x1.9p+5};
+static const uint16_t chain_out_irprop_minus_50[] = {9, 11, 10};
+static const bp__ew_instr chain_instr_irprop_minus_50[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 10, {9, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_gt, 11, {9, 4, 0}, 0x0p+0, 0x0p+0},
@@ -2219,69 +2747,74 @@ static const bp__ew_instr chain_instr_irprop_minus_47[] = {
     {BP__EW_sub, 10, {3, 12, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"irprop_minus_47", 4, 5, 13, 3, 12, chain_constant_irprop_minus_47, chain_out_irprop_minus_47, chain_instr_irprop_minus_47, chain_irprop_minus_47_f32, chain_irprop_minus_47_f64},
+{"irprop_minus_50", 0, 4, 5, 13, 3, 12, chain_constant_irprop_minus_50, chain_out_irprop_minus_50, chain_instr_irprop_minus_50, chain_irprop_minus_50_f32, chain_irprop_minus_50_f64},
 #endif
-/* quickprop_48 */
+/* quickprop_51 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_quickprop_48)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.a36e2ep-14);
-    V r6 = v_set(0x0p+0);
-    V r7 = v_set(0x1.45d174p-1);
-    V r8 = v_set(0x1.cp+0);
-    V r9 = v_set(0x1p+0);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r10 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r1, r10, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(neg)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sign)(r2, r2, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r10, r11, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(gt)(r12, r6, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(eq)(r11, r6, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(logical_or)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r10, r3, r10, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(where)(r15, r13, r6, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r11, r4, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r13, r7, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(gt)(r12, r11, r12, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(sub)(r4, r10, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(eq)(r12, r6, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r2, r10, r2, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(where)(r15, r9, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(div)(r16, r17, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(where)(r15, r6, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(abs)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(neg)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(maximum)(r16, r15, r16, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(minimum)(r17, r12, r17, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(where)(r13, r11, r15, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r0, r11, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
+BP__INLINE void BP__TN(chain_step_quickprop_51)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.a36e2ep-14);
+    const V r6 = v_set(0x0p+0);
+    const V r7 = v_set(0x1.45d174p-1);
+    const V r8 = v_set(0x1.cp+0);
+    const V r9 = v_set(0x1p+0);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(r1, t0, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(neg)(t1, t1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(sign)(r2, r2, r2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, t2, t3, 0x0p+0, 0x0p+0);
+    const M m5 = v_gt(t4, r6);
+    const M m6 = v_eq(t3, r6);
+    const M m7 = v_or(m5, m6);
+    const V t8 = BP__EW_FORMULA(mul)(t2, r3, t2, 0x0p+0, 0x0p+0);
+    const V t9 = v_select(m7, t8, r6);
+    const V t10 = BP__EW_FORMULA(mul)(t3, r4, t3, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(mul)(t10, r7, t10, 0x0p+0, 0x0p+0);
+    const M m12 = v_gt(t4, t11);
+    const V t13 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(sub)(r4, t2, r4, 0x0p+0, 0x0p+0);
+    const M m15 = v_eq(t14, r6);
+    const V t16 = BP__EW_FORMULA(mul)(r2, t2, r2, 0x0p+0, 0x0p+0);
+    const V t17 = v_select(m15, r9, t14);
+    const V t18 = BP__EW_FORMULA(div)(t16, t17, t16, 0x0p+0, 0x0p+0);
+    const V t19 = v_select(m15, r6, t18);
+    const V t20 = BP__EW_FORMULA(abs)(t13, t13, t13, 0x0p+0, 0x0p+0);
+    const V t21 = BP__EW_FORMULA(neg)(t20, t20, t20, 0x0p+0, 0x0p+0);
+    const V t22 = BP__EW_FORMULA(maximum)(t19, t21, t19, 0x0p+0, 0x0p+0);
+    const V t23 = BP__EW_FORMULA(minimum)(t22, t20, t22, 0x0p+0, 0x0p+0);
+    const V t24 = v_select(m12, t13, t23);
+    const V t25 = BP__EW_FORMULA(add)(t9, t24, t9, 0x0p+0, 0x0p+0);
+    const V t26 = BP__EW_FORMULA(add)(r0, t25, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t25, i, m);
+    BP__TN(bp__chain_store)(y2, t26, i, m);
 }
-static void BP__TN(chain_quickprop_48)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_quickprop_51)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_quickprop_48)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_quickprop_48)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_quickprop_51)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_quickprop_51)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_quickprop_48[] = {0x1.a36e2ep-14, 0x0p+0, 0x1.45d174p-1, 0x1.cp+0, 0x1p+0};
-static const uint16_t chain_out_quickprop_48[] = {10, 11, 12};
-static const bp__ew_instr chain_instr_quickprop_48[] = {
+static const double chain_constant_quickprop_51[] = {0x1.a36e2ep-14, 0x0p+0, 0x1.45d174p-1, 0x1.cp+0, 0x1p+0};
+static const uint16_t chain_out_quickprop_51[] = {10, 11, 12};
+static const bp__ew_instr chain_instr_quickprop_51[] = {
     {BP__EW_mul, 10, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 11, {1, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_neg, 10, {11, 0, 0}, 0x0p+0, 0x0p+0},
@@ -2311,69 +2844,81 @@ static const bp__ew_instr chain_instr_quickprop_48[] = {
     {BP__EW_add, 12, {0, 11, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"quickprop_48", 5, 5, 18, 3, 27, chain_constant_quickprop_48, chain_out_quickprop_48, chain_instr_quickprop_48, chain_quickprop_48_f32, chain_quickprop_48_f64},
+{"quickprop_51", 0x8, 5, 5, 18, 3, 27, chain_constant_quickprop_51, chain_out_quickprop_51, chain_instr_quickprop_51, chain_quickprop_51_f32, chain_quickprop_51_f64},
 #endif
-/* sophia_49 */
+/* sophia_52 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sophia_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = BP__TN(bp__chain_load)(in[8], splat[8] != 0, i, m);
-    V r9 = v_set(0x1.1eb852p-5);
-    V r10 = v_set(0x1p-1);
-    V r11 = v_set(-0x1p+0);
-    V r12 = v_set(0x1p+0);
-    V r13 = v_set(0x1.47ae14p-7);
-    V r14 = v_set(0x1.5798eep-27);
-    V r15 = v_set(-0x1p+0);
-    V r16 = v_set(0x1.a36e2ep-14);
-    V r17;
-    V r18;
-    V r19;
-    V r20;
-    V r21;
-    r17 = BP__EW_FORMULA(lerp)(r0, r1, r9, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(lt)(r2, r10, r2, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(where)(r18, r11, r12, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(mul)(r3, r19, r3, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(lerp)(r4, r18, r13, 0x0p+0, 0x0p+0);
-    r18 = BP__EW_FORMULA(where)(r5, r19, r4, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(div)(r17, r6, r17, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(mul)(r4, r13, r4, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(maximum)(r20, r14, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(div)(r19, r21, r19, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(maximum)(r20, r15, r20, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(minimum)(r19, r12, r19, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(mul)(r7, r16, r7, 0x0p+0, 0x0p+0);
-    r21 = BP__EW_FORMULA(add)(r20, r19, r20, 0x0p+0, 0x0p+0);
-    r19 = BP__EW_FORMULA(mul)(r21, r8, r21, 0x0p+0, 0x0p+0);
-    r20 = BP__EW_FORMULA(sub)(r7, r19, r7, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r17, i, m);
-    BP__TN(bp__chain_store)(out[1], r18, i, m);
-    BP__TN(bp__chain_store)(out[2], r20, i, m);
+BP__INLINE void BP__TN(chain_step_sophia_52)(const T *x0, const T *x1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, V r8, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = BP__TN(bp__chain_load)(x7, i, m);
+    const V r9 = v_set(0x1.1eb852p-5);
+    const V r10 = v_set(0x1p-1);
+    const V r11 = v_set(-0x1p+0);
+    const V r12 = v_set(0x1p+0);
+    const V r13 = v_set(0x1.47ae14p-7);
+    const V r14 = v_set(0x1.5798eep-27);
+    const V r15 = v_set(-0x1p+0);
+    const V r16 = v_set(0x1.a36e2ep-14);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r9, 0x0p+0, 0x0p+0);
+    const M m1 = v_lt(r2, r10);
+    const V t2 = v_select(m1, r11, r12);
+    const V t3 = BP__EW_FORMULA(mul)(r3, t2, r3, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(lerp)(r4, t3, r13, 0x0p+0, 0x0p+0);
+    const V t5 = v_select(v_ne(r5, v_set(0)), t4, r4);
+    const V t6 = BP__EW_FORMULA(mul)(t0, r6, t0, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(r4, r13, r4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(maximum)(t7, r14, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t6, t8, t6, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(maximum)(t9, r15, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(minimum)(t10, r12, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(mul)(r7, r16, r7, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(add)(t11, t12, t11, 0x0p+0, 0x0p+0);
+    const V t14 = BP__EW_FORMULA(mul)(t13, r8, t13, 0x0p+0, 0x0p+0);
+    const V t15 = BP__EW_FORMULA(sub)(r7, t14, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t5, i, m);
+    BP__TN(bp__chain_store)(y2, t15, i, m);
 }
-static void BP__TN(chain_sophia_49)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sophia_52)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const T *x7 = in[7];
+    const V r8 = v_splat(*(const T *)in[8]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sophia_49)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sophia_49)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x7, i);
+        BP__TN(chain_step_sophia_52)(x0, x1, x2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sophia_52)(x0, x1, x2, x3, x4, r5, r6, x7, r8, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sophia_49[] = {0x1.1eb852p-5, 0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sophia_49[] = {17, 18, 20};
-static const bp__ew_instr chain_instr_sophia_49[] = {
+static const double chain_constant_sophia_52[] = {0x1.1eb852p-5, 0x1p-1, -0x1p+0, 0x1p+0, 0x1.47ae14p-7, 0x1.5798eep-27, -0x1p+0, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sophia_52[] = {17, 18, 20};
+static const bp__ew_instr chain_instr_sophia_52[] = {
     {BP__EW_lerp, 17, {0, 1, 9}, 0x0p+0, 0x0p+0},
     {BP__EW_lt, 18, {2, 10, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 19, {18, 11, 12}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 18, {3, 19, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 19, {4, 18, 13}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 18, {5, 19, 4}, 0x0p+0, 0x0p+0},
-    {BP__EW_div, 19, {17, 6, 0}, 0x0p+0, 0x0p+0},
+    {BP__EW_mul, 19, {17, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 20, {4, 13, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_maximum, 21, {20, 14, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_div, 20, {19, 21, 0}, 0x0p+0, 0x0p+0},
@@ -2385,139 +2930,168 @@ static const bp__ew_instr chain_instr_sophia_49[] = {
     {BP__EW_sub, 20, {7, 19, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sophia_49", 9, 8, 22, 3, 16, chain_constant_sophia_49, chain_out_sophia_49, chain_instr_sophia_49, chain_sophia_49_f32, chain_sophia_49_f64},
+{"sophia_52", 0x160, 9, 8, 22, 3, 16, chain_constant_sophia_52, chain_out_sophia_52, chain_instr_sophia_52, chain_sophia_52_f32, chain_sophia_52_f64},
 #endif
-/* soap_50 */
+/* soap_53 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1.99999ap-5);
-    V r4 = v_set(0x0p+0);
-    V r5;
-    V r6;
-    r5 = BP__EW_FORMULA(lerp)(r0, r1, r3, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(where)(r2, r5, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r5, i, m);
-    BP__TN(bp__chain_store)(out[1], r6, i, m);
+BP__INLINE void BP__TN(chain_step_soap_53)(const T *x0, const T *x1, V r2, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = v_set(0x1.99999ap-5);
+    const V r4 = v_set(0x0p+0);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r3, 0x0p+0, 0x0p+0);
+    const V t1 = v_select(v_ne(r2, v_set(0)), t0, r4);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t1, i, m);
 }
-static void BP__TN(chain_soap_50)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_50)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_50)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_soap_53)(x0, x1, r2, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_53)(x0, x1, r2, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_50[] = {0x1.99999ap-5, 0x0p+0};
-static const uint16_t chain_out_soap_50[] = {5, 6};
-static const bp__ew_instr chain_instr_soap_50[] = {
+static const double chain_constant_soap_53[] = {0x1.99999ap-5, 0x0p+0};
+static const uint16_t chain_out_soap_53[] = {5, 6};
+static const bp__ew_instr chain_instr_soap_53[] = {
     {BP__EW_lerp, 5, {0, 1, 3}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 6, {2, 5, 4}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_50", 3, 2, 7, 2, 2, chain_constant_soap_50, chain_out_soap_50, chain_instr_soap_50, chain_soap_50_f32, chain_soap_50_f64},
-#endif
-/* soap_51 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2;
-    r2 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r2, i, m);
-}
-static void BP__TN(chain_soap_51)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_51)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_51)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_51[] = {2};
-static const bp__ew_instr chain_instr_soap_51[] = {
-    {BP__EW_mul, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"soap_51", 2, 0, 3, 1, 1, NULL, chain_out_soap_51, chain_instr_soap_51, chain_soap_51_f32, chain_soap_51_f64},
-#endif
-/* soap_52 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x0p+0);
-    V r3;
-    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-}
-static void BP__TN(chain_soap_52)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_52)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_52)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_52[] = {0x0p+0};
-static const uint16_t chain_out_soap_52[] = {3};
-static const bp__ew_instr chain_instr_soap_52[] = {
-    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"soap_52", 2, 1, 4, 1, 1, chain_constant_soap_52, chain_out_soap_52, chain_instr_soap_52, chain_soap_52_f32, chain_soap_52_f64},
-#endif
-/* soap_53 */
-#if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = v_set(0x1.99999ap-5);
-    V r3;
-    r3 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
-}
-static void BP__TN(chain_soap_53)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
-    int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_53)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_53)(out, in, splat, i, n - i);
-}
-#elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_53[] = {0x1.99999ap-5};
-static const uint16_t chain_out_soap_53[] = {3};
-static const bp__ew_instr chain_instr_soap_53[] = {
-    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
-};
-#elif defined BP__CHAIN_ENTRIES
-{"soap_53", 2, 1, 4, 1, 1, chain_constant_soap_53, chain_out_soap_53, chain_instr_soap_53, chain_soap_53_f32, chain_soap_53_f64},
+{"soap_53", 0x4, 3, 2, 7, 2, 2, chain_constant_soap_53, chain_out_soap_53, chain_instr_soap_53, chain_soap_53_f32, chain_soap_53_f64},
 #endif
 /* soap_54 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = v_set(0x1.e66666p-1);
-    V r4 = v_set(0x1.99999ap-5);
-    V r5 = v_set(0x1.5798eep-27);
-    V r6;
-    V r7;
-    V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r4, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r7, r1, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(sqrt)(r7, r7, r7, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r6, r5, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(div)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r7, i, m);
-    BP__TN(bp__chain_store)(out[1], r6, i, m);
+BP__INLINE void BP__TN(chain_step_soap_54)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_soap_54)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_54)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_54)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_soap_54)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_54)(x0, x1, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_soap_54[] = {0x1.e66666p-1, 0x1.99999ap-5, 0x1.5798eep-27};
-static const uint16_t chain_out_soap_54[] = {7, 6};
+static const uint16_t chain_out_soap_54[] = {2};
 static const bp__ew_instr chain_instr_soap_54[] = {
+    {BP__EW_mul, 2, {0, 1, 0}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_54", 0, 2, 0, 3, 1, 1, NULL, chain_out_soap_54, chain_instr_soap_54, chain_soap_54_f32, chain_soap_54_f64},
+#endif
+/* soap_55 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_55)(V r0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = v_set(0x0p+0);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+}
+static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_soap_55)(r0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_55)(r0, x1, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_55[] = {0x0p+0};
+static const uint16_t chain_out_soap_55[] = {3};
+static const bp__ew_instr chain_instr_soap_55[] = {
+    {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_55", 0x1, 2, 1, 4, 1, 1, chain_constant_soap_55, chain_out_soap_55, chain_instr_soap_55, chain_soap_55_f32, chain_soap_55_f64},
+#endif
+/* soap_56 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_56)(const T *x0, const T *x1, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = v_set(0x1.99999ap-5);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+}
+static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    T *y0 = out[0];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(chain_step_soap_56)(x0, x1, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_56)(x0, x1, y0, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_56[] = {0x1.99999ap-5};
+static const uint16_t chain_out_soap_56[] = {3};
+static const bp__ew_instr chain_instr_soap_56[] = {
+    {BP__EW_lerp, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
+};
+#elif defined BP__CHAIN_ENTRIES
+{"soap_56", 0, 2, 1, 4, 1, 1, chain_constant_soap_56, chain_out_soap_56, chain_instr_soap_56, chain_soap_56_f32, chain_soap_56_f64},
+#endif
+/* soap_57 */
+#if defined BP__CHAIN_FUNCTIONS
+BP__INLINE void BP__TN(chain_step_soap_57)(const T *x0, const T *x1, const T *x2, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = v_set(0x1.e66666p-1);
+    const V r4 = v_set(0x1.99999ap-5);
+    const V r5 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r3, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r4, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(sqrt)(t3, t3, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t4, r5, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(div)(r2, t5, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
+}
+static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_soap_57)(x0, x1, x2, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_57)(x0, x1, x2, y0, y1, i, n - i);
+}
+#elif defined BP__CHAIN_DATA
+static const double chain_constant_soap_57[] = {0x1.e66666p-1, 0x1.99999ap-5, 0x1.5798eep-27};
+static const uint16_t chain_out_soap_57[] = {7, 6};
+static const bp__ew_instr chain_instr_soap_57[] = {
     {BP__EW_mul, 6, {0, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {7, 1, 0}, 0x0p+0, 0x0p+0},
@@ -2527,164 +3101,195 @@ static const bp__ew_instr chain_instr_soap_54[] = {
     {BP__EW_div, 6, {2, 8, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_54", 3, 3, 9, 2, 7, chain_constant_soap_54, chain_out_soap_54, chain_instr_soap_54, chain_soap_54_f32, chain_soap_54_f64},
+{"soap_57", 0, 3, 3, 9, 2, 7, chain_constant_soap_57, chain_out_soap_57, chain_instr_soap_57, chain_soap_57_f32, chain_soap_57_f64},
 #endif
-/* soap_55 */
+/* soap_58 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5;
-    V r6;
-    r5 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(where)(r3, r4, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
+BP__INLINE void BP__TN(chain_step_soap_58)(V r0, const T *x1, const T *x2, V r3, const T *x4, T *y0, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    const V t1 = v_select(v_ne(r3, v_set(0)), r4, t0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
 }
-static void BP__TN(chain_soap_55)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_soap_58)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_55)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_55)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_soap_58)(r0, x1, x2, r3, x4, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_58)(r0, x1, x2, r3, x4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_55[] = {6};
-static const bp__ew_instr chain_instr_soap_55[] = {
+static const uint16_t chain_out_soap_58[] = {6};
+static const bp__ew_instr chain_instr_soap_58[] = {
     {BP__EW_where, 5, {0, 1, 2}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 6, {3, 4, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_55", 5, 0, 7, 1, 2, NULL, chain_out_soap_55, chain_instr_soap_55, chain_soap_55_f32, chain_soap_55_f64},
+{"soap_58", 0x9, 5, 0, 7, 1, 2, NULL, chain_out_soap_58, chain_instr_soap_58, chain_soap_58_f32, chain_soap_58_f64},
 #endif
-/* soap_56 */
+/* soap_59 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3;
-    r3 = BP__EW_FORMULA(where)(r0, r1, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r3, i, m);
+BP__INLINE void BP__TN(chain_step_soap_59)(V r0, const T *x1, const T *x2, T *y0, int64_t i, int64_t m) {
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V t0 = v_select(v_ne(r0, v_set(0)), r1, r2);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
 }
-static void BP__TN(chain_soap_56)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_soap_59)(void *const *out, const void *const *in, int64_t n) {
+    const V r0 = v_splat(*(const T *)in[0]);
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_56)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_56)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_soap_59)(r0, x1, x2, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_59)(r0, x1, x2, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_56[] = {3};
-static const bp__ew_instr chain_instr_soap_56[] = {
+static const uint16_t chain_out_soap_59[] = {3};
+static const bp__ew_instr chain_instr_soap_59[] = {
     {BP__EW_where, 3, {0, 1, 2}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_56", 3, 0, 4, 1, 1, NULL, chain_out_soap_56, chain_instr_soap_56, chain_soap_56_f32, chain_soap_56_f64},
+{"soap_59", 0x1, 3, 0, 4, 1, 1, NULL, chain_out_soap_59, chain_instr_soap_59, chain_soap_59_f32, chain_soap_59_f64},
 #endif
-/* soap_57 */
+/* soap_60 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_soap_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5;
-    V r6;
-    r5 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(sub)(r2, r5, r2, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r6, r3, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(where)(r4, r2, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
+BP__INLINE void BP__TN(chain_step_soap_60)(const T *x0, V r1, const T *x2, V r3, V r4, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(sub)(r2, t0, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r3, t1, 0x0p+0, 0x0p+0);
+    const V t3 = v_select(v_ne(r4, v_set(0)), r2, t2);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
 }
-static void BP__TN(chain_soap_57)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_soap_60)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const V r4 = v_splat(*(const T *)in[4]);
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_soap_57)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_soap_57)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_soap_60)(x0, r1, x2, r3, r4, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_soap_60)(x0, r1, x2, r3, r4, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_soap_57[] = {6};
-static const bp__ew_instr chain_instr_soap_57[] = {
+static const uint16_t chain_out_soap_60[] = {6};
+static const bp__ew_instr chain_instr_soap_60[] = {
     {BP__EW_mul, 5, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_sub, 6, {2, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 3, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_where, 6, {4, 2, 5}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"soap_57", 5, 0, 7, 1, 4, NULL, chain_out_soap_57, chain_instr_soap_57, chain_soap_57_f32, chain_soap_57_f64},
+{"soap_60", 0x1a, 5, 0, 7, 1, 4, NULL, chain_out_soap_60, chain_instr_soap_60, chain_soap_60_f32, chain_soap_60_f64},
 #endif
-/* sgd_clipped_58 */
+/* sgd_clipped_61 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4;
-    V r5;
-    r4 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r4, r2, 0x0p+0, 0x0p+0);
-    r4 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r4, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_clipped_61)(const T *x0, V r1, V r2, const T *x3, T *y0, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, t0, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(r3, t1, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
 }
-static void BP__TN(chain_sgd_clipped_58)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_61)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    T *y0 = out[0];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_58)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_sgd_clipped_61)(x0, r1, r2, x3, y0, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_clipped_61)(x0, r1, r2, x3, y0, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const uint16_t chain_out_sgd_clipped_58[] = {4};
-static const bp__ew_instr chain_instr_sgd_clipped_58[] = {
+static const uint16_t chain_out_sgd_clipped_61[] = {4};
+static const bp__ew_instr chain_instr_sgd_clipped_61[] = {
     {BP__EW_mul, 4, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 4, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_58", 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_58, chain_instr_sgd_clipped_58, chain_sgd_clipped_58_f32, chain_sgd_clipped_58_f64},
+{"sgd_clipped_61", 0x6, 4, 0, 6, 1, 3, NULL, chain_out_sgd_clipped_61, chain_instr_sgd_clipped_61, chain_sgd_clipped_61_f32, chain_sgd_clipped_61_f64},
 #endif
-/* adam_clipped_59 */
+/* adam_clipped_62 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(lerp)(r2, r11, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r11, r14, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r12, r4, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r11, r11, r11, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r6, r15, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+BP__INLINE void BP__TN(chain_step_adam_clipped_62)(const T *x0, V r1, const T *x2, const T *x3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r7, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t0, r9, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, t0, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r4, t1, r4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t7, r5, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t6, t9, t6, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(r6, t10, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t5, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_adam_clipped_59)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_62)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const T *x6 = in[6];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_59)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_59)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_adam_clipped_62)(x0, r1, x2, x3, r4, r5, x6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adam_clipped_62)(x0, r1, x2, x3, r4, r5, x6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_59[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_59[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_adam_clipped_59[] = {
+static const double chain_constant_adam_clipped_62[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_62[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_adam_clipped_62[] = {
     {BP__EW_mul, 11, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 12, {2, 11, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {3, 8, 0}, 0x0p+0, 0x0p+0},
@@ -2699,55 +3304,62 @@ static const bp__ew_instr chain_instr_adam_clipped_59[] = {
     {BP__EW_add, 13, {6, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_59", 7, 4, 16, 3, 12, chain_constant_adam_clipped_59, chain_out_adam_clipped_59, chain_instr_adam_clipped_59, chain_adam_clipped_59_f32, chain_adam_clipped_59_f64},
+{"adam_clipped_62", 0x32, 7, 4, 16, 3, 12, chain_constant_adam_clipped_62, chain_out_adam_clipped_62, chain_instr_adam_clipped_62, chain_adam_clipped_62_f32, chain_adam_clipped_62_f64},
 #endif
-/* adamw_clipped_60 */
+/* adamw_clipped_63 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adamw_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r6, r13, r6, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r7, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r14, r17, r14, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r15, i, m);
+BP__INLINE void BP__TN(chain_step_adamw_clipped_63)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, V r7, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r8 = v_set(0x1.99999ap-4);
+    const V r9 = v_set(0x1.ff7ceep-1);
+    const V r10 = v_set(0x1.0624dep-10);
+    const V r11 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r8, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t0, r10, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, t0, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r4, r5, r4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(r6, t1, r6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t8, r7, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t9, r11, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(t6, t11, t6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t5, i, m);
+    BP__TN(bp__chain_store)(y2, t12, i, m);
 }
-static void BP__TN(chain_adamw_clipped_60)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adamw_clipped_63)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const V r7 = v_splat(*(const T *)in[7]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adamw_clipped_60)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adamw_clipped_60)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_adamw_clipped_63)(x0, r1, x2, x3, x4, r5, r6, r7, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adamw_clipped_63)(x0, r1, x2, x3, x4, r5, r6, r7, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adamw_clipped_60[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adamw_clipped_60[] = {13, 12, 15};
-static const bp__ew_instr chain_instr_adamw_clipped_60[] = {
+static const double chain_constant_adamw_clipped_63[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adamw_clipped_63[] = {13, 12, 15};
+static const bp__ew_instr chain_instr_adamw_clipped_63[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -2763,45 +3375,51 @@ static const bp__ew_instr chain_instr_adamw_clipped_60[] = {
     {BP__EW_add, 15, {14, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adamw_clipped_60", 8, 4, 18, 3, 13, chain_constant_adamw_clipped_60, chain_out_adamw_clipped_60, chain_instr_adamw_clipped_60, chain_adamw_clipped_60_f32, chain_adamw_clipped_60_f64},
+{"adamw_clipped_63", 0xe2, 8, 4, 18, 3, 13, chain_constant_adamw_clipped_63, chain_out_adamw_clipped_63, chain_instr_adamw_clipped_63, chain_adamw_clipped_63_f32, chain_adamw_clipped_63_f64},
 #endif
-/* rmsprop_clipped_61 */
+/* rmsprop_clipped_64 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.fae148p-1);
-    V r6 = v_set(0x1.47ae14p-7);
-    V r7 = v_set(0x1.5798eep-27);
-    V r8;
-    V r9;
-    V r10;
-    V r11;
-    r8 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r9, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r11, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r9, r7, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(div)(r8, r11, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r8, i, m);
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_64)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.fae148p-1);
+    const V r6 = v_set(0x1.47ae14p-7);
+    const V r7 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r6, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, t1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t0, t3, t0, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, t1, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r7, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t5, t7, t5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(r4, t8, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+    BP__TN(bp__chain_store)(y1, t9, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_61)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_64)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_61)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_61)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_rmsprop_clipped_64)(x0, x1, r2, r3, x4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_64)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_61[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_61[] = {10, 8};
-static const bp__ew_instr chain_instr_rmsprop_clipped_61[] = {
+static const double chain_constant_rmsprop_clipped_64[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_64[] = {10, 8};
+static const bp__ew_instr chain_instr_rmsprop_clipped_64[] = {
     {BP__EW_mul, 8, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2814,46 +3432,52 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_61[] = {
     {BP__EW_add, 8, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_61", 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_61, chain_out_rmsprop_clipped_61, chain_instr_rmsprop_clipped_61, chain_rmsprop_clipped_61_f32, chain_rmsprop_clipped_61_f64},
+{"rmsprop_clipped_64", 0xc, 5, 3, 12, 2, 10, chain_constant_rmsprop_clipped_64, chain_out_rmsprop_clipped_64, chain_instr_rmsprop_clipped_64, chain_rmsprop_clipped_64_f32, chain_rmsprop_clipped_64_f64},
 #endif
-/* lion_clipped_62 */
+/* lion_clipped_65 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_lion_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.47ae14p-7);
-    V r6 = v_set(0x1.99999ap-4);
-    V r7 = v_set(0x1.ccccccp-1);
-    V r8 = v_set(0x1.0624dep-10);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r9 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(lerp)(r2, r9, r5, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r9, r6, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r9, r11, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(sign)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r12, r4, r12, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sub)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
+BP__INLINE void BP__TN(chain_step_lion_clipped_65)(const T *x0, V r1, const T *x2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = v_set(0x1.47ae14p-7);
+    const V r6 = v_set(0x1.99999ap-4);
+    const V r7 = v_set(0x1.ccccccp-1);
+    const V r8 = v_set(0x1.0624dep-10);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r5, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t0, r6, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t2, t3, t2, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(sign)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t5, t6, t5, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(t7, r4, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(sub)(r3, t8, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t9, i, m);
 }
-static void BP__TN(chain_lion_clipped_62)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_lion_clipped_65)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_lion_clipped_62)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_lion_clipped_62)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_lion_clipped_65)(x0, r1, x2, x3, r4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_lion_clipped_65)(x0, r1, x2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_lion_clipped_62[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
-static const uint16_t chain_out_lion_clipped_62[] = {10, 11};
-static const bp__ew_instr chain_instr_lion_clipped_62[] = {
+static const double chain_constant_lion_clipped_65[] = {0x1.47ae14p-7, 0x1.99999ap-4, 0x1.ccccccp-1, 0x1.0624dep-10};
+static const uint16_t chain_out_lion_clipped_65[] = {10, 11};
+static const bp__ew_instr chain_instr_lion_clipped_65[] = {
     {BP__EW_mul, 9, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 10, {2, 9, 5}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {9, 6, 0}, 0x0p+0, 0x0p+0},
@@ -2866,72 +3490,86 @@ static const bp__ew_instr chain_instr_lion_clipped_62[] = {
     {BP__EW_sub, 11, {3, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"lion_clipped_62", 5, 4, 13, 2, 10, chain_constant_lion_clipped_62, chain_out_lion_clipped_62, chain_instr_lion_clipped_62, chain_lion_clipped_62_f32, chain_lion_clipped_62_f64},
+{"lion_clipped_65", 0x12, 5, 4, 13, 2, 10, chain_constant_lion_clipped_65, chain_out_lion_clipped_65, chain_instr_lion_clipped_65, chain_lion_clipped_65_f32, chain_lion_clipped_65_f64},
 #endif
-/* sgd_63 */
+/* sgd_66 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5;
-    V r6;
-    V r7;
-    r5 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r5, r1, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r6, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_66)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1.ccccccp-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(t0, r1, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r2, t1, r2, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(r3, t2, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t3, i, m);
 }
-static void BP__TN(chain_sgd_63)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_66)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_63)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_63)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_sgd_66)(x0, x1, r2, x3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_66)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_63[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_63[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_63[] = {
+static const double chain_constant_sgd_66[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_66[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_66[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {2, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_63", 4, 1, 8, 2, 4, chain_constant_sgd_63, chain_out_sgd_63, chain_instr_sgd_63, chain_sgd_63_f32, chain_sgd_63_f64},
+{"sgd_66", 0x4, 4, 1, 8, 2, 4, chain_constant_sgd_66, chain_out_sgd_66, chain_instr_sgd_66, chain_sgd_66_f32, chain_sgd_66_f64},
 #endif
-/* sgd_clipped_64 */
+/* sgd_clipped_67 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6;
-    V r7;
-    V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_clipped_67)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.ccccccp-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r3, t2, r3, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(r4, t3, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
 }
-static void BP__TN(chain_sgd_clipped_64)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_67)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_64)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_64)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_sgd_clipped_67)(x0, x1, r2, r3, x4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_clipped_67)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_64[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_64[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_64[] = {
+static const double chain_constant_sgd_clipped_67[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_67[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_67[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -2939,37 +3577,44 @@ static const bp__ew_instr chain_instr_sgd_clipped_64[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_64", 5, 1, 9, 2, 5, chain_constant_sgd_clipped_64, chain_out_sgd_clipped_64, chain_instr_sgd_clipped_64, chain_sgd_clipped_64_f32, chain_sgd_clipped_64_f64},
+{"sgd_clipped_67", 0xc, 5, 1, 9, 2, 5, chain_constant_sgd_clipped_67, chain_out_sgd_clipped_67, chain_instr_sgd_clipped_67, chain_sgd_clipped_67_f32, chain_sgd_clipped_67_f64},
 #endif
-/* sgd_65 */
+/* sgd_68 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5;
-    V r6;
-    V r7;
-    r5 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(add)(r5, r1, r5, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r6, r4, r6, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r5 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r3, r5, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r6, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_68)(const T *x0, const T *x1, V r2, const T *x3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = v_set(0x1.ccccccp-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(t0, r1, t0, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r4, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(r1, t2, r1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r2, t3, r2, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(r3, t4, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t5, i, m);
 }
-static void BP__TN(chain_sgd_65)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_68)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_65)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_65)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_sgd_68)(x0, x1, r2, x3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_68)(x0, x1, r2, x3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_65[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_65[] = {6, 7};
-static const bp__ew_instr chain_instr_sgd_65[] = {
+static const double chain_constant_sgd_68[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_68[] = {6, 7};
+static const bp__ew_instr chain_instr_sgd_68[] = {
     {BP__EW_mul, 5, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 6, {5, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 5, {6, 4, 0}, 0x0p+0, 0x0p+0},
@@ -2978,40 +3623,46 @@ static const bp__ew_instr chain_instr_sgd_65[] = {
     {BP__EW_add, 7, {3, 5, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_65", 4, 1, 8, 2, 6, chain_constant_sgd_65, chain_out_sgd_65, chain_instr_sgd_65, chain_sgd_65_f32, chain_sgd_65_f64},
+{"sgd_68", 0x4, 4, 1, 8, 2, 6, chain_constant_sgd_68, chain_out_sgd_68, chain_instr_sgd_68, chain_sgd_68_f32, chain_sgd_68_f64},
 #endif
-/* sgd_clipped_66 */
+/* sgd_clipped_69 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6;
-    V r7;
-    V r8;
-    V r9;
-    r6 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r6, r7, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r8, r5, r8, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r7, r6, r7, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r4, r6, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r7, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_clipped_69)(const T *x0, const T *x1, V r2, V r3, const T *x4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.ccccccp-1);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r5, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, t4, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(r4, t5, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_sgd_clipped_66)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_69)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_66)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_66)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_sgd_clipped_69)(x0, x1, r2, r3, x4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_clipped_69)(x0, x1, r2, r3, x4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_66[] = {0x1.ccccccp-1};
-static const uint16_t chain_out_sgd_clipped_66[] = {8, 7};
-static const bp__ew_instr chain_instr_sgd_clipped_66[] = {
+static const double chain_constant_sgd_clipped_69[] = {0x1.ccccccp-1};
+static const uint16_t chain_out_sgd_clipped_69[] = {8, 7};
+static const bp__ew_instr chain_instr_sgd_clipped_69[] = {
     {BP__EW_mul, 6, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {6, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3021,38 +3672,45 @@ static const bp__ew_instr chain_instr_sgd_clipped_66[] = {
     {BP__EW_add, 7, {4, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_66", 5, 1, 10, 2, 7, chain_constant_sgd_clipped_66, chain_out_sgd_clipped_66, chain_instr_sgd_clipped_66, chain_sgd_clipped_66_f32, chain_sgd_clipped_66_f64},
+{"sgd_clipped_69", 0xc, 5, 1, 10, 2, 7, chain_constant_sgd_clipped_69, chain_out_sgd_clipped_69, chain_instr_sgd_clipped_69, chain_sgd_clipped_69_f32, chain_sgd_clipped_69_f64},
 #endif
-/* sgd_67 */
+/* sgd_70 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = v_set(0x1.ccccccp-1);
-    V r5 = v_set(0x1.a36e2ep-14);
-    V r6;
-    V r7;
-    V r8;
-    r6 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(add)(r6, r8, r6, 0x0p+0, 0x0p+0);
-    r6 = BP__EW_FORMULA(mul)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r7, i, m);
-    BP__TN(bp__chain_store)(out[1], r8, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_70)(const T *x0, const T *x1, const T *x2, V r3, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = v_set(0x1.ccccccp-1);
+    const V r5 = v_set(0x1.a36e2ep-14);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r4, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r5, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(r2, t1, r2, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r3, t3, r3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(r1, t4, r1, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t5, i, m);
 }
-static void BP__TN(chain_sgd_67)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_70)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_67)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_67)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(chain_step_sgd_70)(x0, x1, x2, r3, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_70)(x0, x1, x2, r3, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_67[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_67[] = {7, 8};
-static const bp__ew_instr chain_instr_sgd_67[] = {
+static const double chain_constant_sgd_70[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_70[] = {7, 8};
+static const bp__ew_instr chain_instr_sgd_70[] = {
     {BP__EW_mul, 6, {0, 4, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 7, {1, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 8, {2, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3061,41 +3719,47 @@ static const bp__ew_instr chain_instr_sgd_67[] = {
     {BP__EW_add, 8, {1, 6, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_67", 4, 2, 9, 2, 6, chain_constant_sgd_67, chain_out_sgd_67, chain_instr_sgd_67, chain_sgd_67_f32, chain_sgd_67_f64},
+{"sgd_70", 0x8, 4, 2, 9, 2, 6, chain_constant_sgd_70, chain_out_sgd_70, chain_instr_sgd_70, chain_sgd_70_f32, chain_sgd_70_f64},
 #endif
-/* sgd_clipped_68 */
+/* sgd_clipped_71 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_sgd_clipped_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.ccccccp-1);
-    V r6 = v_set(0x1.a36e2ep-14);
-    V r7;
-    V r8;
-    V r9;
-    V r10;
-    r7 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r8, r9, r8, 0x0p+0, 0x0p+0);
-    r8 = BP__EW_FORMULA(add)(r7, r10, r7, 0x0p+0, 0x0p+0);
-    r7 = BP__EW_FORMULA(mul)(r4, r8, r4, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(add)(r3, r7, r3, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r8, i, m);
-    BP__TN(bp__chain_store)(out[1], r9, i, m);
+BP__INLINE void BP__TN(chain_step_sgd_clipped_71)(const T *x0, const T *x1, V r2, const T *x3, V r4, T *y0, T *y1, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = v_set(0x1.ccccccp-1);
+    const V r6 = v_set(0x1.a36e2ep-14);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r6, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t1, t2, t1, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t0, t3, t0, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r4, t4, r4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(r3, t5, r3, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
 }
-static void BP__TN(chain_sgd_clipped_68)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_sgd_clipped_71)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    T *y0 = out[0];
+    T *y1 = out[1];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_sgd_clipped_68)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_sgd_clipped_68)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_sgd_clipped_71)(x0, x1, r2, x3, r4, y0, y1, i, W);
+    }
+    if (i < n) BP__TN(chain_step_sgd_clipped_71)(x0, x1, r2, x3, r4, y0, y1, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_sgd_clipped_68[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
-static const uint16_t chain_out_sgd_clipped_68[] = {8, 9};
-static const bp__ew_instr chain_instr_sgd_clipped_68[] = {
+static const double chain_constant_sgd_clipped_71[] = {0x1.ccccccp-1, 0x1.a36e2ep-14};
+static const uint16_t chain_out_sgd_clipped_71[] = {8, 9};
+static const bp__ew_instr chain_instr_sgd_clipped_71[] = {
     {BP__EW_mul, 7, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 8, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 9, {3, 6, 0}, 0x0p+0, 0x0p+0},
@@ -3105,53 +3769,61 @@ static const bp__ew_instr chain_instr_sgd_clipped_68[] = {
     {BP__EW_add, 9, {3, 7, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"sgd_clipped_68", 5, 2, 11, 2, 7, chain_constant_sgd_clipped_68, chain_out_sgd_clipped_68, chain_instr_sgd_clipped_68, chain_sgd_clipped_68_f32, chain_sgd_clipped_68_f64},
+{"sgd_clipped_71", 0x14, 5, 2, 11, 2, 7, chain_constant_sgd_clipped_71, chain_out_sgd_clipped_71, chain_instr_sgd_clipped_71, chain_sgd_clipped_71_f32, chain_sgd_clipped_71_f64},
 #endif
-/* adam_69 */
+/* adam_72 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.a36e2ep-14);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    r11 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r1, r11, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(lerp)(r2, r12, r7, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r12, r9, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r12, r14, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r14, r5, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r15, r10, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(div)(r13, r14, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r0, r15, r0, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+BP__INLINE void BP__TN(chain_step_adam_72)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r6 = v_set(0x1.a36e2ep-14);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(add)(r1, t0, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(lerp)(r2, t1, r7, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t1, r9, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t4, t1, t4, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(t3, t5, t3, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(r4, t2, r4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t6, t6, t6, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t8, r5, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t9, r10, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(r0, t11, r0, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t2, i, m);
+    BP__TN(bp__chain_store)(y1, t6, i, m);
+    BP__TN(bp__chain_store)(y2, t12, i, m);
 }
-static void BP__TN(chain_adam_69)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_72)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_69)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_69)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(chain_step_adam_72)(x0, x1, x2, x3, r4, r5, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adam_72)(x0, x1, x2, x3, r4, r5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_69[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_69[] = {11, 12, 13};
-static const bp__ew_instr chain_instr_adam_69[] = {
+static const double chain_constant_adam_72[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_72[] = {11, 12, 13};
+static const bp__ew_instr chain_instr_adam_72[] = {
     {BP__EW_mul, 11, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 12, {1, 11, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 11, {2, 12, 7}, 0x0p+0, 0x0p+0},
@@ -3167,55 +3839,63 @@ static const bp__ew_instr chain_instr_adam_69[] = {
     {BP__EW_add, 13, {0, 15, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_69", 6, 5, 16, 3, 13, chain_constant_adam_69, chain_out_adam_69, chain_instr_adam_69, chain_adam_69_f32, chain_adam_69_f64},
+{"adam_72", 0x30, 6, 5, 16, 3, 13, chain_constant_adam_72, chain_out_adam_72, chain_instr_adam_72, chain_adam_72_f32, chain_adam_72_f64},
 #endif
-/* adam_clipped_70 */
+/* adam_clipped_73 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.a36e2ep-14);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r12, r13, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(lerp)(r3, r14, r8, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r14, r10, r14, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r14, r15, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r16, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r5, r12, r5, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r6, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r16, r11, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r13, r15, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r2, r16, r2, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r14, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+BP__INLINE void BP__TN(chain_step_adam_clipped_73)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = v_set(0x1.a36e2ep-14);
+    const V r8 = v_set(0x1.99999ap-4);
+    const V r9 = v_set(0x1.ff7ceep-1);
+    const V r10 = v_set(0x1.0624dep-10);
+    const V r11 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(add)(t0, t1, t0, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(lerp)(r3, t2, r8, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r4, r9, r4, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(t2, r10, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(t5, t2, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t4, t6, t4, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(mul)(r5, t3, r5, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(sqrt)(t7, t7, t7, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t9, r6, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(t10, r11, t10, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(div)(t8, t11, t8, 0x0p+0, 0x0p+0);
+    const V t13 = BP__EW_FORMULA(add)(r2, t12, r2, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t7, i, m);
+    BP__TN(bp__chain_store)(y2, t13, i, m);
 }
-static void BP__TN(chain_adam_clipped_70)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_73)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_70)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_70)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_adam_clipped_73)(x0, r1, x2, x3, x4, r5, r6, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adam_clipped_73)(x0, r1, x2, x3, x4, r5, r6, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_70[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_70[] = {12, 14, 13};
-static const bp__ew_instr chain_instr_adam_clipped_70[] = {
+static const double chain_constant_adam_clipped_73[] = {0x1.a36e2ep-14, 0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_73[] = {12, 14, 13};
+static const bp__ew_instr chain_instr_adam_clipped_73[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {2, 7, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_add, 14, {12, 13, 0}, 0x0p+0, 0x0p+0},
@@ -3232,54 +3912,64 @@ static const bp__ew_instr chain_instr_adam_clipped_70[] = {
     {BP__EW_add, 13, {2, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_70", 7, 5, 17, 3, 14, chain_constant_adam_clipped_70, chain_out_adam_clipped_70, chain_instr_adam_clipped_70, chain_adam_clipped_70_f32, chain_adam_clipped_70_f64},
+{"adam_clipped_73", 0x62, 7, 5, 17, 3, 14, chain_constant_adam_clipped_73, chain_out_adam_clipped_73, chain_instr_adam_clipped_73, chain_adam_clipped_73_f32, chain_adam_clipped_73_f64},
 #endif
-/* adam_71 */
+/* adam_74 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = v_set(0x1.99999ap-4);
-    V r8 = v_set(0x1.ff7ceep-1);
-    V r9 = v_set(0x1.0624dep-10);
-    V r10 = v_set(0x1.5798eep-27);
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    r11 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r13, r1, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r12, r14, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(maximum)(r3, r13, r3, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r15, r5, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r16, r10, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(div)(r14, r15, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r6, r16, r6, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r11, i, m);
-    BP__TN(bp__chain_store)(out[1], r13, i, m);
-    BP__TN(bp__chain_store)(out[2], r12, i, m);
-    BP__TN(bp__chain_store)(out[3], r14, i, m);
+BP__INLINE void BP__TN(chain_step_adam_74)(const T *x0, const T *x1, const T *x2, const T *x3, V r4, V r5, const T *x6, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r6 = BP__TN(bp__chain_load)(x6, i, m);
+    const V r7 = v_set(0x1.99999ap-4);
+    const V r8 = v_set(0x1.ff7ceep-1);
+    const V r9 = v_set(0x1.0624dep-10);
+    const V r10 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(lerp)(r0, r1, r7, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r2, r8, r2, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r1, r9, r1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, r1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t1, t3, t1, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(maximum)(r3, t4, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(mul)(r4, t0, r4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(sqrt)(t5, t5, t5, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t7, r5, t7, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t8, r10, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(div)(t6, t9, t6, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(r6, t10, r6, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t0, i, m);
+    BP__TN(bp__chain_store)(y1, t4, i, m);
+    BP__TN(bp__chain_store)(y2, t5, i, m);
+    BP__TN(bp__chain_store)(y3, t11, i, m);
 }
-static void BP__TN(chain_adam_71)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_74)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const V r5 = v_splat(*(const T *)in[5]);
+    const T *x6 = in[6];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    T *y3 = out[3];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_71)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_71)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x6, i);
+        BP__TN(chain_step_adam_74)(x0, x1, x2, x3, r4, r5, x6, y0, y1, y2, y3, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adam_74)(x0, x1, x2, x3, r4, r5, x6, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_71[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_71[] = {11, 13, 12, 14};
-static const bp__ew_instr chain_instr_adam_71[] = {
+static const double chain_constant_adam_74[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_74[] = {11, 13, 12, 14};
+static const bp__ew_instr chain_instr_adam_74[] = {
     {BP__EW_lerp, 11, {0, 1, 7}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {2, 8, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 13, {1, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3294,56 +3984,66 @@ static const bp__ew_instr chain_instr_adam_71[] = {
     {BP__EW_add, 14, {6, 16, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_71", 7, 4, 17, 4, 12, chain_constant_adam_71, chain_out_adam_71, chain_instr_adam_71, chain_adam_71_f32, chain_adam_71_f64},
+{"adam_74", 0x30, 7, 4, 17, 4, 12, chain_constant_adam_74, chain_out_adam_74, chain_instr_adam_74, chain_adam_74_f32, chain_adam_74_f64},
 #endif
-/* adam_clipped_72 */
+/* adam_clipped_75 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_adam_clipped_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = BP__TN(bp__chain_load)(in[6], splat[6] != 0, i, m);
-    V r7 = BP__TN(bp__chain_load)(in[7], splat[7] != 0, i, m);
-    V r8 = v_set(0x1.99999ap-4);
-    V r9 = v_set(0x1.ff7ceep-1);
-    V r10 = v_set(0x1.0624dep-10);
-    V r11 = v_set(0x1.5798eep-27);
-    V r12;
-    V r13;
-    V r14;
-    V r15;
-    V r16;
-    V r17;
-    r12 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(lerp)(r2, r12, r8, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r12, r10, r12, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(mul)(r15, r12, r15, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r14, r16, r14, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(maximum)(r4, r12, r4, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(mul)(r5, r13, r5, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(sqrt)(r14, r14, r14, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r16, r6, r16, 0x0p+0, 0x0p+0);
-    r16 = BP__EW_FORMULA(add)(r17, r11, r17, 0x0p+0, 0x0p+0);
-    r17 = BP__EW_FORMULA(div)(r15, r16, r15, 0x0p+0, 0x0p+0);
-    r15 = BP__EW_FORMULA(add)(r7, r17, r7, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r13, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r14, i, m);
-    BP__TN(bp__chain_store)(out[3], r15, i, m);
+BP__INLINE void BP__TN(chain_step_adam_clipped_75)(const T *x0, V r1, const T *x2, const T *x3, const T *x4, V r5, V r6, const T *x7, T *y0, T *y1, T *y2, T *y3, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r7 = BP__TN(bp__chain_load)(x7, i, m);
+    const V r8 = v_set(0x1.99999ap-4);
+    const V r9 = v_set(0x1.ff7ceep-1);
+    const V r10 = v_set(0x1.0624dep-10);
+    const V r11 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r1, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(lerp)(r2, t0, r8, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(r3, r9, r3, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t0, r10, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(t3, t0, t3, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(add)(t2, t4, t2, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(maximum)(r4, t5, r4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(mul)(r5, t1, r5, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(sqrt)(t6, t6, t6, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(div)(t8, r6, t8, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(t9, r11, t9, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(div)(t7, t10, t7, 0x0p+0, 0x0p+0);
+    const V t12 = BP__EW_FORMULA(add)(r7, t11, r7, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t1, i, m);
+    BP__TN(bp__chain_store)(y1, t5, i, m);
+    BP__TN(bp__chain_store)(y2, t6, i, m);
+    BP__TN(bp__chain_store)(y3, t12, i, m);
 }
-static void BP__TN(chain_adam_clipped_72)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_adam_clipped_75)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const V r1 = v_splat(*(const T *)in[1]);
+    const T *x2 = in[2];
+    const T *x3 = in[3];
+    const T *x4 = in[4];
+    const V r5 = v_splat(*(const T *)in[5]);
+    const V r6 = v_splat(*(const T *)in[6]);
+    const T *x7 = in[7];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
+    T *y3 = out[3];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_adam_clipped_72)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_adam_clipped_72)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(bp__chain_ahead)(x7, i);
+        BP__TN(chain_step_adam_clipped_75)(x0, r1, x2, x3, x4, r5, r6, x7, y0, y1, y2, y3, i, W);
+    }
+    if (i < n) BP__TN(chain_step_adam_clipped_75)(x0, r1, x2, x3, x4, r5, r6, x7, y0, y1, y2, y3, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_adam_clipped_72[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
-static const uint16_t chain_out_adam_clipped_72[] = {13, 12, 14, 15};
-static const bp__ew_instr chain_instr_adam_clipped_72[] = {
+static const double chain_constant_adam_clipped_75[] = {0x1.99999ap-4, 0x1.ff7ceep-1, 0x1.0624dep-10, 0x1.5798eep-27};
+static const uint16_t chain_out_adam_clipped_75[] = {13, 12, 14, 15};
+static const bp__ew_instr chain_instr_adam_clipped_75[] = {
     {BP__EW_mul, 12, {0, 1, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_lerp, 13, {2, 12, 8}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 14, {3, 9, 0}, 0x0p+0, 0x0p+0},
@@ -3359,48 +4059,57 @@ static const bp__ew_instr chain_instr_adam_clipped_72[] = {
     {BP__EW_add, 15, {7, 17, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"adam_clipped_72", 8, 4, 18, 4, 13, chain_constant_adam_clipped_72, chain_out_adam_clipped_72, chain_instr_adam_clipped_72, chain_adam_clipped_72_f32, chain_adam_clipped_72_f64},
+{"adam_clipped_75", 0x62, 8, 4, 18, 4, 13, chain_constant_adam_clipped_75, chain_out_adam_clipped_75, chain_instr_adam_clipped_75, chain_adam_clipped_75_f32, chain_adam_clipped_75_f64},
 #endif
-/* rmsprop_73 */
+/* rmsprop_76 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = v_set(0x1.fae148p-1);
-    V r6 = v_set(0x1.47ae14p-7);
-    V r7 = v_set(0x1.ccccccp-1);
-    V r8 = v_set(0x1.5798eep-27);
-    V r9;
-    V r10;
-    V r11;
-    V r12;
-    r9 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r10, r1, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(sqrt)(r10, r10, r10, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r11, r8, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(div)(r1, r12, r1, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r9, r11, r9, 0x0p+0, 0x0p+0);
-    r9 = BP__EW_FORMULA(mul)(r3, r12, r3, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r4, r9, r4, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r10, i, m);
-    BP__TN(bp__chain_store)(out[1], r12, i, m);
-    BP__TN(bp__chain_store)(out[2], r11, i, m);
+BP__INLINE void BP__TN(chain_step_rmsprop_76)(const T *x0, const T *x1, const T *x2, V r3, const T *x4, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r2 = BP__TN(bp__chain_load)(x2, i, m);
+    const V r4 = BP__TN(bp__chain_load)(x4, i, m);
+    const V r5 = v_set(0x1.fae148p-1);
+    const V r6 = v_set(0x1.47ae14p-7);
+    const V r7 = v_set(0x1.ccccccp-1);
+    const V r8 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r5, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r6, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r1, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(add)(t0, t2, t0, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(mul)(r2, r7, r2, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(sqrt)(t3, t3, t3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(add)(t5, r8, t5, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(div)(r1, t6, r1, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(add)(t4, t7, t4, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(mul)(r3, t8, r3, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(add)(r4, t9, r4, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t3, i, m);
+    BP__TN(bp__chain_store)(y1, t8, i, m);
+    BP__TN(bp__chain_store)(y2, t10, i, m);
 }
-static void BP__TN(chain_rmsprop_73)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_76)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const T *x2 = in[2];
+    const V r3 = v_splat(*(const T *)in[3]);
+    const T *x4 = in[4];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_73)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_73)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x2, i);
+        BP__TN(bp__chain_ahead)(x4, i);
+        BP__TN(chain_step_rmsprop_76)(x0, x1, x2, r3, x4, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_rmsprop_76)(x0, x1, x2, r3, x4, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_73[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_73[] = {10, 12, 11};
-static const bp__ew_instr chain_instr_rmsprop_73[] = {
+static const double chain_constant_rmsprop_76[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_76[] = {10, 12, 11};
+static const bp__ew_instr chain_instr_rmsprop_76[] = {
     {BP__EW_mul, 9, {0, 5, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 10, {1, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {10, 1, 0}, 0x0p+0, 0x0p+0},
@@ -3414,51 +4123,59 @@ static const bp__ew_instr chain_instr_rmsprop_73[] = {
     {BP__EW_add, 11, {4, 9, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_73", 5, 4, 13, 3, 11, chain_constant_rmsprop_73, chain_out_rmsprop_73, chain_instr_rmsprop_73, chain_rmsprop_73_f32, chain_rmsprop_73_f64},
+{"rmsprop_76", 0x8, 5, 4, 13, 3, 11, chain_constant_rmsprop_76, chain_out_rmsprop_76, chain_instr_rmsprop_76, chain_rmsprop_76_f32, chain_rmsprop_76_f64},
 #endif
-/* rmsprop_clipped_74 */
+/* rmsprop_clipped_77 */
 #if defined BP__CHAIN_FUNCTIONS
-BP__INLINE void BP__TN(chain_step_rmsprop_clipped_74)(void *const *out, const void *const *in, const uint8_t *splat, int64_t i, int64_t m) {
-    V r0 = BP__TN(bp__chain_load)(in[0], splat[0] != 0, i, m);
-    V r1 = BP__TN(bp__chain_load)(in[1], splat[1] != 0, i, m);
-    V r2 = BP__TN(bp__chain_load)(in[2], splat[2] != 0, i, m);
-    V r3 = BP__TN(bp__chain_load)(in[3], splat[3] != 0, i, m);
-    V r4 = BP__TN(bp__chain_load)(in[4], splat[4] != 0, i, m);
-    V r5 = BP__TN(bp__chain_load)(in[5], splat[5] != 0, i, m);
-    V r6 = v_set(0x1.fae148p-1);
-    V r7 = v_set(0x1.47ae14p-7);
-    V r8 = v_set(0x1.ccccccp-1);
-    V r9 = v_set(0x1.5798eep-27);
-    V r10;
-    V r11;
-    V r12;
-    V r13;
-    V r14;
-    r10 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(mul)(r11, r7, r11, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(mul)(r12, r11, r12, 0x0p+0, 0x0p+0);
-    r12 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(sqrt)(r12, r12, r12, 0x0p+0, 0x0p+0);
-    r14 = BP__EW_FORMULA(add)(r13, r9, r13, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(div)(r11, r14, r11, 0x0p+0, 0x0p+0);
-    r11 = BP__EW_FORMULA(add)(r10, r13, r10, 0x0p+0, 0x0p+0);
-    r10 = BP__EW_FORMULA(mul)(r4, r11, r4, 0x0p+0, 0x0p+0);
-    r13 = BP__EW_FORMULA(add)(r5, r10, r5, 0x0p+0, 0x0p+0);
-    BP__TN(bp__chain_store)(out[0], r12, i, m);
-    BP__TN(bp__chain_store)(out[1], r11, i, m);
-    BP__TN(bp__chain_store)(out[2], r13, i, m);
+BP__INLINE void BP__TN(chain_step_rmsprop_clipped_77)(const T *x0, const T *x1, V r2, const T *x3, V r4, const T *x5, T *y0, T *y1, T *y2, int64_t i, int64_t m) {
+    const V r0 = BP__TN(bp__chain_load)(x0, i, m);
+    const V r1 = BP__TN(bp__chain_load)(x1, i, m);
+    const V r3 = BP__TN(bp__chain_load)(x3, i, m);
+    const V r5 = BP__TN(bp__chain_load)(x5, i, m);
+    const V r6 = v_set(0x1.fae148p-1);
+    const V r7 = v_set(0x1.47ae14p-7);
+    const V r8 = v_set(0x1.ccccccp-1);
+    const V r9 = v_set(0x1.5798eep-27);
+    const V t0 = BP__EW_FORMULA(mul)(r0, r6, r0, 0x0p+0, 0x0p+0);
+    const V t1 = BP__EW_FORMULA(mul)(r1, r2, r1, 0x0p+0, 0x0p+0);
+    const V t2 = BP__EW_FORMULA(mul)(t1, r7, t1, 0x0p+0, 0x0p+0);
+    const V t3 = BP__EW_FORMULA(mul)(t2, t1, t2, 0x0p+0, 0x0p+0);
+    const V t4 = BP__EW_FORMULA(add)(t0, t3, t0, 0x0p+0, 0x0p+0);
+    const V t5 = BP__EW_FORMULA(mul)(r3, r8, r3, 0x0p+0, 0x0p+0);
+    const V t6 = BP__EW_FORMULA(sqrt)(t4, t4, t4, 0x0p+0, 0x0p+0);
+    const V t7 = BP__EW_FORMULA(add)(t6, r9, t6, 0x0p+0, 0x0p+0);
+    const V t8 = BP__EW_FORMULA(div)(t1, t7, t1, 0x0p+0, 0x0p+0);
+    const V t9 = BP__EW_FORMULA(add)(t5, t8, t5, 0x0p+0, 0x0p+0);
+    const V t10 = BP__EW_FORMULA(mul)(r4, t9, r4, 0x0p+0, 0x0p+0);
+    const V t11 = BP__EW_FORMULA(add)(r5, t10, r5, 0x0p+0, 0x0p+0);
+    BP__TN(bp__chain_store)(y0, t4, i, m);
+    BP__TN(bp__chain_store)(y1, t9, i, m);
+    BP__TN(bp__chain_store)(y2, t11, i, m);
 }
-static void BP__TN(chain_rmsprop_clipped_74)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n) {
+static void BP__TN(chain_rmsprop_clipped_77)(void *const *out, const void *const *in, int64_t n) {
+    const T *x0 = in[0];
+    const T *x1 = in[1];
+    const V r2 = v_splat(*(const T *)in[2]);
+    const T *x3 = in[3];
+    const V r4 = v_splat(*(const T *)in[4]);
+    const T *x5 = in[5];
+    T *y0 = out[0];
+    T *y1 = out[1];
+    T *y2 = out[2];
     int64_t i = 0;
-    for (; i + W <= n; i += W) BP__TN(chain_step_rmsprop_clipped_74)(out, in, splat, i, W);
-    if (i < n) BP__TN(chain_step_rmsprop_clipped_74)(out, in, splat, i, n - i);
+    for (; i + W <= n; i += W) {
+        BP__TN(bp__chain_ahead)(x0, i);
+        BP__TN(bp__chain_ahead)(x1, i);
+        BP__TN(bp__chain_ahead)(x3, i);
+        BP__TN(bp__chain_ahead)(x5, i);
+        BP__TN(chain_step_rmsprop_clipped_77)(x0, x1, r2, x3, r4, x5, y0, y1, y2, i, W);
+    }
+    if (i < n) BP__TN(chain_step_rmsprop_clipped_77)(x0, x1, r2, x3, r4, x5, y0, y1, y2, i, n - i);
 }
 #elif defined BP__CHAIN_DATA
-static const double chain_constant_rmsprop_clipped_74[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
-static const uint16_t chain_out_rmsprop_clipped_74[] = {12, 11, 13};
-static const bp__ew_instr chain_instr_rmsprop_clipped_74[] = {
+static const double chain_constant_rmsprop_clipped_77[] = {0x1.fae148p-1, 0x1.47ae14p-7, 0x1.ccccccp-1, 0x1.5798eep-27};
+static const uint16_t chain_out_rmsprop_clipped_77[] = {12, 11, 13};
+static const bp__ew_instr chain_instr_rmsprop_clipped_77[] = {
     {BP__EW_mul, 10, {0, 6, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 11, {1, 2, 0}, 0x0p+0, 0x0p+0},
     {BP__EW_mul, 12, {11, 7, 0}, 0x0p+0, 0x0p+0},
@@ -3473,5 +4190,5 @@ static const bp__ew_instr chain_instr_rmsprop_clipped_74[] = {
     {BP__EW_add, 13, {5, 10, 0}, 0x0p+0, 0x0p+0},
 };
 #elif defined BP__CHAIN_ENTRIES
-{"rmsprop_clipped_74", 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_74, chain_out_rmsprop_clipped_74, chain_instr_rmsprop_clipped_74, chain_rmsprop_clipped_74_f32, chain_rmsprop_clipped_74_f64},
+{"rmsprop_clipped_77", 0x14, 6, 4, 15, 3, 12, chain_constant_rmsprop_clipped_77, chain_out_rmsprop_clipped_77, chain_instr_rmsprop_clipped_77, chain_rmsprop_clipped_77_f32, chain_rmsprop_clipped_77_f64},
 #endif

@@ -9,11 +9,13 @@
 /* One formula over n elements. Inputs the formula does not have are NULL. dst may be one of the inputs. */
 typedef void (*bp__ew_tile)(void *dst, const void *a, const void *b, const void *c, double p, double q, int64_t n);
 /* A whole program over n elements with all values in vector registers. in, out: one pointer per input and output, elements of
-   the program's type; splat[i] non-zero: input i is one element. Outputs may be inputs. */
-typedef void (*bp__ew_chain)(void *const *out, const void *const *in, const uint8_t *splat, int64_t n);
+   the program's type; one element where the program says so (`one`). Outputs may be inputs. */
+enum { BP__CHAIN_AHEAD = 640 }; /* bytes: how far a chain asks for memory ahead of what it reads */
+typedef void (*bp__ew_chain)(void *const *out, const void *const *in, int64_t n);
 /* A chain compiled ahead: the program it is for, and its functions for float and double. The type is no part of it. */
 typedef struct bp__ew_compiled {
     const char *name;
+    uint32_t one;
     int32_t n_in, n_const, n_reg, n_out, n_instr;
     const double *constant;
     const uint16_t *out;

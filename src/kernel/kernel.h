@@ -71,12 +71,15 @@ typedef struct bp__ew_instr {
     uint16_t src[3];
     double p, q; /* the formula's parameters (leaky_relu's slope …) */
 } bp__ew_instr;
+enum { BP__EW_MAX_REGISTERS = 512 };
 typedef struct bp__ew_program {
     bp_dtype type;
     int32_t n_in, n_const, n_reg, n_out, n_instr;
-    const double *constant;                 /* [n_const] */
-    const uint16_t *out;                    /* [n_out]: the register of each output */
-    const bp__ew_instr *instr;              /* [n_instr] */
+    const double *constant;    /* [n_const] */
+    const uint16_t *out;       /* [n_out]: the register of each output */
+    const bp__ew_instr *instr; /* [n_instr] */
+    uint32_t one; /* bit i: input i is one number for all elements (others may turn out to be); compiled chains keep it in a
+                     register */
     const struct bp__ew_compiled *compiled; /* a register-resident loop for exactly this program, or NULL (bp__ew_find) */
 } bp__ew_program;
 const char *bp__ew_name(int op);
@@ -137,6 +140,11 @@ typedef enum bp__reduce_op { BP__SUM, BP__MAX, BP__MIN, BP__PROD, BP__ALL, BP__A
    row-major order of the reduced axes, go to 16 lanes (i mod 16) that fold as lane[j] op= lane[j+8], +4, +2, +1. Sum's lanes
    start at +0, prod's at 1, max's at -inf; NaN propagates through max and min. F32, F64, I64. `in` strided, may be panels. */
 void bp__reduce(const bp__env *env, bp__reduce_op op, uint32_t axes, const bp__tensor *out, const bp__tensor *in);
+/* The same of what a program with one output gives, which goes through the caches only: over all axes, the first or the last
+   (one bit, or all). tensors: the program's inputs, broadcast by stride 0, then one that says the shape and has no data. F32,
+   F64. Scratch: bp__ew_scratch. */
+void bp__reduce_program(const bp__env *env, bp__reduce_op op, uint32_t axes, void *out, const bp__ew_program *program,
+                        const bp__tensor *tensors);
 /* First index of the largest (smallest) element along `axis`; NaN counts as largest/smallest, as in PyTorch. out I64. */
 void bp__arg_reduce(const bp__env *env, bool largest, int axis, const bp__tensor *out, const bp__tensor *in);
 /* Cumulative sum/product/max along an axis, one chain in index order. */

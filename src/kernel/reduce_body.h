@@ -96,6 +96,24 @@ static void BP__TN(bp__columns)(bp__reduce_op op, void *out, const void *in, int
     default: return;
     }
 }
+/* One row joins the lanes of its columns. */
+#define X(name, op, start)                                                                                  \
+    static void BP__TN(bp__join_##name)(T * lane, const T *p, int64_t n) {                                  \
+        int64_t i = 0;                                                                                      \
+        for (; i + W <= n; i += W) v_store(lane + i, v_##name(v_load(lane + i), v_load(p + i)));            \
+        if (i < n) v_store_n(lane + i, v_##name(v_load_n(lane + i, n - i), v_load_n(p + i, n - i)), n - i); \
+    }
+BP__EACH_OP(X)
+#undef X
+static void BP__TN(bp__join)(bp__reduce_op op, void *lane, const void *in, int64_t n) {
+    switch (op) {
+#define X(name, op_, start) \
+    case op_: BP__TN(bp__join_##name)(lane, in, n); return;
+        BP__EACH_OP(X)
+#undef X
+    default: return;
+    }
+}
 #undef BP__EACH_OP
 
 /* ---- Softmax ------------------------------------------------------------------------------------------------------------------
@@ -228,6 +246,7 @@ static const bp__reduce_kernels BP__TN(bp__reduce_table) = {
     .accumulate = BP__TN(bp__accumulate),
     .fold = BP__TN(bp__fold),
     .columns = BP__TN(bp__columns),
+    .join = BP__TN(bp__join),
     .softmax = BP__TN(bp__softmax_row_run),
     .softmax_rows = BP__TN(bp__softmax_rows_run),
     .from_u8 = BP__TN(bp__from_u8),

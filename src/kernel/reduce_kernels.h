@@ -37,6 +37,7 @@ typedef struct bp__reduce_kernels {
     void (*fold)(bp__reduce_op op, void *out, const void *lanes);
     /* out[c] = the 16-lane reduction of in[i * stride + c] over i < n, for c < width. */
     void (*columns)(bp__reduce_op op, void *out, const void *in, int64_t n, int64_t stride, int64_t width);
+    void (*join)(bp__reduce_op op, void *lane, const void *in, int64_t n); /* lane[i] = op(lane[i], in[i]) */
     void (*softmax)(const bp__softmax_row *row);
     void (*softmax_rows)(const bp__softmax_rows *rows);
     void (*from_u8)(void *out, const uint8_t *in, int64_t n);

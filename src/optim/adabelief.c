@@ -6,18 +6,17 @@
 void bp__optimizer_adabelief(bp__update *u) {
     const bp__option *betas = bp__of(u, "betas");
     double b1 = betas->number, b2 = betas->number2;
-    bp_value c1 = bp__correction(u, b1), c2 = bp__correction(u, b2);
-    bp_value next = bp_sub(u->one, bp__power(u, b1, bp_add(u->t, u->one)));
+    bp_value c1 = bp__unbias(u, b1), c2 = bp__unbias(u, b2);
+    bp_value next = bp_div(u->one, bp_sub(u->one, bp__power(u, b1, bp_add(u->t, u->one))));
     for (int i = 0; i < u->n; i++) {
-        bp_value p = u->params[i], g = bp__gradient_of(u, i, 0);
+        bp_value g = bp__gradient_of(u, i, 0);
         bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), s_old = bp__moment(u, i, "exp_avg_var", bp_zeros());
         bp_value m = bp__averaged(m_old, b1, g), surprise = bp_sub(g, m);
         bp_value s = bp__add_k(bp__decayed(s_old, b2, surprise, surprise), bp__num(u, "eps_root"));
-        bp_value mean = bp_div(m, bp__as(u, c1, p));
-        if (bp__yes(u, "nesterov"))
-            mean = bp_add(bp__mul_k(bp_div(m, bp__as(u, next, p)), b1), bp__mul_k(bp_div(g, bp__as(u, c1, p)), 1 - b1));
+        bp_value mean = bp__scaled(u, m, c1);
+        if (bp__yes(u, "nesterov")) mean = bp_add(bp__mul_k(bp__scaled(u, m, next), b1), bp__mul_k(bp__scaled(u, g, c1), 1 - b1));
         bp_assign(m_old, m);
         bp_assign(s_old, s);
-        bp__descend(u, i, u->lr, bp_div(mean, bp__add_k(bp_sqrt(bp_div(s, bp__as(u, c2, p))), bp__num(u, "eps"))));
+        bp__descend(u, i, u->lr, bp_div(mean, bp__add_k(bp_sqrt(bp__scaled(u, s, c2)), bp__num(u, "eps"))));
     }
 }

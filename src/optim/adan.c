@@ -6,7 +6,7 @@
 void bp__optimizer_adan(bp__update *u) {
     const bp__option *betas = bp__of(u, "betas");
     double b1 = betas->number, b2 = betas->number2, b3 = betas->number3;
-    bp_value c1 = bp__correction(u, b1), c2 = bp__correction(u, b2), c3 = bp__correction(u, b3);
+    bp_value c1 = bp__unbias(u, b1), c2 = bp__unbias(u, b2), c3 = bp__unbias(u, b3);
     for (int i = 0; i < u->n; i++) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, 0), before = bp__moment(u, i, "previous_grad", bp_zeros());
         bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), v_old = bp__moment(u, i, "exp_avg_diff", bp_zeros());
@@ -18,8 +18,8 @@ void bp__optimizer_adan(bp__update *u) {
         bp_assign(m_old, m);
         bp_assign(v_old, v);
         bp_assign(n_old, n);
-        bp_value above = bp_add(bp_div(m, bp__as(u, c1, p)), bp__mul_k(bp_div(v, bp__as(u, c2, p)), 1 - b2));
-        bp_value spread = bp_sqrt(bp__add_k(bp_div(n, bp__as(u, c3, p)), bp__num(u, "eps_root")));
+        bp_value above = bp_add(bp__scaled(u, m, c1), bp__mul_k(bp__scaled(u, v, c2), 1 - b2));
+        bp_value spread = bp_sqrt(bp__add_k(bp__scaled(u, n, c3), bp__num(u, "eps_root")));
         bp_value step = bp_div(above, bp__add_k(spread, bp__num(u, "eps")));
         bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, p)));
     }

@@ -5,7 +5,7 @@
 
 void bp__optimizer_ademamix(bp__update *u) {
     const bp__option *betas = bp__of(u, "betas");
-    bp_value c1 = bp__correction(u, betas->number), c2 = bp__correction(u, betas->number2);
+    bp_value c1 = bp__unbias(u, betas->number), c2 = bp__unbias(u, betas->number2);
     for (int i = 0; i < u->n; i++) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, 0), m_old = bp__moment(u, i, "exp_avg", bp_zeros());
         bp_value o_old = bp__moment(u, i, "exp_avg_slow", bp_zeros()), v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros());
@@ -14,8 +14,8 @@ void bp__optimizer_ademamix(bp__update *u) {
         bp_assign(m_old, m);
         bp_assign(o_old, o);
         bp_assign(v_old, v);
-        bp_value spread = bp_sqrt(bp__add_k(bp_div(v, bp__as(u, c2, p)), bp__num(u, "eps_root")));
-        bp_value above = bp_add(bp_div(m, bp__as(u, c1, p)), bp__mul_k(o, bp__num(u, "alpha")));
+        bp_value spread = bp_sqrt(bp__add_k(bp__scaled(u, v, c2), bp__num(u, "eps_root")));
+        bp_value above = bp_add(bp__scaled(u, m, c1), bp__mul_k(o, bp__num(u, "alpha")));
         bp_value step = bp_div(above, bp__add_k(spread, bp__num(u, "eps")));
         bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, p)));
     }

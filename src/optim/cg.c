@@ -29,7 +29,7 @@ static double direction(double *d, const double *g, const double *before, bool f
 }
 
 /* work: 5 n. */
-static bp_status run(const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w, double *loss,
+static bp_status run(const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w, bp__solved *out,
                      double *work) {
     int64_t n = f->n, evaluations = 1, max_iter = bp__choice_option(c, "max_iter")->integer;
     int64_t max_eval = bp__choice_option(c, "max_eval")->integer;
@@ -38,8 +38,9 @@ static bp_status run(const bp__objective *f, const bp__choice *c, double lr, dou
     bp__point p[4];
     if (max_eval == 0) max_eval = max_iter * 5 / 2;
     for (int k = 0; k < 4; k++) p[k] = (bp__point){.gradient = work + k * n};
-    BP_TRY(f->evaluate(f->user, w, loss, p[0].gradient));
-    p[0].loss = *loss;
+    BP_TRY(f->evaluate(f->user, w, &out->loss, p[0].gradient));
+    p[0].loss = out->loss;
+    out->converged = false;
     for (int64_t i = 0; i < max_iter && evaluations < max_eval && bp__largest(p[0].gradient, n) > tolerance; i++) {
         bool first = kept[ITERATIONS]++ == 0;
         double *g = p[0].gradient, was = first ? p[0].loss + sqrt(bp__dot(g, g, n)) / 2 : kept[LOSS];
@@ -58,18 +59,20 @@ static bp_status run(const bp__objective *f, const bp__choice *c, double lr, dou
         p[0].loss = best.loss;
         if (best.t == 0 || bp__largest(d, n) * best.t <= least || fabs(best.loss - kept[LOSS]) < least) {
             if (best.t == 0) kept[ITERATIONS] = 0; /* no lower point that way: straight down next */
+            out->converged = best.t > 0 || first;
             break;
         }
     }
+    out->converged = out->converged || bp__largest(p[0].gradient, n) <= tolerance;
     return BP_OK;
 }
 
 static bp_status step(bp_context *ctx, const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w,
-                      double *loss) {
+                      bp__solved *out) {
     size_t bytes = sizeof(double) * (size_t)(5 * f->n);
     double *work = bp__zalloc(ctx, bytes);
     if (!work) return bp__out_of_memory(ctx, bytes);
-    bp_status status = run(f, c, lr, kept, w, loss, work);
+    bp_status status = run(f, c, lr, kept, w, out, work);
     bp__free(ctx, work);
     return status;
 }

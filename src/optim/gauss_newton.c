@@ -40,15 +40,16 @@ static bp_status direction(const bp__objective *f, const bp__choice *c, const do
 }
 
 /* work: 9 n. */
-static bp_status run(const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w, double *loss,
+static bp_status run(const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w, bp__solved *out,
                      double *work) {
     int64_t n = f->n, max_iter = bp__choice_option(c, "max_iter")->integer;
     double tolerance = bp__choice_option(c, "tolerance_grad")->number, least = bp__choice_option(c, "tolerance_change")->number;
     double *d = work + 5 * n, *r = work + 6 * n, *s = work + 7 * n, *gs = work + 8 * n;
     bp__point p[4];
     for (int k = 0; k < 4; k++) p[k] = (bp__point){.gradient = work + k * n};
-    BP_TRY(f->evaluate(f->user, w, loss, p[0].gradient));
-    p[0].loss = *loss;
+    BP_TRY(f->evaluate(f->user, w, &out->loss, p[0].gradient));
+    p[0].loss = out->loss;
+    out->converged = false;
     if (kept[0] == 0) kept[0] = bp__choice_option(c, "damping")->number;
     for (int64_t i = 0; i < max_iter && bp__largest(p[0].gradient, n) > tolerance; i++) {
         double *g = p[0].gradient, before = p[0].loss;
@@ -64,17 +65,19 @@ static bp_status run(const bp__objective *f, const bp__choice *c, double lr, dou
         p[0].loss = best.loss;
         double ratio = (best.loss - before) / model;
         kept[0] *= ratio > 0.75 ? 2.0 / 3 : ratio < 0.25 ? 1.5 : 1;
-        if (best.t == 0 || bp__largest(d, n) * best.t <= least || fabs(best.loss - before) < least) break;
+        out->converged = bp__largest(d, n) * best.t <= least || fabs(best.loss - before) < least;
+        if (out->converged) break;
     }
+    out->converged = out->converged || bp__largest(p[0].gradient, n) <= tolerance;
     return BP_OK;
 }
 
 static bp_status step(bp_context *ctx, const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w,
-                      double *loss) {
+                      bp__solved *out) {
     size_t bytes = sizeof(double) * (size_t)(9 * f->n);
     double *work = bp__zalloc(ctx, bytes);
     if (!work) return bp__out_of_memory(ctx, bytes);
-    bp_status status = run(f, c, lr, kept, w, loss, work);
+    bp_status status = run(f, c, lr, kept, w, out, work);
     bp__free(ctx, work);
     return status;
 }

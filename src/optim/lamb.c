@@ -5,13 +5,13 @@
 
 void bp__optimizer_lamb(bp__update *u) {
     const bp__option *betas = bp__of(u, "betas");
-    bp_value c1 = bp__correction(u, betas->number), c2 = bp__correction(u, betas->number2);
+    bp_value c1 = bp__unbias(u, betas->number), c2 = bp__unbias(u, betas->number2);
     for (int i = 0; i < u->n; i++) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, 0);
         bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros());
         bp_value m = bp__averaged(m_old, betas->number, g), v = bp__decayed(v_old, betas->number2, g, g);
-        bp_value spread = bp_sqrt(bp__add_k(bp_div(v, bp__as(u, c2, p)), bp__num(u, "eps_root")));
-        bp_value step = bp_div(bp_div(m, bp__as(u, c1, p)), bp__add_k(spread, bp__num(u, "eps")));
+        bp_value spread = bp_sqrt(bp__add_k(bp__scaled(u, v, c2), bp__num(u, "eps_root")));
+        bp_value step = bp_div(bp__scaled(u, m, c1), bp__add_k(spread, bp__num(u, "eps")));
         step = bp_add(step, bp__decay_of(u, p));
         bp_assign(m_old, m);
         bp_assign(v_old, v);

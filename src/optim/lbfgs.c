@@ -66,15 +66,16 @@ static void first_direction(memory *m, const double *g, int64_t n) {
 }
 
 /* work: 6 n + history. */
-static bp_status run(const bp__objective *f, const bp__lbfgs_options *o, double *kept, double *w, double *loss, double *work) {
+static bp_status run(const bp__objective *f, const bp__lbfgs_options *o, double *kept, double *w, bp__solved *out, double *work) {
     int64_t n = f->n, evaluations = 1;
     memory m = parts_of(kept, n, o->history_size);
     bp__point p[4];
     for (int k = 0; k < 4; k++) p[k] = (bp__point){.gradient = work + k * n};
     double *y = work + 4 * n, *trial = work + 5 * n, *alpha = work + 6 * n;
-    BP_TRY(f->evaluate(f->user, w, loss, p[0].gradient));
-    p[0].loss = *loss;
-    if (bp__largest(p[0].gradient, n) <= o->tolerance_grad) return BP_OK;
+    BP_TRY(f->evaluate(f->user, w, &out->loss, p[0].gradient));
+    p[0].loss = out->loss;
+    out->converged = bp__largest(p[0].gradient, n) <= o->tolerance_grad;
+    if (out->converged) return BP_OK;
     for (int64_t i = 1; i <= o->max_iter; i++) {
         double *g = p[0].gradient, before = p[0].loss, rate = o->lr, sum = 0;
         if (m.head[ITERATIONS]++ == 0) {
@@ -87,7 +88,8 @@ static bp_status run(const bp__objective *f, const bp__lbfgs_options *o, double 
         m.head[RATE] = rate;
         p[0].t = 0;
         p[0].slope = bp__dot(g, m.d, n);
-        if (p[0].slope > -o->tolerance_change) break;
+        out->converged = p[0].slope > -o->tolerance_change;
+        if (out->converged) break;
         bp__search s = {.f = f, .w = w, .d = m.d, .trial = trial, .tolerance_change = o->tolerance_change, .c2 = 0.9};
         if (o->strong_wolfe) {
             bp__point best;
@@ -99,19 +101,21 @@ static bp_status run(const bp__objective *f, const bp__lbfgs_options *o, double 
             BP_TRY(bp__look(&s, rate, &p[0]));
         bp__move(w, w, rate, m.d, n);
         evaluations += s.n_evaluations;
-        bool small = bp__largest(m.d, n) * fabs(rate) <= o->tolerance_change;
-        if (i == o->max_iter || evaluations >= o->max_eval || bp__largest(p[0].gradient, n) <= o->tolerance_grad || small) break;
-        if (fabs(p[0].loss - before) < o->tolerance_change) break;
+        bool known = o->strong_wolfe || i < o->max_iter; /* the loss and the gradient there */
+        out->converged =
+            bp__largest(m.d, n) * fabs(rate) <= o->tolerance_change ||
+            (known && (bp__largest(p[0].gradient, n) <= o->tolerance_grad || fabs(p[0].loss - before) < o->tolerance_change));
+        if (out->converged || evaluations >= o->max_eval) break;
     }
     return BP_OK;
 }
 
 bp_status bp__lbfgs_step(bp_context *ctx, const bp__objective *f, const bp__lbfgs_options *o, double *kept, double *w,
-                         double *loss) {
+                         bp__solved *out) {
     size_t bytes = sizeof(double) * (size_t)(6 * f->n + o->history_size);
     double *work = bp__zalloc(ctx, bytes);
     if (!work) return bp__out_of_memory(ctx, bytes);
-    bp_status status = run(f, o, kept, w, loss, work);
+    bp_status status = run(f, o, kept, w, out, work);
     bp__free(ctx, work);
     return status;
 }
@@ -119,7 +123,7 @@ bp_status bp__lbfgs_step(bp_context *ctx, const bp__objective *f, const bp__lbfg
 static int64_t size(const bp__choice *c, int64_t n) { return bp__lbfgs_size(n, bp__choice_option(c, "history_size")->integer); }
 
 static bp_status step(bp_context *ctx, const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w,
-                      double *loss) {
+                      bp__solved *out) {
     bp__lbfgs_options o = {.lr = lr, .max_iter = bp__choice_option(c, "max_iter")->integer};
     o.max_eval = bp__choice_option(c, "max_eval")->integer;
     if (o.max_eval == 0) o.max_eval = o.max_iter * 5 / 4;
@@ -127,7 +131,7 @@ static bp_status step(bp_context *ctx, const bp__objective *f, const bp__choice 
     o.tolerance_change = bp__choice_option(c, "tolerance_change")->number;
     o.history_size = bp__choice_option(c, "history_size")->integer;
     o.strong_wolfe = strcmp(bp__choice_option(c, "line_search")->text, "strong_wolfe") == 0;
-    return bp__lbfgs_step(ctx, f, &o, kept, w, loss);
+    return bp__lbfgs_step(ctx, f, &o, kept, w, out);
 }
 
 const bp__solver bp__solver_lbfgs = {.size = size, .step = step};

@@ -52,12 +52,13 @@ static bp_status matrix(const bp__objective *f, const double *w, const work *k) 
     return BP_OK;
 }
 
-static bp_status run(const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w, double *loss, work *k) {
+static bp_status run(const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w, bp__solved *out, work *k) {
     int64_t n = f->n, max_iter = bp__choice_option(c, "max_iter")->integer;
     double up = bp__choice_option(c, "damping_up")->number, down = bp__choice_option(c, "damping_down")->number;
     double tolerance = bp__choice_option(c, "tolerance_grad")->number, least = bp__choice_option(c, "tolerance_change")->number;
-    BP_TRY(f->evaluate(f->user, w, loss, k->g));
-    double now = *loss, next;
+    BP_TRY(f->evaluate(f->user, w, &out->loss, k->g));
+    double now = out->loss, next;
+    out->converged = false;
     if (kept[0] == 0) kept[0] = bp__choice_option(c, "damping")->number;
     for (int64_t i = 0; i < max_iter && bp__largest(k->g, n) > tolerance; i++) {
         BP_TRY(matrix(f, w, k));
@@ -70,25 +71,27 @@ static bp_status run(const bp__objective *f, const bp__choice *c, double lr, dou
         }
         if (!lower) {
             kept[0] = 0; /* anew, should there be another step */
+            out->converged = true;
             break;
         }
         kept[0] = fmax(kept[0] * down, 1e-16);
         memcpy(w, k->trial, sizeof(double) * (size_t)n);
         memcpy(k->g, k->trial_g, sizeof(double) * (size_t)n);
-        bool small = now - next < least || lr * bp__largest(k->d, n) <= least;
+        out->converged = now - next < least || lr * bp__largest(k->d, n) <= least;
         now = next;
-        if (small) break;
+        if (out->converged) break;
     }
+    out->converged = out->converged || bp__largest(k->g, n) <= tolerance;
     return BP_OK;
 }
 
 static bp_status step(bp_context *ctx, const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w,
-                      double *loss) {
+                      bp__solved *out) {
     size_t n = (size_t)f->n, bytes = sizeof(double) * (4 * n + 2 * n * n);
     double *all = bp__zalloc(ctx, bytes);
     if (!all) return bp__out_of_memory(ctx, bytes);
     work k = {all, all + n, all + 2 * n, all + 3 * n, all + 4 * n, all + 4 * n + n * n};
-    bp_status status = run(f, c, lr, kept, w, loss, &k);
+    bp_status status = run(f, c, lr, kept, w, out, &k);
     bp__free(ctx, all);
     return status;
 }

@@ -11,7 +11,7 @@ void bp__optimizer_mars(bp__update *u) {
     const bp__option *betas = bp__of(u, "betas");
     double b1 = betas->number, b2 = betas->number2, eps = bp__num(u, "eps"), lr = bp__num(u, "lr");
     bool lion = strcmp(bp__of(u, "mars_type")->text, "lion") == 0;
-    bp_value c1 = bp__correction(u, b1), root = bp_sqrt(bp__correction(u, b2));
+    bp_value c1 = bp__unbias(u, b1), root = bp_sqrt(bp__unbias(u, b2));
     bp_value other = bp__mul_k(u->lr, lr > 0 ? bp__num(u, "lr_1d") / lr : 0);
     for (int i = 0; i < u->n; i++) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, 0);
@@ -21,15 +21,15 @@ void bp__optimizer_mars(bp__update *u) {
         }
         bp_value before = bp__moment(u, i, "previous_grad", bp_zeros()), m_old = bp__moment(u, i, "exp_avg", bp_zeros());
         bp_value c = bp_add(bp__mul_k(bp_sub(g, before), bp__num(u, "gamma") * (b1 / (1 - b1))), g);
-        c = bp_div(c, bp__as(u, bp_maximum(u->one, bp_sqrt(bp__sum_of_squares(c))), p));
+        c = bp__scaled(u, c, bp_div(u->one, bp_maximum(u->one, bp_sqrt(bp__sum_of_squares(c)))));
         bp_value m = bp__averaged(m_old, b1, c), step = bp_sign(m);
         bp_assign(before, g);
         bp_assign(m_old, m);
         if (!lion) {
             bp_value v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros()), v = bp__decayed(v_old, b2, c, c);
             bp_assign(v_old, v);
-            bp_value spread = bp__add_k(bp_div(bp_sqrt(v), bp__as(u, root, p)), eps);
-            step = bp_div(bp_div(m, bp__as(u, c1, p)), spread);
+            bp_value spread = bp__add_k(bp__scaled(u, bp_sqrt(v), root), eps);
+            step = bp_div(bp__scaled(u, m, c1), spread);
         }
         bp__descend(u, i, u->lr, bp_add(step, bp__decay_of(u, p)));
     }

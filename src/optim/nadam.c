@@ -13,7 +13,7 @@ void bp__optimizer_nadam(bp__update *u) {
     bool decoupled = bp__yes(u, "decoupled_weight_decay");
     bp_value mu = momentum_at(u, b1, u->t), next = momentum_at(u, b1, bp_add(u->t, u->one));
     bp_value product_old = bp__counter(u, "mu_product", 1), product = bp_mul(product_old, mu);
-    bp_value correction = bp_sub(u->one, bp__power(u, b2, u->t)), rate = bp_neg(u->lr);
+    bp_value correction = bp__unbias(u, b2), rate = bp_neg(u->lr);
     bp_value by_gradient = bp_div(bp_mul(rate, bp_sub(u->one, mu)), bp_sub(u->one, product));
     bp_value by_mean = bp_div(bp_mul(rate, next), bp_sub(u->one, bp_mul(product, next)));
     bp_value keep = bp_sub(u->one, bp_mul(u->lr, bp__f64(u, decay)));
@@ -22,7 +22,7 @@ void bp__optimizer_nadam(bp__update *u) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, decoupled ? 0 : decay);
         bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros());
         bp_value m = bp_lerp(m_old, g, bp__k_like(g, 1 - b1)), v = bp__decayed(v_old, b2, g, g);
-        bp_value denominator = bp__add_k(bp_sqrt(bp_div(v, bp__as(u, correction, p))), eps);
+        bp_value denominator = bp__add_k(bp_sqrt(bp__scaled(u, v, correction)), eps);
         bp_value start = decoupled && decay != 0 ? bp_mul(p, bp__as(u, keep, p)) : p;
         bp_assign(m_old, m);
         bp_assign(v_old, v);

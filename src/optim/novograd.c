@@ -11,7 +11,7 @@ void bp__optimizer_novograd(bp__update *u) {
         bp_value v_old = bp__moment_of_shape(u, i, "exp_avg_sq", bp_shape(0), bp_zeros());
         bp_value v = bp_where(bp__as(u, u->first, p), norm, bp__averaged(v_old, betas->number2, norm));
         bp_value spread = bp__add_k(bp_sqrt(bp__add_k(v, bp__num(u, "eps_root"))), bp__num(u, "eps"));
-        bp_value step = bp_add(bp_div(g, spread), bp__decay_of(u, p));
+        bp_value step = bp_add(bp_mul(g, bp_reciprocal(spread)), bp__decay_of(u, p));
         bp_value m = bp_add(bp__mul_k(m_old, betas->number), step);
         bp_assign(m_old, m);
         bp_assign(v_old, v);

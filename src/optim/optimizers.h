@@ -37,8 +37,10 @@ static inline double bp__num(const bp__update *u, const char *key) { return bp__
 static inline bool bp__yes(const bp__update *u, const char *key) { return bp__of(u, key)->boolean; }
 static inline bp_value bp__f64(const bp__update *u, double v) { return bp_number(u->g, BP_F64, v); }
 bp_value bp__power(const bp__update *u, double base, bp_value exponent); /* of f64 scalars */
-/* 1 - base^t, what a mean that started at zero is divided by. */
+/* 1 - base^t, what a mean that started at zero is divided by. bp__unbias: 1 / that, to multiply with: dividing every element by
+   one number takes the time of several multiplications. */
 bp_value bp__correction(const bp__update *u, double base);
+bp_value bp__unbias(const bp__update *u, double base);
 bp_value bp__as(bp__update *u, bp_value scalar, bp_value like); /* the f64 scalar in like's dtype; one node for all */
 static inline bp_value bp__scaled(bp__update *u, bp_value x, bp_value scalar) { return bp_mul(x, bp__as(u, scalar, x)); }
 /* The state variable "optimizer/NAME/role" of parameter i, of its shape or of another one. */

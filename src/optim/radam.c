@@ -16,15 +16,14 @@ void bp__optimizer_radam(bp__update *u) {
     bp_value safe = bp_where(rectified, length, bp__f64(u, 6));
     bp_value above = bp_mul(bp_mul(bp_sub(safe, bp__f64(u, 4)), bp_sub(safe, bp__f64(u, 2))), bp__f64(u, longest));
     bp_value rectification = bp_sqrt(bp_div(above, bp_mul(bp__f64(u, (longest - 4) * (longest - 2)), safe)));
-    bp_value root = bp_sqrt(c2), keep = bp_sub(u->one, bp_mul(u->lr, bp__f64(u, decay)));
+    bp_value slow = bp_div(u->lr, c1), fast = bp_mul(bp_mul(slow, bp_sqrt(c2)), rectification),
+             keep = bp_sub(u->one, bp_mul(u->lr, bp__f64(u, decay)));
     for (int i = 0; i < u->n; i++) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, decoupled ? 0 : decay);
         bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros());
         bp_value m = bp_lerp(m_old, g, bp__k_like(g, 1 - b1)), v = bp__decayed(v_old, b2, g, g);
         bp_value start = decoupled && decay != 0 ? bp_mul(p, bp__as(u, keep, p)) : p;
-        bp_value plain = bp_mul(bp_div(m, bp__as(u, c1, p)), bp__as(u, u->lr, p));
-        bp_value adapted =
-            bp_mul(bp_mul(plain, bp_div(bp__as(u, root, p), bp__add_k(bp_sqrt(v), eps))), bp__as(u, rectification, p));
+        bp_value plain = bp__scaled(u, m, slow), adapted = bp_div(bp__scaled(u, m, fast), bp__add_k(bp_sqrt(v), eps));
         bp_assign(m_old, m);
         bp_assign(v_old, v);
         bp_assign(p, bp_sub(start, bp_where(bp__as(u, rectified, p), adapted, plain)));

@@ -4,9 +4,7 @@
    far)^weight_lr_power. x is what to evaluate (bp__optimizer_evaluated); only z is kept. */
 #include "optim/optimizers.h"
 
-bp_value bp__schedule_free_x(bp_value y, bp_value z, double b1) {
-    return bp_div(bp_sub(y, bp__mul_k(z, 1 - b1)), bp__k_like(y, b1));
-}
+bp_value bp__schedule_free_x(bp_value y, bp_value z, double b1) { return bp__mul_k(bp_sub(y, bp__mul_k(z, 1 - b1)), 1 / b1); }
 
 static void build(bp__update *u, bool adam) {
     const bp__option *betas = bp__of(u, adam ? "betas" : "momentum");
@@ -15,7 +13,7 @@ static void build(bp__update *u, bool adam) {
     bp_value highest = bp_maximum(lr_old, u->lr), weight = bp_pow(highest, bp__f64(u, bp__num(u, "weight_lr_power")));
     bp_value sum = bp_add(sum_old, weight), zero = bp__f64(u, 0), some = bp_gt(sum, zero);
     bp_value c = bp_where(some, bp_div(weight, bp_where(some, sum, u->one)), zero), rest = bp_sub(u->one, c);
-    bp_value correction = bp__correction(u, b2);
+    bp_value correction = bp__unbias(u, b2);
     bp_assign(lr_old, highest);
     bp_assign(sum_old, sum);
     for (int i = 0; i < u->n; i++) {
@@ -23,7 +21,7 @@ static void build(bp__update *u, bool adam) {
         if (adam) {
             bp_value v_old = bp__moment(u, i, "exp_avg_sq", bp_zeros()), v = bp__decayed(v_old, b2, step, step);
             bp_assign(v_old, v);
-            bp_value spread = bp_sqrt(bp_div(v, bp__as(u, correction, y)));
+            bp_value spread = bp_sqrt(bp__scaled(u, v, correction));
             step = bp_add(bp_div(step, bp__add_k(spread, bp__num(u, "eps"))), bp__mul_k(y, decay));
         }
         bp_value z_old = bp__started(u, i, "z", &z_now), z = bp_sub(z_old, bp__scaled(u, step, u->lr));

@@ -15,12 +15,19 @@ typedef struct bp__objective {
     int64_t n;
 } bp__objective;
 
+/* What a step says. */
+typedef struct bp__solved {
+    double loss;    /* where it began */
+    bool converged; /* the gradient, or the change of the loss or of every parameter, came below its tolerance, or no lower point
+                       was left: more steps would stay here */
+} bp__solved;
+
 /* A row of solvers.def. */
 typedef struct bp__solver {
     int64_t (*size)(const bp__choice *c, int64_t n); /* doubles kept between steps, zero before the first; 0: too many */
-    /* One step: moves w [n]. *loss: where it began. An evaluation's failure ends it. lr: of the step, schedules included. */
+    /* One step: moves w [n]. An evaluation's failure ends it. lr: of the step, schedules included. */
     bp_status (*step)(bp_context *ctx, const bp__objective *f, const bp__choice *c, double lr, double *kept, double *w,
-                      double *loss);
+                      bp__solved *out);
     bool products; /* asks for products with the Gauss-Newton matrix */
     int64_t most;  /* for so many parameters at most; 0: any number */
 } bp__solver;
@@ -60,7 +67,7 @@ typedef struct bp__lbfgs_options {
 } bp__lbfgs_options;
 /* How many doubles are kept between steps; all zero before the first. 0: more than memory can hold. */
 int64_t bp__lbfgs_size(int64_t n, int64_t history_size);
-/* One step, of up to max_iter iterations: moves w. *loss: where the step began. An evaluation's failure ends it. */
+/* One step, of up to max_iter iterations: moves w. An evaluation's failure ends it. */
 bp_status bp__lbfgs_step(bp_context *ctx, const bp__objective *f, const bp__lbfgs_options *o, double *kept, double *w,
-                         double *loss);
+                         bp__solved *out);
 #endif

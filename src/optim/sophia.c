@@ -25,14 +25,14 @@ static void curvatures(bp__update *u, bp_value *out, bp_value *signs, bp_value *
 
 static void update(bp__update *u, const bp_value *curvature) {
     const bp__option *betas = bp__of(u, "betas");
-    bp_value correction = bp__correction(u, betas->number), interval = bp__f64(u, (double)bp__of(u, "update_interval")->integer);
+    bp_value correction = bp__unbias(u, betas->number), interval = bp__f64(u, (double)bp__of(u, "update_interval")->integer);
     bp_value turn = bp_eq(bp_fmod(u->before, interval), bp__f64(u, 0));
     for (int i = 0; i < u->n; i++) {
         bp_value p = u->params[i], g = bp__gradient_of(u, i, 0), most = bp__k_like(p, bp__num(u, "clip_threshold"));
         bp_value m_old = bp__moment(u, i, "exp_avg", bp_zeros()), h_old = bp__moment(u, i, "hessian", bp_zeros());
         bp_value m = bp__averaged(m_old, betas->number, g);
         bp_value below = bp_maximum(bp__mul_k(h_old, bp__num(u, "gamma")), bp__k_like(p, bp__num(u, "eps")));
-        bp_value step = bp_div(bp_div(m, bp__as(u, correction, p)), below);
+        bp_value step = bp_div(bp__scaled(u, m, correction), below);
         step = bp_minimum(bp_maximum(step, bp_neg(most)), most);
         bp_assign(m_old, m);
         bp_assign(h_old, bp_where(bp__as(u, turn, p), bp__averaged(h_old, betas->number2, curvature[i]), h_old));

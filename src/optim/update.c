@@ -9,6 +9,7 @@
 
 bp_value bp__power(const bp__update *u, double base, bp_value exponent) { return bp_pow(bp__f64(u, base), exponent); }
 bp_value bp__correction(const bp__update *u, double base) { return bp_sub(u->one, bp__power(u, base, u->t)); }
+bp_value bp__unbias(const bp__update *u, double base) { return bp_div(u->one, bp__correction(u, base)); }
 
 bp_value bp__as(bp__update *u, bp_value scalar, bp_value like) {
     bp_dtype dtype = bp_value_dtype(like);

@@ -5,14 +5,14 @@
 void bp__optimizer_yogi(bp__update *u) {
     const bp__option *betas = bp__of(u, "betas");
     bp_init start = bp_filled(bp__num(u, "initial_accumulator_value"));
-    bp_value c1 = bp__correction(u, betas->number), c2 = bp__correction(u, betas->number2);
+    bp_value c1 = bp__unbias(u, betas->number), c2 = bp__unbias(u, betas->number2);
     for (int i = 0; i < u->n; i++) {
-        bp_value p = u->params[i], g = bp__gradient_of(u, i, 0), square = bp_square(g);
+        bp_value g = bp__gradient_of(u, i, 0), square = bp_square(g);
         bp_value m_old = bp__moment(u, i, "exp_avg", start), v_old = bp__moment(u, i, "exp_avg_sq", start);
         bp_value m = bp__averaged(m_old, betas->number, g), way = bp__mul_k(bp_sign(bp_sub(v_old, square)), 1 - betas->number2);
-        bp_value v = bp_sub(v_old, bp_mul(way, square)), spread = bp_sqrt(bp_div(v, bp__as(u, c2, p)));
+        bp_value v = bp_sub(v_old, bp_mul(way, square)), spread = bp_sqrt(bp__scaled(u, v, c2));
         bp_assign(m_old, m);
         bp_assign(v_old, v);
-        bp__descend(u, i, u->lr, bp_div(bp_div(m, bp__as(u, c1, p)), bp__add_k(spread, bp__num(u, "eps"))));
+        bp__descend(u, i, u->lr, bp_div(bp__scaled(u, m, c1), bp__add_k(spread, bp__num(u, "eps"))));
     }
 }

@@ -40,7 +40,7 @@ static void get_fields(const bp__tree *t, const field *f, int n) {
     }
 }
 
-enum { N_FIELDS = 26 };
+enum { N_FIELDS = 27 };
 static int fields_of(bp__loop *l, field f[N_FIELDS]) {
     bp_run *run = l->run;
     bp__health *h = &l->health;
@@ -51,6 +51,7 @@ static int fields_of(bp__loop *l, field f[N_FIELDS]) {
                          {"epoch_steps", NULL, &l->done},
                          {"epoch_loss", &l->epoch_loss, NULL},
                          {"waited", NULL, &l->waited},
+                         {"converged", NULL, &l->converged},
                          {"best", NULL, &run->best},
                          {"best_value", &l->best_value, NULL},
                          {"plateau_best", &l->plateau.best, NULL},

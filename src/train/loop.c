@@ -90,6 +90,7 @@ static void check_bounds(bp__loop *l) {
     if (s->max_time >= 0 && l->step > 0 && bp__loop_seconds(l) >= s->max_time) bp__loop_stop(l, "time");
     if (!l->in_epoch && bp__overfit_done(l->run)) bp__loop_stop(l, "target");
     if (!l->in_epoch && s->epochs >= 0 && l->epoch >= s->epochs) bp__loop_stop(l, "epochs");
+    if (l->converged) bp__loop_stop(l, "converged");
 }
 
 static void interrupt(bp__loop *l) {

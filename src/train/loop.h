@@ -62,6 +62,7 @@ typedef struct bp__loop {
     bp__health health;
     bp__plateau plateau;
     int64_t step, epoch, waited; /* epoch: the one begun last; waited: evaluations since the best */
+    int64_t converged;           /* the solver's last step has nothing more to do */
     bool in_epoch, higher_better;
     bool stop, interrupted, diverged;
     double started, before; /* clock of this process's start; seconds of earlier ones, where the run was resumed */

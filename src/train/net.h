@@ -129,6 +129,7 @@ void bp__net_free(bp__net *net);
 typedef struct bp__step {
     double loss, norm;
     bool committed; /* loss and gradients were finite, the norm within the limit */
+    bool converged; /* a solver has nothing more to do (bp__solved) */
 } bp__step;
 /* One step: begin, its shards in order of index, end. first_row: the shard's first row within the step; the last shard of a step
    may be smaller. *y [n, outputs] of the net's dtype, before any softmax; borrowed until the next call. */

@@ -192,17 +192,18 @@ static bp_status product(void *user, const double *w, const double *v, double *o
 
 static bp_status go(solving *s, int64_t n, int64_t size, bp__step *out) {
     bp__net *net = s->net;
-    double loss;
+    bp__solved solved;
     bp__objective f = {.user = s, .evaluate = look, .product = product, .n = n};
     BP_TRY(exchange(s, s->w, false));
     BP_TRY(bp_state_get(net->state, kept_name, s->kept, sizeof(double) * (size_t)size));
     if (net->shard_assigns) memcpy(net->before, net->state->block, net->state->bytes);
     double *start = s->last + n; /* where the step began */
     memcpy(start, s->w, sizeof(double) * (size_t)n);
-    bp_status status = net->solver->step(net->ctx, &f, &net->choice, s->numbers->lr, s->kept, s->w, &loss);
+    bp_status status = net->solver->step(net->ctx, &f, &net->choice, s->numbers->lr, s->kept, s->w, &solved);
     bool stopped = status == BP_STOPPED && s->n_looks == 1; /* the first look said so, without an error */
     if (status != BP_OK && !stopped) return status;
     *out = s->first;
+    out->converged = !stopped && solved.converged && s->numbers->lr > 0; /* a schedule's 0 moves nothing, wherever it is */
     bool lost = !s->now.committed && memcmp(s->last, s->w, sizeof(double) * (size_t)n) == 0;
     for (int64_t i = 0; i < n; i++) lost |= !isfinite(s->w[i]);
     if (stopped || lost) { /* nothing changes; what was not finite is what is told */

@@ -132,7 +132,7 @@ bp_status bp__loop_step(bp__loop *l, int64_t n) {
     const int64_t *rows = l->order + l->position;
     int64_t first = l->n_seen;
     double *p = l->all_p + first * bp__net_columns(l->net);
-    bp__step out;
+    bp__step out = {0};
     bp__numbers numbers = numbers_of(l);
     numbers.rows = (double)n;
     numbers.normalizer = normalizer(l, rows, n);
@@ -148,6 +148,7 @@ bp_status bp__loop_step(bp__loop *l, int64_t n) {
     l->run->n_samples += n;
     l->run->train_seconds += bp__now() - begin;
     if (out.committed) {
+        l->converged = out.converged;
         memcpy(l->seen + first, rows, sizeof(int64_t) * (size_t)n);
         for (int64_t i = first; i < first + n; i++) l->all_loss[i] = out.loss;
         l->n_seen += n;

@@ -36,6 +36,16 @@ run 0 train builtin:iris --optimizer gauss_newton --epochs 4 --json -q
 tr -d ' \n' <out >record
 awk -v a="$(number test)" 'BEGIN { exit !(a >= 0.9) }' || fail "gauss_newton: test accuracy $(number test)"
 
+# A solver that has nothing more to do ends the run, also when it is asked to go on; its checkpoint says so
+printf 'a,y\n1,2\n2,3.9\n3,6.1\n4,8\n5,9.8\n6,12.1\n' >straight.csv
+run 0 train straight.csv --target y --task regression --model 'linear' --optimizer 'lbfgs line_search=strong_wolfe' --epochs 300 \
+    --set data.split.validation=0 --set data.split.test=0 --out straight --json -q
+prints '"stopped_by":"converged"'
+before=$(sha straight) rows=$(wc -l <straight/metrics.csv)
+[ "$rows" -lt 100 ] || fail "converged after $rows epochs"
+run 0 train --resume straight --set train.epochs=400 -q
+[ "$(sha straight) $(wc -l <straight/metrics.csv)" = "$before $rows" ] || fail 'a run that had converged went on'
+
 # A rate that leaves the numbers behind: the step is skipped at once, the rate comes down, and the weights stay finite
 printf 'a,y\n1,2\n2,3.9\n3,6.1\n4,8\n5,9.8\n6,12.1\n' >line.csv
 run 0 train line.csv --target y --task regression --model 'linear' --optimizer 'lbfgs lr=1e38' --epochs 3 --out far \

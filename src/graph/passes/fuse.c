@@ -114,7 +114,7 @@ static void split(fuser *f, int32_t a, int32_t b, int32_t last) {
     f->size[a] -= f->size[b];
 }
 
-static bool scalar_constant(const bp__node *n, double *v) {
+bool bp__scalar_constant(const bp__node *n, double *v) {
     if (n->op != &bp__op_constant || n->out[0].dims.n != 0) return false;
     switch (n->out[0].dtype) {
     case BP_F32: *v = (double)*(float *)n->attrs; break;
@@ -140,7 +140,7 @@ static bool fits(const fuser *f, int32_t g) {
             if (n == MAX_VALUES) return false;
             seen[n++] = r;
             double v; /* only single numbers become constants of the program */
-            inputs += !scalar_constant(&f->w.old[r.node], &v);
+            inputs += !bp__scalar_constant(&f->w.old[r.node], &v);
         }
     return inputs <= MAX_INPUTS;
 }
@@ -237,7 +237,7 @@ static bool collect(const fuser *f, int32_t g, builder *b) {
         for (int32_t k = 0; k < node->n_in; k++) {
             bp__ref r = node->in[k];
             double v = 0;
-            bool constant = scalar_constant(&f->w.old[r.node], &v), known = f->group[r.node] == g;
+            bool constant = bp__scalar_constant(&f->w.old[r.node], &v), known = f->group[r.node] == g;
             for (int32_t j = 0; j < b->n_in && !known; j++) known = b->in[j].node == r.node && b->in[j].output == r.output;
             for (int32_t j = 0; j < b->n_const && !known; j++) known = b->constant_of[j].node == r.node;
             if (known) continue;
@@ -264,7 +264,7 @@ static uint16_t register_of(const builder *b, const uint16_t *registers, bp__ref
     return 0;
 }
 
-static void parameters(const bp__node *node, bp__ew_instr *x) {
+void bp__ew_parameters(const bp__node *node, bp__ew_instr *x) {
     const double *v[2] = {NULL, NULL};
     for (int32_t a = 0; a < node->op->n_attrs && a < 2; a++)
         v[a] = (const double *)((const char *)node->attrs + node->op->attrs[a].offset);
@@ -322,7 +322,7 @@ static bp_status emit_group(fuser *f, int32_t g) {
         instr[i].op = (uint16_t)m->op->ew_op;
         instr[i].dst = registers[i];
         for (int32_t k = 0; k < m->n_in; k++) instr[i].src[k] = register_of(&b, registers, m->in[k]);
-        parameters(m, &instr[i]);
+        bp__ew_parameters(m, &instr[i]);
     }
     for (int32_t j = 0; j < b.n_out; j++) {
         out[j] = register_of(&b, registers, (bp__ref){b.out_member[j], 0});
@@ -340,6 +340,10 @@ static bp_status emit_group(fuser *f, int32_t g) {
                                       .constant = constant,
                                       .out = out,
                                       .instr = instr};
+    for (int32_t j = 0; j < b.n_in && j < 32; j++) {
+        const bp__info *in = &p->g->nodes[node.in[j].node].out[node.in[j].output];
+        if (in->dims.n == 0) attrs->program.one |= UINT32_C(1) << j;
+    }
     attrs->n_segments = 1;
     attrs->program.compiled = bp__ew_find(f->isa, &attrs->program);
     return bp__graph_push(p->g, &node);
