@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 2048, SMALL = 32768 }; /* of a row of a block of columns: its lanes fit into the first cache */
+/* Columns at once, in bytes of a row: as many as their lanes fit into the second cache, since memory is fast only where long
+   stretches are read. */
+enum { MOST_BYTES = 16384, LEAST_BYTES = 2048, SMALL = 32768 };
 
 typedef struct job {
     const bp__env *env;
@@ -13,6 +15,7 @@ typedef struct job {
     const bp__reduce_kernels *kernels;
     bp__reduce_op op;
     char *out;
+    char *lanes; /* of all threads: BP__LANES * MOST_BYTES each */
     int64_t rows, columns, per_piece, item;
 } job;
 
@@ -30,20 +33,23 @@ static bp__ew_state begin(const job *j, int thread) {
 /* One result for each column: lanes are row numbers mod 16, per_piece columns at once. */
 static void columns_piece(void *arg, int64_t piece, int thread) {
     const job *j = arg;
-    double lanes[BP__LANES * BLOCK_BYTES / 8], tile[BP__TILE];
+    double tile[BP__TILE];
+    char *lanes = j->lanes + (int64_t)thread * BP__LANES * MOST_BYTES;
     const int64_t first = piece * j->per_piece, width = BP__MIN(j->per_piece, j->columns - first), bytes = width * j->item;
-    const int64_t at_once = width == j->columns ? BP__TILE / width : 1; /* rows that lie behind one another */
+    const int64_t at_once = width == j->columns && width < BP__TILE ? BP__TILE / width : 1; /* rows behind one another */
     bp__ew_state s = begin(j, thread);
     start_lanes(j, lanes, BP__LANES * width);
     for (int64_t row = 0; row < j->rows; row += at_once) {
-        int64_t n = BP__MIN(at_once, j->rows - row);
-        bp__ew_tile_run(&s, row * j->columns + first, n * width, tile);
-        for (int64_t r = 0; r < n; r++)
-            j->kernels->join(j->op, (char *)lanes + (row + r) % BP__LANES * bytes, (char *)tile + r * bytes, width);
+        int64_t rows = BP__MIN(at_once, j->rows - row);
+        for (int64_t at = 0; at < width; at += BP__TILE) {
+            int64_t n = BP__MIN(BP__TILE, width - at);
+            bp__ew_tile_run(&s, row * j->columns + first + at, rows * n, tile);
+            for (int64_t r = 0; r < rows; r++)
+                j->kernels->join(j->op, lanes + (row + r) % BP__LANES * bytes + at * j->item, (char *)tile + r * bytes, n);
+        }
     }
     for (int64_t h = BP__LANES / 2; h > 0; h /= 2)
-        for (int64_t l = 0; l < h; l++)
-            j->kernels->join(j->op, (char *)lanes + l * bytes, (char *)lanes + (l + h) * bytes, width);
+        for (int64_t l = 0; l < h; l++) j->kernels->join(j->op, lanes + l * bytes, lanes + (l + h) * bytes, width);
     memcpy(j->out + first * j->item, lanes, (size_t)bytes);
 }
 
@@ -77,6 +83,16 @@ static void rows_piece(void *arg, int64_t piece, int thread) {
     }
 }
 
+size_t bp__reduce_program_scratch(const bp__ew_program *program, int n_threads) {
+    return (bp__ew_scratch(program, n_threads) + 63) / 64 * 64 + (size_t)n_threads * BP__LANES * MOST_BYTES;
+}
+
+/* So many columns at once that every thread has some. */
+static int64_t block(const job *j, int n_threads) {
+    int64_t share = ((j->columns + n_threads - 1) / n_threads + 63) / 64 * 64;
+    return BP__MAX(BP__MIN(share, MOST_BYTES / j->item), LEAST_BYTES / j->item);
+}
+
 void bp__reduce_program(const bp__env *env, bp__reduce_op op, uint32_t axes, void *out, const bp__ew_program *program,
                         const bp__tensor *tensors) {
     const bp__tensor *shape = &tensors[program->n_in];
@@ -87,7 +103,9 @@ void bp__reduce_program(const bp__env *env, bp__reduce_op op, uint32_t axes, voi
     for (int i = 0; i < shape->n_dims; i++)
         *((first && i == 0) || (last && i < shape->n_dims - 1) ? &j.rows : &j.columns) *= shape->dim[i];
     int64_t n = first ? j.columns : j.rows;
-    j.per_piece = first ? BLOCK_BYTES / j.item : BP__MAX(SMALL / BP__MAX(j.columns, 1), 1);
+    const int n_threads = env->team ? bp__team_size(env->team) : 1;
+    j.lanes = (char *)env->scratch + (bp__ew_scratch(program, n_threads) + 63) / 64 * 64;
+    j.per_piece = first ? block(&j, n_threads) : BP__MAX(SMALL / BP__MAX(j.columns, 1), 1);
     int64_t n_pieces = (n + j.per_piece - 1) / j.per_piece;
     if (env->team && j.rows * j.columns >= SMALL)
         bp__team_run(env->team, n_pieces, first ? columns_piece : rows_piece, &j);

@@ -142,9 +142,10 @@ typedef enum bp__reduce_op { BP__SUM, BP__MAX, BP__MIN, BP__PROD, BP__ALL, BP__A
 void bp__reduce(const bp__env *env, bp__reduce_op op, uint32_t axes, const bp__tensor *out, const bp__tensor *in);
 /* The same of what a program with one output gives, which goes through the caches only: over all axes, the first or the last
    (one bit, or all). tensors: the program's inputs, broadcast by stride 0, then one that says the shape and has no data. F32,
-   F64. Scratch: bp__ew_scratch. */
+   F64. Scratch: bp__reduce_program_scratch bytes. */
 void bp__reduce_program(const bp__env *env, bp__reduce_op op, uint32_t axes, void *out, const bp__ew_program *program,
                         const bp__tensor *tensors);
+size_t bp__reduce_program_scratch(const bp__ew_program *program, int n_threads); /* n_threads: the team's */
 /* First index of the largest (smallest) element along `axis`; NaN counts as largest/smallest, as in PyTorch. out I64. */
 void bp__arg_reduce(const bp__env *env, bool largest, int axis, const bp__tensor *out, const bp__tensor *in);
 /* Cumulative sum/product/max along an axis, one chain in index order. */

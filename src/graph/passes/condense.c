@@ -17,7 +17,7 @@ typedef struct bp__condensed_attrs {
 } bp__condensed_attrs;
 
 static size_t condensed_scratch(const bp__call *c, int n_threads) {
-    return bp__ew_scratch(&((const bp__condensed_attrs *)c->attrs)->program, n_threads);
+    return bp__reduce_program_scratch(&((const bp__condensed_attrs *)c->attrs)->program, n_threads);
 }
 static double condensed_flops(const bp__call *c) {
     const bp__condensed_attrs *a = c->attrs;
