@@ -1,8 +1,8 @@
-/* Whole training steps of networks of linear layers and relu with cross entropy. bench_steps [describe|profile] [WORKLOAD …] prints a
-   line per workload: name, median milliseconds of a step; `describe` prints the plans, too. A workload is a name of the table
-   below, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam. bench_steps start MILLISECONDS WORKLOAD, told the moment on the
-   monotonic clock at which it was started, prints what it took to its first step. Run beside steps_torch.py,
-   steps_jax.py and steps_sklearn.py by bench.py. */
+/* Whole training steps of networks of linear layers and relu with cross entropy. bench_steps [describe|profile] [WORKLOAD …]
+   prints a line per workload: name, median milliseconds of a step; `describe` prints the plans, too. A workload is a name of the
+   table below, or SIZES:BATCH[:OPTIMIZER], as in 784-512-10:128:adam. bench_steps start MILLISECONDS WORKLOAD, told the moment on
+   the monotonic clock at which it was started, prints what it took to its first step. Run beside steps_torch.py, steps_jax.py and
+   steps_sklearn.py by bench.py. */
 #include "core/cpu.h"
 #include "graph/plan.h"
 #include "io/yaml.h"
@@ -223,7 +223,9 @@ int main(int argc, char **argv) {
         start(&w, strtod(argv[2], NULL));
         return 0;
     }
-    int describe = argc > 1 && strcmp(argv[1], "describe") == 0 ? DESCRIBE : argc > 1 && strcmp(argv[1], "profile") == 0 ? PROFILE : 0;
+    int describe = argc > 1 && strcmp(argv[1], "describe") == 0  ? DESCRIBE
+                   : argc > 1 && strcmp(argv[1], "profile") == 0 ? PROFILE
+                                                                 : 0;
     int first = describe ? 2 : 1;
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads && argc == first; i++) run(&workloads[i], describe);
     for (int a = first; a < argc; a++) {

@@ -47,7 +47,7 @@ struct bp_graph {
     bp__dims_table *dims;
     bp_status status; /* sticky */
     bp_dtype parameter_dtype;
-    bool bfloat16; /* products of F32 round what they multiply */
+    bool bfloat16;     /* products of F32 round what they multiply */
     const char *scope; /* name given to nodes being built, or NULL */
     bp__node *nodes;
     int64_t n_nodes, cap_nodes;

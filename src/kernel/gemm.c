@@ -249,8 +249,8 @@ static void pack_a_block(const block *x, const segment *s) {
     row_tiles r = first_tile(x);
     for (int64_t i = 0; i < x->n_row_tiles; i++, next_tile(&r)) {
         if (g->pairs) {
-            pack_pairs(p, (float *)(void *)to, (const float *)g->a.data + (x->row + r.row) * g->a.row, g->a.col, g->a.row, s->first,
-                       s->count, r.m, true);
+            pack_pairs(p, (float *)(void *)to, (const float *)g->a.data + (x->row + r.row) * g->a.row, g->a.col, g->a.row,
+                       s->first, s->count, r.m, true);
             to += r.m * s->count * p->size;
             continue;
         }

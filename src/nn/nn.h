@@ -39,12 +39,12 @@ const bp__nn_layer *bp__nn_layer_at(const bp__nn *nn, int64_t index);
 
 typedef struct bp__nn_options {
     bp__nn *nn;
-    const bp__tree *layers; /* the list; also one layer alone */
-    const char *file;       /* the configuration, named in errors; or NULL */
-    const bp__tree *init;   /* the configuration's `init:`, checked; or NULL */
-    const char *prefix;     /* put before every name ("member.0."), or NULL */
-    int64_t n_outputs;      /* for a last linear without a size; 0: it must have one */
-    bool training;          /* dropout works, batch_norm uses the batch's statistics */
+    const bp__tree *layers;                              /* the list; also one layer alone */
+    const char *file;                                    /* the configuration, named in errors; or NULL */
+    const bp__tree *init;                                /* the configuration's `init:`, checked; or NULL */
+    const char *prefix;                                  /* put before every name ("member.0."), or NULL */
+    int64_t n_outputs;                                   /* for a last linear without a size; 0: it must have one */
+    bool training;                                       /* dropout works, batch_norm uses the batch's statistics */
     bp_value (*disturb)(void *user, bp_value parameter); /* what the layers use in a trained parameter's place; NULL: itself */
     void *user;
     bp_value dropout_scale; /* f64 scalar that every dropout's p is multiplied with; BP_NONE: 1 */
