@@ -1,7 +1,8 @@
 /* The steps from three loops to the product as it is (docs/kernels.md), each timed: bench_kernel_steps prints a table, of one
-   thread. C[m,n] = A[m,k] B[k,n], the forward product of a layer of 784 inputs and 512 outputs at batch 128, f32. Steps 3 to 7
-   are loops written here round the micro-kernel of this machine's instruction set, the rest is bp__gemm. Every step must give
-   the bits of the reference: a step that does not ends the program. */
+   thread: the best of several samples, interleaved, beside the best sample of the peak. C[m,n] = A[m,k] B[k,n], the forward
+   product of a layer of 784 inputs and 512 outputs at batch 128, f32. Steps 3 to 7 are loops written here round the micro-kernel
+   of this machine's instruction set, the rest is bp__gemm. Every step must give the bits of the reference: a step that does not
+   ends the program. */
 #include "core/cpu.h"
 #include "kernel/isa.h"
 #include "timing.h"
@@ -128,11 +129,33 @@ static const struct step {
     {"10. `bp__gemm`, B plain, packed in the call", packing, false, false},
 };
 
+enum { N_STEPS = sizeof steps / sizeof *steps };
+
 static double peak_ms(const work *w, double *sink) { /* of as many multiply-adds as the product has */
     const int64_t turns = (int64_t)ROWS * COLUMNS * DEPTH / (w->kernels->mr * w->kernels->nr);
     double start = now_ms();
     *sink += w->kernels->peak(turns);
     return now_ms() - start;
+}
+
+/* Every step in turn, SAMPLES times: best[s] milliseconds. False: a step gave wrong bits. */
+static bool measure(work *w, float *const expected[2], double *best, double *best_peak, double *sink) {
+    const size_t bytes = sizeof(float) * ROWS * COLUMNS;
+    for (int i = 0; i < SAMPLES; i++)
+        for (int s = 0; s < N_STEPS; s++) {
+            if (steps[s].plain && !has_fma()) continue;
+            memset(w->c, 0xff, bytes);
+            double peak = peak_ms(w, sink), start = now_ms();
+            steps[s].run(w);
+            double time = now_ms() - start;
+            if (memcmp(w->c, expected[steps[s].epilogue], bytes) != 0) {
+                fprintf(stderr, "bench_kernel_steps: \"%s\" gives other bits than the reference\n", steps[s].words);
+                return false;
+            }
+            if (best[s] == 0 || time < best[s]) best[s] = time;
+            if (*best_peak == 0 || peak < *best_peak) *best_peak = peak;
+        }
+    return true;
 }
 
 int main(void) {
@@ -151,24 +174,11 @@ int main(void) {
         g.c.data = expected[e];
         bp__gemm_reference(&g);
     }
+    double sink = 0, best[N_STEPS] = {0}, peak = 0;
+    if (!measure(&w, expected, best, &peak, &sink)) return 1;
     printf("| %s, %d x %d, k = %d | us | of peak, %% |\n|---|---|---|\n", bp__isa_name(w.isa), ROWS, COLUMNS, DEPTH);
-    double sink = 0;
-    for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
-        if (steps[s].plain && !has_fma()) continue;
-        double times[SAMPLES], share[SAMPLES];
-        for (int i = 0; i < SAMPLES; i++) {
-            double peak = peak_ms(&w, &sink), start = now_ms();
-            steps[s].run(&w);
-            times[i] = now_ms() - start;
-            share[i] = (peak + peak_ms(&w, &sink)) / 2 / times[i];
-            if (memcmp(w.c, expected[steps[s].epilogue], bytes) != 0) {
-                fprintf(stderr, "bench_kernel_steps: \"%s\" gives other bits than the reference\n", steps[s].words);
-                return 1;
-            }
-            memset(w.c, 0xff, bytes);
-        }
-        printf("| %s | %.0f | %.1f |\n", steps[s].words, median(times, SAMPLES) * 1e3, median(share, SAMPLES) * 100);
-    }
+    for (int s = 0; s < N_STEPS; s++)
+        if (best[s] > 0) printf("| %s | %.0f | %.1f |\n", steps[s].words, best[s] * 1e3, peak / best[s] * 100);
     float *all[] = {w.a, w.b, w.panels, w.c, w.bias, expected[0], expected[1]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(w.scratch);
