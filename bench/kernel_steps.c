@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROWS = 128, COLUMNS = 512, DEPTH = 784, SAMPLES = 9, ALIGNMENT = 4096, L1_BYTES = 24576 };
+enum { ROWS = 128, COLUMNS = 512, DEPTH = 784, SAMPLES = 9, ALIGNMENT = 4096 };
 
 /* Plain C may use the multiply-add of the processor too: what is compared is the loops. */
 #ifdef __x86_64__
@@ -64,34 +64,29 @@ WITH_FMA static void columns_inside(work *w) {
                 c[i * COLUMNS + j] = __builtin_fmaf(a[i * DEPTH + p], b[p * COLUMNS + j], c[i * COLUMNS + j]);
 }
 
-/* Tiles of at most `rows` rows, `columns` columns and `depth` products, as even as can be with `even`. */
-static void tiles(work *w, int64_t rows, int64_t columns, int64_t depth, bool panels, bool even) {
+/* Tiles of at most `rows` rows and `columns` columns, as even as can be with `even`; ahead: the next one's lines are fetched. */
+static void tiles(work *w, int64_t rows, int64_t columns, bool panels, bool even, bool ahead) {
     const int64_t n_tiles = (ROWS + rows - 1) / rows;
-    for (int64_t p = 0; p < DEPTH; p += depth)
-        for (int64_t j = 0; j < COLUMNS; j += columns)
-            for (int64_t i = 0; i < n_tiles; i++) {
-                const int64_t row = even ? i * ROWS / n_tiles : i * rows;
-                const int64_t end = even ? (i + 1) * ROWS / n_tiles : BP__MIN(row + rows, ROWS);
-                float *c = w->c + row * COLUMNS + j;
-                bp__gemm_tile t = {.a = w->a + row * DEPTH + p, .a_row = DEPTH, .a_col = 1, .n_b = 1, .first = p == 0};
-                t.b = panels ? w->panels + (j / BP__PANEL * DEPTH + p) * BP__PANEL + j % BP__PANEL : w->b + p * COLUMNS + j;
-                t.ldb = panels ? BP__PANEL : COLUMNS;
-                t.k = BP__MIN(depth, DEPTH - p), t.m = end - row, t.n = columns;
-                t.c = c, t.d = c, t.c_row = t.d_row = COLUMNS;
-                w->kernels->tile(&t);
-            }
+    for (int64_t j = 0; j < COLUMNS; j += columns)
+        for (int64_t i = 0; i < n_tiles; i++) {
+            const int64_t row = even ? i * ROWS / n_tiles : i * rows;
+            const int64_t end = even ? (i + 1) * ROWS / n_tiles : BP__MIN(row + rows, ROWS);
+            float *c = w->c + row * COLUMNS + j;
+            bp__gemm_tile t = {.a = w->a + row * DEPTH, .a_row = DEPTH, .a_col = 1, .n_b = 1, .first = true};
+            t.b = panels ? w->panels + j / BP__PANEL * DEPTH * BP__PANEL + j % BP__PANEL : w->b + j;
+            t.ldb = panels ? BP__PANEL : COLUMNS;
+            t.k = DEPTH, t.m = end - row, t.n = columns;
+            t.c = c, t.d = c, t.c_row = t.d_row = COLUMNS;
+            t.next = ahead && end < ROWS ? w->c + end * COLUMNS + j : NULL;
+            w->kernels->tile(&t);
+        }
 }
 
-static int64_t segment(const work *w) { /* as gemm.c cuts k */
-    const int64_t most = L1_BYTES / (w->kernels->nr * (int64_t)sizeof(float)), n = (DEPTH + most - 1) / most;
-    return (DEPTH + n - 1) / n;
-}
-
-static void one_vector(work *w) { tiles(w, 1, w->kernels->w, DEPTH, false, false); }
-static void whole_tiles(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, DEPTH, false, false); }
-static void in_panels(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, DEPTH, true, false); }
-static void in_segments(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, segment(w), true, false); }
-static void even_rows(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, segment(w), true, true); }
+static void one_vector(work *w) { tiles(w, 1, w->kernels->w, false, false, false); }
+static void whole_tiles(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, false, false, false); }
+static void in_panels(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, true, false, false); }
+static void even_rows(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, true, true, false); }
+static void fetched_ahead(work *w) { tiles(w, w->kernels->mr, w->kernels->nr, true, true, true); }
 
 static bp__gemm_args product(const work *w, bool panels, bool epilogue) {
     bp__gemm_args g = {.dtype = BP_F32, .m = ROWS, .n = COLUMNS, .k = DEPTH, .n_b = 1, .epilogue = {.activation = -1}};
@@ -122,8 +117,8 @@ static const struct step {
     {"3. one vector of C in a register", one_vector, false, false},
     {"4. the tile: as many as there are registers for", whole_tiles, false, false},
     {"5. B in panels", in_panels, false, false},
-    {"6. k in segments, B's part stays in L1", in_segments, false, false},
-    {"7. rows shared out evenly", even_rows, false, false},
+    {"6. rows shared out evenly", even_rows, false, false},
+    {"7. the next tile's lines fetched ahead", fetched_ahead, false, false},
     {"8. `bp__gemm`, B in panels", whole, false, false},
     {"9. the same with bias and relu", with_epilogue, true, false},
     {"10. `bp__gemm`, B plain, packed in the call", packing, false, false},
