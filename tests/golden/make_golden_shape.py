@@ -148,4 +148,8 @@ for name, alpha in (("sparsemax", 2.0), ("entmax15", 1.5)):
     case(f"{name}_0", lambda x, a=alpha: Sparse.apply(x.mT, a).mT, x=randn(4, 3))
     case(f"{name}_-1_ties", lambda x, a=alpha: Sparse.apply(x, a), x=ties / 4)
 
+# Added last: what is above keeps its random numbers.
+for shift in (5, -7):
+    case(f"flat_roll_{shift}", lambda x, s=shift: x.roll(s), x=x)
+
 write(sys.argv[1])

@@ -33,6 +33,7 @@ OWN(unsqueeze, bp_unsqueeze(in(k, "x"), whole(k, 0)))
 OWN(flatten, bp_flatten(in(k, "x"), WITH(flatten, whole(k, 0), whole(k, 1))))
 OWN(flip, bp_flip(in(k, "x"), numbers(k)))
 OWN(roll, bp_roll(in(k, "x"), bp_shape(1, whole(k, 0)), bp_shape(1, whole(k, 1))))
+OWN(flat_roll, bp_roll(in(k, "x"), bp_shape(1, whole(k, 0)), bp_shape(0)))
 OWN(rolls,
     bp_roll(in(k, "x"), bp_shape(3, whole(k, 0), whole(k, 1), whole(k, 2)), bp_shape(3, whole(k, 3), whole(k, 4), whole(k, 5))))
 OWN(nan_to_num, bp_nan_to_num(in(k, "x"), NULL))
@@ -128,6 +129,7 @@ static const golden_case golden_shape[] = {
     {"own", "split_*", own_split},
     {"own", "pad_*", own_pad},
     {"own", "flip_*", own_flip},
+    {"own", "flat_roll_*", own_flat_roll},
     {"own", "roll_*", own_roll},
     {"own", "rolls_*", own_rolls},
     {"own", "nan_to_num", own_nan_to_num},
