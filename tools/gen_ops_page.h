@@ -121,6 +121,7 @@ static void add_gradient(text *t, const op *o) {
 static const char *example_value(const attr *a) {
     if (!strcmp(a->type, "dims")) return !strcmp(a->name, "axes") ? "bp_shape(2, 1, 0)" : "bp_shape(2, 3, 4)";
     if (!strcmp(a->type, "dtype")) return "BP_F64";
+    if (!strcmp(a->name, "equation")) return "\"ij,jk->ik\"";
     if (!strcmp(a->type, "text")) return "\"name\"";
     if (!strcmp(a->type, "f64")) return "0.5";
     if (!strcmp(a->type, "bool")) return "1";
