@@ -37,6 +37,9 @@ static void print_list(int last) {
         printf("%-28s %-15s %2d samples  %s%s\n", name, bp_operation_family(i), n_samples, formula ? formula : "",
                differentiable ? "" : "  (no gradient)");
     }
+    const char *name, *operation = NULL, *note = NULL;
+    for (int i = 0; (name = bp_operation_alias(i, &operation, &note)); i++)
+        printf("%-28s %s%s\n", name, note ? note : "another name of ", note ? "" : operation);
 }
 
 static int print_one(cli *c, const char *name) {
@@ -48,10 +51,21 @@ static int print_one(cli *c, const char *name) {
     return EXIT_DONE;
 }
 
+/* The name in the table of what may be called otherwise; a name of several operations is explained first. */
+static const char *operation_of(const cli *c, const char *name) {
+    const char *other, *operation = NULL, *note = NULL;
+    for (int i = 0; (other = bp_operation_alias(i, &operation, &note)); i++) {
+        if (strcmp(other, name) != 0) continue;
+        if (note && !c->json) printf("%s: %s.\n\n", name, note);
+        return operation;
+    }
+    return name;
+}
+
 int verb_ops(cli *c) {
     int first = 0, last = count();
     if (c->n_arguments) {
-        const char *name = c->arguments[0];
+        const char *name = operation_of(c, c->arguments[0]);
         while (first < last && strcmp(op_name(first), name) != 0) first++;
         if (first == last) {
             char hint[80];

@@ -276,6 +276,9 @@ BP_API const char *bp_kind(const char *what, int index, const char **help);
 /* The operations of stage 3; NULL after the last. The others may be NULL. */
 BP_API const char *bp_operation(int index, const char **formula, int *differentiable, int *n_samples);
 BP_API const char *bp_operation_family(int index); /* "element-wise", "reductions", …; NULL after the last */
+/* Other names, as isnan for is_nan: of `operation`; where `note` is not NULL, of a function that builds several. NULL after the
+   last. */
+BP_API const char *bp_operation_alias(int index, const char **operation, const char **note);
 /* One of them in words: formula, inputs, attributes with their defaults, shapes, the gradient rule as the graph that it builds,
    an example in C. *text is yours (bp_free). BP_NOT_FOUND. */
 BP_API bp_status bp_operation_describe(bp_context *ctx, const char *name, char **text);
@@ -650,7 +653,7 @@ BP_API bp_value bp_pad(bp_value x, bp_dims padding, const bp_pad_options *option
 /* flip: y = x in reverse order along `axes` */
 BP_API bp_value bp_flip(bp_value x, bp_dims axes);
 
-/* roll: y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts` */
+/* roll: y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts`; no axes: all in order */
 BP_API bp_value bp_roll(bp_value x, bp_dims shifts, bp_dims axes);
 
 /* repeat: y = x put side by side repeats[i] times along axis i */
@@ -1760,6 +1763,13 @@ BP_API bp_value bp_elliot(bp_value a);
 
 /* gaussian: e^(-a^2) */
 BP_API bp_value bp_gaussian(bp_value a);
+
+/* Other names of operations above. */
+BP_API bp_value bp_isnan(bp_value a); /* is_nan */
+BP_API bp_value bp_isfinite(bp_value a); /* is_finite */
+BP_API bp_value bp_uniform(bp_value x, const char *stream); /* random_uniform */
+BP_API bp_value bp_normal(bp_value x, const char *stream); /* random_normal */
+BP_API bp_value bp_permutation(bp_value x, const char *stream); /* random_permutation */
 /* clang-format on */
 /*@END@*/
 

@@ -75,6 +75,31 @@ static void descriptions_are_complete(void **state) {
     bp_context_free(ctx);
 }
 
+/* What people look for under another name is found, by the constructor too. */
+static void other_names_are_found(void **state) {
+    (void)state;
+    bp_context *ctx;
+    bp_graph *g;
+    const char *name, *operation, *note;
+    int n = 0;
+    assert_int_equal(bp_context_new(&ctx, NULL), BP_OK);
+    assert_int_equal(bp_graph_new(&g, ctx), BP_OK);
+    for (; (name = bp_operation_alias(n, &operation, &note)); n++) {
+        assert_non_null(bp__op_find(operation));
+        assert_ptr_equal(bp__op_find(name), note ? NULL : bp__op_find(operation));
+    }
+    assert_true(n >= 7);
+    assert_null(bp_operation_alias(-1, NULL, NULL));
+    bp_value x = bp_input(g, "x", BP_F64, bp_shape(1, 3)), y = bp_isnan(x), z = bp_uniform(x, "s");
+    assert_ptr_equal(g->nodes[y.node].op, bp__op_id(BP__OP_ID_is_nan));
+    assert_ptr_equal(g->nodes[z.node].op, bp__op_id(BP__OP_ID_random_uniform));
+    z = bp_parse(g, "isfinite(x)", (const char *const[]){"x"}, &x, 1);
+    assert_false(bp_is_bad(z));
+    assert_ptr_equal(g->nodes[z.node].op, bp__op_id(BP__OP_ID_is_finite));
+    bp_graph_free(g);
+    bp_context_free(ctx);
+}
+
 static void names_are_unique(void **state) {
     (void)state;
     for (int i = 0; i < bp__op_count(); i++)
@@ -221,6 +246,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(entries_are_complete),
         cmocka_unit_test(descriptions_are_complete),
         cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(other_names_are_found),
         cmocka_unit_test(attributes_are_reflected),
         cmocka_unit_test(options_start_from_defaults),
         cmocka_unit_test(wrong_types_and_shapes_have_sentences),

@@ -8,6 +8,10 @@
 
 /* ---- Writing ------------------------------------------------------------------------------------------------------- */
 
+enum { MAX_ALIASES = 64 };
+static op aliases[MAX_ALIASES];
+static int n_aliases;
+
 static const char *type_of(const op *o, const attr *a, bool public) {
     static const char *const names[][3] = {{"f64", "double", "double"},      {"i64", "int64_t", "int64_t"},
                                            {"bool", "int32_t", "int"},       {"dims", "bp_dims", "bp_dims"},
@@ -196,6 +200,35 @@ static void make_source(text *t) {
     }
     for (int i = 0; i < n_ops; i++)
         if (made(&ops[i])) make_constructor(t, &ops[i]);
+    for (int i = 0; i < n_aliases; i++) {
+        const op *o = &aliases[i];
+        add(t, "\n");
+        add_signature(t, o);
+        add(t, " { return bp_%s(", o->formula);
+        for (int k = 0; k < o->n_in; k++) add(t, "%s%s", k ? ", " : "", o->in[k]);
+        for (int k = 0; k < o->n_attrs; k++) add(t, ", %s", o->attrs[k].name);
+        add(t, "); }\n");
+    }
+}
+
+/* ALIAS(name, operation): the operation under its other name, which stands in the formula. */
+static void read_aliases(const char *path) {
+    char *content = read_file(path, true);
+    for (const char *s = content; s; s = strchr(s, '\n'), s = s ? s + 1 : NULL) {
+        char name[NAME], of[NAME];
+        if (sscanf(s, "ALIAS(%63[a-z0-9_], %63[a-z0-9_])", name, of) != 2) continue;
+        const op *found = NULL;
+        for (int i = 0; i < n_ops; i++) {
+            if (!strcmp(ops[i].name, of)) found = &ops[i];
+            if (!strcmp(ops[i].name, name)) die("%s: %s is an operation already.", path, name);
+        }
+        if (!found || has_options(found) || found->in[0][0] == '*') die("%s: %s is no operation without options.", path, of);
+        if (n_aliases == MAX_ALIASES) die("more than %d other names.", MAX_ALIASES);
+        aliases[n_aliases] = *found;
+        snprintf(aliases[n_aliases].name, sizeof aliases->name, "%s", name);
+        snprintf(aliases[n_aliases++].formula, sizeof aliases->formula, "%s", of);
+    }
+    free(content);
 }
 
 /* A formula is shown inside a comment: it must not end it. */
@@ -237,6 +270,12 @@ static void make_region(text *t) {
         add_signature(t, o);
         add(t, ";\n");
     }
+    add(t, "\n/* Other names of operations above. */\n");
+    for (int i = 0; i < n_aliases; i++) {
+        add(t, "BP_API ");
+        add_signature(t, &aliases[i]);
+        add(t, "; /* %s */\n", aliases[i].formula);
+    }
     add(t, "/* clang-format on */\n");
 }
 
@@ -269,6 +308,7 @@ int main(int argc, char **argv) {
     read_table("src/op/ops.def");
     read_table("src/kernel/elementwise.def");
     read_definitions("src/op");
+    read_aliases("src/op/aliases.def");
 
     char *header = read_file(header_path, true);
     char *begin = strstr(header, region_begin), *end = begin ? strstr(begin, region_end) : NULL;

@@ -121,6 +121,7 @@ static void add_gradient(text *t, const op *o) {
 static const char *example_value(const attr *a) {
     if (!strcmp(a->type, "dims")) return !strcmp(a->name, "axes") ? "bp_shape(2, 1, 0)" : "bp_shape(2, 3, 4)";
     if (!strcmp(a->type, "dtype")) return "BP_F64";
+    if (!strcmp(a->name, "equation")) return "\"ij,jk->ik\"";
     if (!strcmp(a->type, "text")) return "\"name\"";
     if (!strcmp(a->type, "f64")) return "0.5";
     if (!strcmp(a->type, "bool")) return "1";
@@ -205,11 +206,17 @@ static void make_page(text *t) {
         n, differentiable);
     for (int i = 0; i < n_ops; i++) {
         if (!first_of_family(i)) continue;
-        add(t, "| [%s](#%s) |", ops[i].family, ops[i].family);
+        add(t, "| [%s](#", ops[i].family);
+        for (const char *s = ops[i].family; *s; s++) add(t, "%c", *s == ' ' ? '-' : *s); /* as renderers name a heading */
+        add(t, ") |");
         for (int j = i; j < n_ops; j++)
             if (!ops[j].leaf && !strcmp(ops[j].family, ops[i].family)) add(t, " [%s](#%s)", ops[j].name, ops[j].name);
         add(t, " |\n");
     }
+    add(t, "\nOther names:");
+    for (int i = 0; i < n_aliases; i++)
+        add(t, "%s `%s` is [%s](#%s)", i ? "," : "", aliases[i].name, aliases[i].formula, aliases[i].formula);
+    add(t, ". `bp_split` and `bp_chunk` build several [slice](#slice).\n");
     for (int i = 0; i < n_ops; i++) {
         if (!first_of_family(i)) continue;
         add(t, "\n## %c%s\n", toupper((unsigned char)ops[i].family[0]), ops[i].family + 1);

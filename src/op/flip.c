@@ -1,7 +1,8 @@
 /* flip: the elements along each of `axes` in reverse order.
    roll: y[(i + shift) mod n] = x[i] along each of `axes` with its number of `shifts`: moved up by so many places, what leaves at
-   one end comes in at the other. */
+   one end comes in at the other. No axes and one shift: the elements in their row-major order, as PyTorch. */
 #include "op/make.h"
+#include <string.h>
 
 static bp_status flip_infer(bp__infer *c) {
     struct bp__flip_attrs *a = c->attrs;
@@ -42,8 +43,14 @@ static void flip_gradient(bp__grad *c) { c->d_in[0] = bp_flip(c->d_out[0], ((con
 
 static bp_status roll_infer(bp__infer *c) {
     struct bp__roll_attrs *a = c->attrs;
+    for (int64_t i = 0; i < a->shifts.n && i < BP_MAX_DIMS; i++)
+        if (a->shifts.dim[i] == INT64_MIN)
+            return bp__infer_fail(c, BP_SHAPE, "a shift of %lld has no opposite, which the gradient needs", (long long)INT64_MIN);
+    if (a->axes.n == 0 && a->shifts.n == 1) return bp__infer_same(c);
     if (a->axes.n != a->shifts.n || a->axes.n < 0)
-        return bp__infer_fail(c, BP_SHAPE, "shifts and axes must be lists of the same length, one number for each axis");
+        return bp__infer_fail(c, BP_SHAPE,
+                              "shifts and axes must be lists of the same length, one number for each axis (or one shift and no "
+                              "axes: of all elements in order)");
     for (int64_t i = 0; i < a->axes.n; i++) {
         BP_TRY(bp__infer_one_axis(c, &a->axes.dim[i]));
         for (int64_t k = 0; k < i; k++)
@@ -73,7 +80,24 @@ static void move(const bp__call *c, int64_t i, bp__tensor x, bp__tensor y) {
     }
 }
 
-static void roll_forward(const bp__call *c) { move(c, 0, c->in[0], c->out[0]); }
+/* Where element i, counted row by row, lies. */
+static void *element(const bp__tensor *t, int64_t i) {
+    int64_t offset = 0;
+    for (int32_t k = t->n_dims - 1; k >= 0; i /= t->dim[k--]) offset += i % t->dim[k] * t->stride[k];
+    return bp__tensor_at(t, offset);
+}
+
+static void roll_forward(const bp__call *c) {
+    const struct bp__roll_attrs *a = c->attrs;
+    if (a->axes.n > 0 || a->shifts.n == 0) {
+        move(c, 0, c->in[0], c->out[0]);
+        return;
+    }
+    int64_t n = bp__tensor_count(&c->in[0]), to = n > 0 ? a->shifts.dim[0] % n : 0;
+    if (to < 0) to += n;
+    for (int64_t i = 0; i < n; i++, to = to + 1 < n ? to + 1 : 0)
+        memcpy(element(&c->out[0], to), element(&c->in[0], i), bp_dtype_size((bp_dtype)c->in[0].dtype));
+}
 
 static void roll_gradient(bp__grad *c) {
     const struct bp__roll_attrs *a = c->attrs;
@@ -89,24 +113,26 @@ static const bp__sample flip_samples[] = {{.attrs = &one, .n_in = 1, .in = {BP__
                                           {.attrs = &one, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 0})}},
                                           {.attrs = &none, .n_in = 1, .in = {BP__F(-2, 2, 1, {4})}}};
 static const struct bp__roll_attrs up = {.shifts = {1, {2}}, .axes = {1, {0}}}, down = {.shifts = {1, {-8}}, .axes = {1, {-1}}},
-                                   still = {.shifts = {1, {3}}, .axes = {1, {1}}},
+                                   still = {.shifts = {1, {3}}, .axes = {1, {1}}}, flat = {.shifts = {1, {-4}}, .axes = {0, {0}}},
                                    several = {.shifts = {3, {1, -2, 5}}, .axes = {3, {2, 0, 1}}};
 static const bp__sample roll_samples[] = {{.attrs = &up, .n_in = 1, .in = {BP__F(-2, 2, 2, {5, 2})}},
                                           {.attrs = &down, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 7})}},
                                           {.attrs = &still, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 3})}},
                                           {.attrs = &several, .n_in = 1, .in = {BP__F(-2, 2, 3, {5, 2, 3})}},
+                                          {.attrs = &flat, .n_in = 1, .in = {BP__F(-2, 2, 3, {3, 1, 5})}},
                                           {.attrs = &up, .n_in = 1, .in = {BP__F(-2, 2, 2, {0, 2})}}};
 
 const bp__op_def bp__def_flip = {
     BP__SIGNATURE(flip),       .family = "structure",   .formula = "y = x in reverse order along `axes`",
     .infer = flip_infer,       .forward = flip_forward, .view = flip_view,
     .gradient = flip_gradient, .samples = flip_samples, .n_samples = BP__COUNT(flip_samples)};
-const bp__op_def bp__def_roll = {BP__SIGNATURE(roll),
-                                 .family = "structure",
-                                 .formula =
-                                     "y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts`",
-                                 .infer = roll_infer,
-                                 .forward = roll_forward,
-                                 .gradient = roll_gradient,
-                                 .samples = roll_samples,
-                                 .n_samples = BP__COUNT(roll_samples)};
+const bp__op_def bp__def_roll = {
+    BP__SIGNATURE(roll),
+    .family = "structure",
+    .formula =
+        "y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts`; no axes: all in order",
+    .infer = roll_infer,
+    .forward = roll_forward,
+    .gradient = roll_gradient,
+    .samples = roll_samples,
+    .n_samples = BP__COUNT(roll_samples)};

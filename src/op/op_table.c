@@ -43,7 +43,29 @@ const bp__op *bp__op_ew(int ew_op) { return ew_op >= 0 && ew_op < BP__EW_COUNT ?
 const bp__op *bp__op_find(const char *name) {
     for (int i = 0; i < BP__OP_ID_COUNT; i++)
         if (!strcmp(bp__op_at(i)->name, name)) return bp__op_at(i);
+#define ALIAS(other, op) \
+    if (!strcmp(name, #other)) return bp__op_id(BP__OP_ID_##op);
+#define SLICES(other, sentence)
+#include "op/aliases.def"
+#undef ALIAS
+#undef SLICES
     return NULL;
+}
+
+const char *bp_operation_alias(int index, const char **operation, const char **note) {
+#define ALIAS(other, op) {#other, #op, NULL},
+#define SLICES(other, sentence) {#other, "slice", sentence},
+    static const struct {
+        const char *name, *operation, *note;
+    } aliases[] = {
+#include "op/aliases.def"
+    };
+#undef ALIAS
+#undef SLICES
+    if (index < 0 || index >= (int)BP__COUNT(aliases)) return NULL;
+    if (operation) *operation = aliases[index].operation;
+    if (note) *note = aliases[index].note;
+    return aliases[index].name;
 }
 
 static bool text_equal(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }

@@ -3353,3 +3353,13 @@ bp_value bp_gaussian(bp_value a) {
     const bp_value in[] = {a};
     return bp__op_build(BP__OP_ID_gaussian, &attrs, in, 1);
 }
+
+bp_value bp_isnan(bp_value a) { return bp_is_nan(a); }
+
+bp_value bp_isfinite(bp_value a) { return bp_is_finite(a); }
+
+bp_value bp_uniform(bp_value x, const char *stream) { return bp_random_uniform(x, stream); }
+
+bp_value bp_normal(bp_value x, const char *stream) { return bp_random_normal(x, stream); }
+
+bp_value bp_permutation(bp_value x, const char *stream) { return bp_random_permutation(x, stream); }

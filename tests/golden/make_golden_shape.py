@@ -148,4 +148,18 @@ for name, alpha in (("sparsemax", 2.0), ("entmax15", 1.5)):
     case(f"{name}_0", lambda x, a=alpha: Sparse.apply(x.mT, a).mT, x=randn(4, 3))
     case(f"{name}_-1_ties", lambda x, a=alpha: Sparse.apply(x, a), x=ties / 4)
 
+# Added last: what is above keeps its random numbers.
+for shift in (5, -7):
+    case(f"flat_roll_{shift}", lambda x, s=shift: x.roll(s), x=x)
+
+# ---- Steps and truth values: whole numbers, halves, +-0, infinities, NaN; equal pairs ----
+steps = torch.tensor([0.0, -0.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999999999999994, 1e16, 3.7, -3.2, INF, -INF, NAN], dtype=D)
+for name in ("floor", "ceil", "round", "trunc", "isnan", "isfinite"):
+    case(f"step_{name}", getattr(torch, name), t_x=steps)
+others = steps.roll(3)
+others[2:5] = steps[2:5]
+for name in ("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"):
+    case(f"truth_{name}", getattr(torch, name), t_a=steps, t_b=others)
+case("step_logical_not", torch.logical_not, t_x=steps)
+
 write(sys.argv[1])

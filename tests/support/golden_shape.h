@@ -33,6 +33,7 @@ OWN(unsqueeze, bp_unsqueeze(in(k, "x"), whole(k, 0)))
 OWN(flatten, bp_flatten(in(k, "x"), WITH(flatten, whole(k, 0), whole(k, 1))))
 OWN(flip, bp_flip(in(k, "x"), numbers(k)))
 OWN(roll, bp_roll(in(k, "x"), bp_shape(1, whole(k, 0)), bp_shape(1, whole(k, 1))))
+OWN(flat_roll, bp_roll(in(k, "x"), bp_shape(1, whole(k, 0)), bp_shape(0)))
 OWN(rolls,
     bp_roll(in(k, "x"), bp_shape(3, whole(k, 0), whole(k, 1), whole(k, 2)), bp_shape(3, whole(k, 3), whole(k, 4), whole(k, 5))))
 OWN(nan_to_num, bp_nan_to_num(in(k, "x"), NULL))
@@ -86,6 +87,24 @@ OWN(index_add, bp_index_add(in(k, "x"), in(k, "t_index"), in(k, "source"), whole
 OWN(scatter_add, bp_scatter_add(in(k, "x"), in(k, "t_index"), whole(k, 0), 5))
 OWN(embedding_padding, bp_embedding(in(k, "weight"), in(k, "t_index"), WITH(embedding, whole(k, 0))))
 
+/* Steps as they are, truth values as whole numbers. */
+OWN(step_floor, bp_floor(in(k, "t_x")))
+OWN(step_ceil, bp_ceil(in(k, "t_x")))
+OWN(step_round, bp_round(in(k, "t_x")))
+OWN(step_trunc, bp_trunc(in(k, "t_x")))
+OWN(step_isnan, bp_cast(bp_isnan(in(k, "t_x")), BP_I64))
+OWN(step_isfinite, bp_cast(bp_isfinite(in(k, "t_x")), BP_I64))
+OWN(step_logical_not, bp_cast(bp_logical_not(in(k, "t_x")), BP_I64))
+OWN(truth_eq, bp_cast(bp_eq(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_ne, bp_cast(bp_ne(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_lt, bp_cast(bp_lt(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_le, bp_cast(bp_le(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_gt, bp_cast(bp_gt(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_ge, bp_cast(bp_ge(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_logical_and, bp_cast(bp_logical_and(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_logical_or, bp_cast(bp_logical_or(in(k, "t_a"), in(k, "t_b")), BP_I64))
+OWN(truth_logical_xor, bp_cast(bp_logical_xor(in(k, "t_a"), in(k, "t_b")), BP_I64))
+
 OWN(max, OVER(max, .axes = numbers(k)))
 OWN(min, OVER(min, .axes = numbers(k)))
 OWN(amin, OVER(amin, .axes = numbers(k)))
@@ -128,6 +147,23 @@ static const golden_case golden_shape[] = {
     {"own", "split_*", own_split},
     {"own", "pad_*", own_pad},
     {"own", "flip_*", own_flip},
+    {"own", "step_floor", own_step_floor},
+    {"own", "step_ceil", own_step_ceil},
+    {"own", "step_round", own_step_round},
+    {"own", "step_trunc", own_step_trunc},
+    {"own", "step_isnan", own_step_isnan},
+    {"own", "step_isfinite", own_step_isfinite},
+    {"own", "step_logical_not", own_step_logical_not},
+    {"own", "truth_eq", own_truth_eq},
+    {"own", "truth_ne", own_truth_ne},
+    {"own", "truth_lt", own_truth_lt},
+    {"own", "truth_le", own_truth_le},
+    {"own", "truth_gt", own_truth_gt},
+    {"own", "truth_ge", own_truth_ge},
+    {"own", "truth_logical_and", own_truth_logical_and},
+    {"own", "truth_logical_or", own_truth_logical_or},
+    {"own", "truth_logical_xor", own_truth_logical_xor},
+    {"own", "flat_roll_*", own_flat_roll},
     {"own", "roll_*", own_roll},
     {"own", "rolls_*", own_rolls},
     {"own", "nan_to_num", own_nan_to_num},
