@@ -25,7 +25,7 @@ configure = \
 	  -DCMAKE_INSTALL_LIBDIR='$(patsubst $(abspath $(PREFIX))/%,%,$(abspath $(LIBDIR)))' -DBP_WERROR=$(WERROR)
 compile = MAKEFLAGS=--no-print-directory $(CMAKE) --build $(BUILD) -j $(JOBS)
 
-.PHONY: all check demo install tables format mutation fuzz fuzz-readers accuracy bench clean
+.PHONY: all check demo install tables format mutation deviations fuzz fuzz-readers accuracy bench clean
 all:
 	@$(configure) -DWITH_CMOCKA=auto $(OPTIONS)
 	@$(compile) --target product
@@ -62,6 +62,12 @@ mutation:
 	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
 	@$(compile) --target test_mutation
 	@$(BUILD)/tests/test_mutation
+
+# Every optimiser, solver and schedule with its largest deviation from the reference, in one table.
+deviations:
+	@$(configure) -DWITH_CMOCKA=yes -DBP_TESTS=ON $(OPTIONS)
+	@$(compile) --target test_optimizers test_solvers test_solve test_schedules
+	@sh tools/deviations.sh $(BUILD)/tests
 
 # N random graphs from seed SEED on: the same bits with and without passes, on every instruction set and number of threads, and
 # gradients, first and second, that agree with differences.
