@@ -245,6 +245,7 @@ SECTIONS = [
     ("bfloat16", "Products of bfloat16 numbers", bfloat16, 1),
     ("start", "Start and memory", small_section, 1),
     ("products", "Matrix products", matrix_products, 1),
+    ("kernel_steps", "One product, step by step", lambda: of_program("kernel_steps"), 1),
     ("bandwidth", "Passes over memory", lambda: of_program("bandwidth"), 1),
     ("threads", "Threads", lambda: of_program("threads", 2), 2),
     ("convolutions", "Convolutions", lambda: of_program("convolutions"), 1),

@@ -131,13 +131,16 @@ int cli_version(cli *c) {
 
 static int list_kinds(const cli *c, int topic) {
     const char *help = NULL, *name;
+    int width = 0; /* of the longest name */
+    for (int i = 0; (name = bp_kind(topics[topic].what, i, &help)); i++)
+        if ((int)strlen(name) > width) width = (int)strlen(name);
     if (c->json)
         printf("{\"%s\":[", topics[topic].topic);
     else
         printf("Use: %s\n\n", topics[topic].use);
     for (int i = 0; (name = bp_kind(topics[topic].what, i, &help)); i++) {
         if (!c->json) {
-            printf("  %-20s %s\n", name, help ? help : "");
+            printf("  %-*s  %s\n", width, name, help ? help : "");
             continue;
         }
         fputs(i ? ",\n{\"name\":" : "{\"name\":", stdout);

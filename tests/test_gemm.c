@@ -197,6 +197,20 @@ static void blocks(void **state) {
     }
 }
 
+/* Chains that wait, in C or beside it, from one segment of k to the next; B packed in several phases where it is wide. */
+static void segments(void **state) {
+    (void)state;
+    seed = 19;
+    for (int i = 0; i < 12; i++) {
+        const bool wide = i % 4 == 0;
+        problem q = {.m = 30 + below(20), .n = wide ? 600 + below(200) : 20 + below(60), .k = 2100 + below(1500), .n_b = 1};
+        q.a = (int)below(3), q.b = wide ? ROWS : (int)below(4), q.c = (int)below(4);
+        random_epilogue(&q);
+        if (i % 8 == 0) q.residual = q.mask = q.accumulate = false, q.c = i == 8 ? PANELS : ROWS;
+        compare(i % 3 ? BP_F32 : BP_F64, &q);
+    }
+}
+
 /* Lines of A 4 KiB apart. */
 static void pitches(void **state) {
     (void)state;
@@ -303,8 +317,9 @@ static int stop(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),    cmocka_unit_test(blocks),   cmocka_unit_test(pitches),
-                                       cmocka_unit_test(thin),      cmocka_unit_test(few_rows), cmocka_unit_test(epilogues),
-                                       cmocka_unit_test(long_sums), cmocka_unit_test(pairs),    cmocka_unit_test(rounding)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),    cmocka_unit_test(blocks),    cmocka_unit_test(segments),
+                                       cmocka_unit_test(pitches),   cmocka_unit_test(thin),      cmocka_unit_test(few_rows),
+                                       cmocka_unit_test(epilogues), cmocka_unit_test(long_sums), cmocka_unit_test(pairs),
+                                       cmocka_unit_test(rounding)};
     return cmocka_run_group_tests(tests, start, stop);
 }

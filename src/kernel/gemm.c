@@ -9,11 +9,14 @@ enum {
     BLOCK_WORK = 262144, /* a block handed to a thread is worth about this many */
     BLOCK_ROWS = 140,
     BLOCK_COLUMNS = 512,
-    B_BYTES = 24576,      /* of B that one pass of tiles keeps in L1 */
-    MAX_GROUP = 128,      /* batch-reduce blocks in one call of the micro-kernel */
-    TURN_BYTES = 1 << 20, /* of A that a thin product turns at once */
-    PACK_ROWS = 1024,     /* rows of B that one piece packs */
-    PAIR_ROWS = 64        /* rows that are rounded to bfloat16 at once, two to a row: the driver's k counts those */
+    B_BYTES = 65536, /* of B that one pass of tiles reads again and again, from L2 where L1 is small: shorter, and C goes back and
+                        forth more often, which costs more */
+    PHASE_BYTES = 2 << 20, /* of B that are packed at once where C can wait */
+    PACKED_COLUMNS = 256,  /* of a block whose A is packed, for each block anew */
+    MAX_GROUP = 128,       /* batch-reduce blocks in one call of the micro-kernel */
+    TURN_BYTES = 1 << 20,  /* of A that a thin product turns at once */
+    PACK_ROWS = 1024,      /* rows of B that one piece packs */
+    PAIR_ROWS = 64         /* rows that are rounded to bfloat16 at once, two to a row: the driver's k counts those */
 };
 
 typedef struct plan {
@@ -22,6 +25,7 @@ typedef struct plan {
     int64_t size;                  /* of an element, or of a pair of bfloat16 numbers */
     int64_t numbers;               /* with pairs: k as it was, of single numbers */
     int64_t depth, segment, group; /* segment of k, or group of blocks, per pass */
+    int64_t phase;                 /* of k that is packed of B at once */
     bool leaves, pack_a, pack_b, buffer, finish;
     int64_t mc, nc, n_row_blocks, n_blocks;
     int64_t b_rows; /* length of a panel of B */
@@ -120,12 +124,15 @@ static void choose_blocks(plan *p) {
     int64_t want = work < SMALL ? 1 : (int64_t)BP__MIN(work / BLOCK_WORK, 8.0);
     /* A down its columns: few rows would use little of each line. */
     const int64_t least_rows = (g->a.col == 1 ? 2 : 8) * mr;
-    for (int turn = 0; turn < 2 && rows * columns < want; turn++) {
-        if ((turn == 0) == p->pack_a)
-            rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, least_rows)));
-        else
-            columns = BP__MAX(columns, BP__MIN(divide_up(want, rows), divide_up(g->n, 2 * BP__PANEL)));
+    if (rows * columns < want && p->pack_a) {
+        rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, least_rows)));
+        if (rows > 2) rows += rows % 2; /* as much for each of two threads */
     }
+    const int64_t most_columns = p->pack_a
+                                     ? BP__MAX(g->n / PACKED_COLUMNS, BP__MIN(divide_up(4, rows), divide_up(g->n, 2 * BP__PANEL)))
+                                     : divide_up(g->n, 2 * BP__PANEL);
+    if (rows * columns < want) columns = BP__MAX(columns, BP__MIN(divide_up(want, rows), most_columns));
+    if (rows * columns < want && !p->pack_a) rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, least_rows)));
     p->mc = divide_up(g->m, rows);
     p->nc = divide_up(divide_up(g->n, columns), BP__PANEL) * BP__PANEL;
     p->n_row_blocks = divide_up(g->m, p->mc);
@@ -149,7 +156,13 @@ static void make_plan(plan *p, const bp__isa *isa, const bp__gemm_args *args) {
     /* Unfinished chains wait in C itself, unless C's old contents are still needed or its columns are not contiguous. */
     bool several = p->segment < g->k || p->group < g->n_b;
     p->buffer = p->leaves || (several && (odd || e->accumulate || e->residual.data || e->mask.data));
-    p->b_bytes = p->pack_b ? align(divide_up(g->n, BP__PANEL) * BP__PANEL * p->depth * p->size) : 0;
+    const int64_t b_width = divide_up(g->n, BP__PANEL) * BP__PANEL;
+    p->phase = g->k;
+    if (p->pack_b && g->n_b == 1 && several && !p->buffer) {
+        p->phase = BP__MIN(BP__MAX(PHASE_BYTES / (b_width * p->size * p->segment), 1) * p->segment, g->k);
+        p->b_rows = p->phase;
+    }
+    p->b_bytes = p->pack_b ? align(b_width * g->n_b * p->phase * p->size) : 0;
     p->a_bytes = p->pack_a ? align(p->mc * p->segment * p->group * p->size) : 0;
     p->buffer_bytes = several || p->leaves ? align(p->mc * p->nc * p->size) : 0;
     p->n_buffers = 1;
@@ -188,14 +201,24 @@ static void pack_pairs(const plan *p, float *to, const float *from, int64_t alon
 }
 
 /* ---- Packing B ------------------------------------------------------------------------------------------------------- */
+/* A part of k whose B is packed at once. */
+typedef struct phase {
+    const plan *p;
+    int64_t first, count; /* of k */
+} phase;
+
+static int64_t b_chunks(const phase *x) { return x->p->g.n_b > 1 ? 1 : BP__MAX(divide_up(x->count, PACK_ROWS), 1); }
+
 static void pack_b_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
-    plan *p = arg;
+    const phase *x = arg;
+    const plan *p = x->p;
     const bp__gemm_args *g = &p->g;
-    int64_t n_chunks = g->n_b > 1 ? 1 : BP__MAX(divide_up(g->k, PACK_ROWS), 1);
+    const int64_t n_chunks = b_chunks(x);
     int64_t panel = piece / n_chunks, first = piece % n_chunks * PACK_ROWS, col = panel * BP__PANEL;
-    int64_t rows = g->n_b > 1 ? g->k : BP__MIN(PACK_ROWS, g->k - first);
-    char *to = p->packed_b + (panel * p->depth + first) * BP__PANEL * p->size;
+    int64_t rows = g->n_b > 1 ? g->k : BP__MIN(PACK_ROWS, x->count - first);
+    char *to = p->packed_b + (panel * p->b_rows + first) * BP__PANEL * p->size;
+    first += x->first;
     if (g->pairs) {
         const float *from = (const float *)g->b.data + (g->b.panels ? panel * p->numbers * BP__PANEL : col * g->b.col);
         pack_pairs(p, (float *)(void *)to, from, g->b.panels ? BP__PANEL : g->b.row, g->b.panels ? 1 : g->b.col, first, rows,
@@ -212,6 +235,7 @@ static void pack_b_piece(void *arg, int64_t piece, int thread) {
 /* ---- One block ------------------------------------------------------------------------------------------------------- */
 typedef struct block {
     const plan *p;
+    const phase *phase;
     int64_t row, col, m, n;          /* in C */
     int64_t n_row_tiles, least_rows; /* least_rows: of a tile; some have one more */
     char *packed_a;
@@ -221,7 +245,7 @@ typedef struct block {
 /* Products [first, first + count) of blocks [b0, b0 + n_b): one segment. */
 typedef struct segment {
     int64_t first, count, b0, n_b;
-    bool is_first, is_last; /* of its chain */
+    bool is_first; /* of its chain */
 } segment;
 
 /* The tiles of a block's rows, as even as they can be: tile i begins at row i * m / n_row_tiles. Counted on, for a division costs
@@ -288,7 +312,7 @@ static void run_segment(const block *x, const segment *s, bool finish) {
             t.b_offset = g->b_offset + s->b0;
     }
     const char *b_base = p->pack_b ? p->packed_b : g->b.data;
-    const int64_t p0 = s->first + (joined ? s->b0 * g->k : 0);
+    const int64_t p0 = s->first - (p->pack_b ? x->phase->first : 0) + (joined ? s->b0 * g->k : 0);
     const bool b_panels = p->pack_b || g->b.panels, narrow = x->m <= BP__WIDE_ROWS && t.n_b == 1;
     bool two = false; /* tiles side by side */
     for (int64_t j = 0; j < x->n; j += two ? 2 * nr : nr) {
@@ -316,6 +340,7 @@ static void run_segment(const block *x, const segment *s, bool finish) {
             t.c_row = x->chain ? nr : c_row;
             t.d = finish ? c : (void *)(uintptr_t)t.c;
             t.d_row = finish ? c_row : t.c_row;
+            t.next = i + 1 < x->n_row_tiles ? (const char *)t.d + r.m * t.d_row * size : NULL;
             if (two) {
                 bp__gemm_next next = {.b = b_index(p, b_panels, p0, col + nr) - b_at};
                 next.d = bp__matrix_at(&g->c, g->m, t.row, col + nr) - bp__matrix_at(&g->c, g->m, t.row, col);
@@ -328,17 +353,15 @@ static void run_segment(const block *x, const segment *s, bool finish) {
     }
 }
 
-/* Products [first, first + count) of all blocks as one chain. */
-static void run_chain(const block *x, int64_t first, int64_t count, bool finish) {
+/* Products [first, first + count) of all blocks, in order: a chain's beginning or not, its end or not. */
+static void run_chain(const block *x, int64_t first, int64_t count, bool begin, bool finish) {
     const plan *p = x->p;
     for (int64_t b = 0; b < p->g.n_b; b += p->group)
         for (int64_t k = 0; k < BP__MAX(count, 1); k += p->segment) {
-            segment s = {.first = first + k, .b0 = b};
+            segment s = {.first = first + k, .b0 = b, .is_first = begin && b == 0 && k == 0};
             s.count = BP__MIN(p->segment, count - k);
             s.n_b = BP__MIN(p->group, p->g.n_b - b);
-            s.is_first = b == 0 && k == 0;
-            s.is_last = b + s.n_b == p->g.n_b && k + s.count == count;
-            run_segment(x, &s, finish && s.is_last);
+            run_segment(x, &s, finish && b + s.n_b == p->g.n_b && k + s.count == count);
         }
 }
 
@@ -349,7 +372,7 @@ static void run_leaves(block *x, char *buffers) {
     int64_t top = 0, leaf = 0;
     for (int64_t first = 0; first < p->g.k; first += BP__K_LEAF, leaf++) {
         x->chain = buffers + top++ * p->buffer_bytes;
-        run_chain(x, first, BP__MIN(BP__K_LEAF, p->g.k - first), false);
+        run_chain(x, first, BP__MIN(BP__K_LEAF, p->g.k - first), true, false);
         for (int64_t full = leaf; full & 1; full >>= 1, top--) {
             char *left = buffers + (top - 2) * p->buffer_bytes;
             p->kernels->add(left, left, left + p->buffer_bytes, n);
@@ -367,9 +390,17 @@ static void run_leaves(block *x, char *buffers) {
     }
 }
 
+static void run_pieces(bp__team *team, int64_t n, void (*piece)(void *, int64_t, int), void *arg) {
+    if (team)
+        bp__team_run(team, n, piece, arg);
+    else
+        for (int64_t i = 0; i < n; i++) piece(arg, i, 0);
+}
+
 static void block_piece(void *arg, int64_t piece, int thread) {
-    const plan *p = arg;
-    block x = {.p = p};
+    const phase *part = arg;
+    const plan *p = part->p;
+    block x = {.p = p, .phase = part};
     x.row = piece % p->n_row_blocks * p->mc, x.col = piece / p->n_row_blocks * p->nc;
     x.m = BP__MIN(p->mc, p->g.m - x.row), x.n = BP__MIN(p->nc, p->g.n - x.col);
     x.n_row_tiles = divide_up(x.m, p->kernels->mr);
@@ -380,7 +411,7 @@ static void block_piece(void *arg, int64_t piece, int thread) {
         return;
     }
     if (p->buffer) x.chain = x.packed_a + p->a_bytes;
-    run_chain(&x, 0, p->g.k, true);
+    run_chain(&x, part->first, part->count, part->first == 0, part->first + part->count == p->g.k);
 }
 
 void bp__gemm(const bp__env *env, const bp__gemm_args *args) {
@@ -391,15 +422,11 @@ void bp__gemm(const bp__env *env, const bp__gemm_args *args) {
     p.thread_scratch = p.packed_b + p.b_bytes;
     /* One block is the caller's: what others packed for it would lie in their caches. */
     bool small = !env->team || p.n_blocks == 1 || (double)p.g.m * (double)p.g.n * (double)p.depth < SMALL;
-    if (p.pack_b && p.depth > 0) {
-        int64_t n_pieces = divide_up(p.g.n, BP__PANEL) * (p.g.n_b > 1 ? 1 : BP__MAX(divide_up(p.g.k, PACK_ROWS), 1));
-        if (small)
-            for (int64_t i = 0; i < n_pieces; i++) pack_b_piece(&p, i, 0);
-        else
-            bp__team_run(env->team, n_pieces, pack_b_piece, &p);
-    }
-    if (small)
-        for (int64_t i = 0; i < p.n_blocks; i++) block_piece(&p, i, 0);
-    else
-        bp__team_run(env->team, p.n_blocks, block_piece, &p);
+    phase x = {.p = &p};
+    do {
+        x.count = BP__MIN(p.phase, p.g.k - x.first);
+        if (p.pack_b && p.depth > 0)
+            run_pieces(small ? NULL : env->team, divide_up(p.g.n, BP__PANEL) * b_chunks(&x), pack_b_piece, &x);
+        run_pieces(small ? NULL : env->team, p.n_blocks, block_piece, &x);
+    } while ((x.first += x.count) < p.g.k);
 }

@@ -24,6 +24,7 @@ enum { BP__MR = 14, BP__NV = 2 };
 #endif
 
 #define NR (BP__NV * W)
+#define LINE (64 / BP__T) /* numbers */
 
 /* acc + y x: of numbers, or of pairs of bfloat16 numbers in the places of numbers, the second one's product first, as VDPBF16PS
    does (its own name: BP__GEMM_DOT). */
@@ -134,6 +135,9 @@ BP__INLINE void BP__TN(bp__gemm_tile_body)(const bp__gemm_tile *t, int rows, int
     }
 #undef ROW
     const int64_t a_row = unit ? 1 : t->a_row, a_col = t->a_col, ldb = t->ldb;
+    if (t->next && t->k * t->n_b >= BP__LONG_CHAIN)
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < vectors; v += LINE / W) bp__prefetch(t->next, (r * t->d_row + v * W) * BP__T, true);
     int64_t block = 0;
     do {
         const T *b = (const T *)t->b + (t->b_offset ? t->b_offset[block] : 0);
@@ -302,8 +306,10 @@ static void BP__TN(bp__gemm_pack_b)(void *to, const void *from, int64_t row, int
     T *restrict d = to;
     const T *s = from;
     if (n == BP__PANEL && col == 1) {
-        for (int64_t p = 0; p < k; p++)
+        for (int64_t p = 0; p < k; p++) {
+            for (int j = 0; j < BP__PANEL; j += LINE) bp__prefetch(s, ((p + 8) * row + j) * BP__T, false);
             for (int j = 0; j < BP__PANEL; j += W) v_store(d + p * BP__PANEL + j, v_load(s + p * row + j));
+        }
         return;
     }
     if (col == 1) { /* no more than what tiles read: whole vectors */
@@ -325,16 +331,21 @@ static void BP__TN(bp__gemm_pack_b)(void *to, const void *from, int64_t row, int
         for (int64_t j = 0; j < n; j++) d[p * BP__PANEL + j] = s[p * row + j * col];
 }
 
-static void BP__TN(bp__gemm_pack_a)(void *to, const void *from, int64_t row, int64_t col, int64_t m, int64_t k) {
-    T *restrict d = to;
-    const T *s = from;
-    if (row == 1 && m == BP__MR) {
-        for (int64_t p = 0; p < k; p++)
-            for (int i = 0; i < BP__MR; i++) d[p * BP__MR + i] = s[p * col + i];
-        return;
-    }
-    for (int64_t p = 0; p < k; p++)
+/* m is a constant at every call with a tile's usual number of rows. */
+BP__INLINE void BP__TN(bp__gemm_pack_rows)(T *restrict d, const T *s, int64_t row, int64_t col, int64_t m, int64_t k) {
+    for (int64_t p = 0; p < k; p++) {
+        bp__prefetch(s, (p + 8) * col * BP__T, false);
         for (int64_t i = 0; i < m; i++) d[p * m + i] = s[p * col + i * row];
+    }
+}
+
+static void BP__TN(bp__gemm_pack_a)(void *to, const void *from, int64_t row, int64_t col, int64_t m, int64_t k) {
+    if (row == 1 && m == BP__MR)
+        BP__TN(bp__gemm_pack_rows)(to, from, 1, col, BP__MR, k);
+    else if (row == 1 && m == BP__MR - 1)
+        BP__TN(bp__gemm_pack_rows)(to, from, 1, col, BP__MR - 1, k);
+    else
+        BP__TN(bp__gemm_pack_rows)(to, from, row, col, m, k);
 }
 
 static void BP__TN(bp__gemm_add)(void *to, const void *x, const void *y, int64_t n) {
@@ -410,3 +421,4 @@ static const bp__gemm_kernels bp__gemm_pairs_table = {
 #endif
 #undef STEP
 #undef NR
+#undef LINE

@@ -3,6 +3,8 @@
 #define BP__GEMM_TILE_H
 #include "kernel/kernel.h"
 
+enum { BP__LONG_CHAIN = 32 }; /* multiply-adds of an element, from which on fetching the next tile's lines pays */
+
 /* One tile: d[m,n] = (first ? 0 : c) + Σ_b Σ_p A_b[i,p] B_b[p,j], one chain per element. m ≤ mr, n ≤ nr. B is read in whole
    vectors: columns up to the next multiple of the vector length must be readable. Strides count elements. */
 typedef struct bp__gemm_tile {
@@ -15,6 +17,7 @@ typedef struct bp__gemm_tile {
     int64_t c_row;
     void *d; /* where it goes, columns contiguous; with finish, not touched */
     int64_t d_row;
+    const void *next; /* d of the tile that follows, fetched meanwhile if this one takes long enough; or NULL */
     bool first;
     const struct bp__gemm_finish *finish; /* the last block of a chain that has an epilogue or unusual storage; else NULL */
     int64_t row, col;                     /* of the tile in C, for finish */
@@ -66,4 +69,13 @@ static inline int64_t bp__matrix_at(const bp__matrix *x, int64_t rows, int64_t r
     if (x->panels) return ((col / BP__PANEL) * rows + row) * BP__PANEL + col % BP__PANEL;
     return row * x->row + col * x->col;
 }
+/* A hint that what lies `bytes` behind p is wanted soon; it may lie outside of every object. */
+static inline void bp__prefetch(const void *p, int64_t bytes, bool write) {
+    const void *at = (const void *)((uintptr_t)p + (uintptr_t)bytes);
+    if (write)
+        __builtin_prefetch(at, 1);
+    else
+        __builtin_prefetch(at);
+}
+
 #endif
