@@ -116,7 +116,11 @@ static void test_unknown_labels(void **state) {
     }
     assert_true(score("accuracy", &r) == 0.5);
     assert_true(score("precision", &r) == 0.5); /* of two rows called the second, one is */
-    assert_true(score("auc", &r) == 1);
+    assert_true(score("auc", &r) == 1 && score("f1_max", &r) == 1 && score("{precision_at_recall: 1}", &r) == 1);
+    assert_true(score("true_positives", &r) == 1 && score("false_positives", &r) == 1);
+    assert_true(score("true_negatives", &r) == 2 && score("false_negatives", &r) == 0);
+    assert_true(isnan(score("true_positives", &third))); /* of two classes only */
+    assert_true(score("hinge", &r) == 0);                /* 0.9 against 0.1 and 0.8 against 0.2 are margins over 1 */
     assert_true(fabs(score("log_loss", &r) + (log(0.9) + log(0.8)) / 2) < 1e-15);
 }
 
@@ -127,9 +131,10 @@ static void test_not_finite(void **state) {
     static const int64_t label[] = {0, 1, 1};
     bp__scored_rows r = {.ctx = ctx, .n = 3, .columns = 2, .p = p, .label = label},
                     number = {.ctx = ctx, .n = 3, .columns = 1, .p = q, .y = y};
-    static const char *const of_p[] = {"auc", "average_precision", "log_loss", "brier", "ece"};
+    static const char *const of_p[] = {"auc", "average_precision", "log_loss", "brier", "ece", "f1_max", "hinge"};
     for (int64_t i = 0; i < BP__COUNT(of_p); i++) assert_true(isnan(score(of_p[i], &r)));
-    static const char *const of_y[] = {"mse", "r2", "spearman", "max_error", "median_absolute_error"};
+    static const char *const of_y[] = {"mse",  "r2",          "spearman",         "max_error", "median_absolute_error",
+                                       "mase", "concordance", "cosine_similarity"};
     for (int64_t i = 0; i < BP__COUNT(of_y); i++) assert_true(isnan(score(of_y[i], &number)));
     r.n = number.n = 0;
     assert_true(isnan(score("accuracy", &r)) && isnan(score("mse", &number)));
@@ -197,6 +202,8 @@ static void test_choice(void **state) {
     } wrong[] = {{"[acuracy]", "acuracy", "accuracy"},
                  {"[{top_k: {n: 5}}]", "`top_k` has no option `n`", "k"},
                  {"[{top_k: 0}]", "k", NULL},
+                 {"[precision_at_recall]", "`precision_at_recall` needs `recall`", NULL},
+                 {"[{sensitivity_at_specificity: 1.5}]", "`specificity` must be at least 0 and at most 1", NULL},
                  {"[{pearson: {row_weights: true}}]", "`pearson` takes no options", NULL},
                  {"[{ece: {bins: 2.5}}]", "bins", NULL},
                  {"accuracy", "must be a list", NULL}};
