@@ -124,6 +124,23 @@ static void test_unknown_labels(void **state) {
     assert_true(fabs(score("log_loss", &r) + (log(0.9) + log(0.8)) / 2) < 1e-15);
 }
 
+/* A rate that is just what is asked for is enough: 2 of 10 is 0.2, which 1 - 8 / 10 is not. */
+static void test_rate_reached(void **state) {
+    (void)state;
+    enum { N = 11 };
+    double p[2 * N];
+    int64_t label[N];
+    for (int i = 0; i < N; i++) { /* 8 rows of the first class above the only one of the second, 2 below */
+        p[2 * i + 1] = i < 8 ? 0.9 : i == 8 ? 0.5 : 0.1;
+        p[2 * i] = 1 - p[2 * i + 1];
+        label[i] = i == 8;
+    }
+    bp__scored_rows r = {.ctx = ctx, .n = N, .columns = 2, .p = p, .label = label};
+    assert_true(score("{sensitivity_at_specificity: 0.2}", &r) == 1);
+    assert_true(score("{sensitivity_at_specificity: 0.21}", &r) == 0);
+    assert_true(score("{specificity_at_sensitivity: 1}", &r) == 0.2);
+}
+
 static void test_not_finite(void **state) {
     (void)state;
     static const double p[] = {0.9, 0.1, (double)NAN, (double)NAN, 0.6, 0.4}, y[] = {1, 2, 3};
@@ -218,8 +235,8 @@ static void test_choice(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_unknown_labels),
-                                       cmocka_unit_test(test_not_finite), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_choice)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),       cmocka_unit_test(test_unknown_labels),
+                                       cmocka_unit_test(test_rate_reached), cmocka_unit_test(test_not_finite),
+                                       cmocka_unit_test(test_order),        cmocka_unit_test(test_choice)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
