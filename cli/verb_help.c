@@ -65,7 +65,8 @@ static void print_overview(void) {
     fputs("\nOptions of every verb:\n", stdout);
     print_options(&verbs[VERB_help], true);
     fputs("\n`backprop VERB -h` shows examples and the options of a verb; `backprop help layers` lists layers\n"
-          "(also losses, optimizers, schedules, metrics). BP_ISA, BP_THREADS and BP_PASSES=none choose how it computes.\n",
+          "(also losses, optimizers, schedules, initializers, metrics).\n"
+          "BP_ISA, BP_THREADS and BP_PASSES=none choose how it computes.\n",
           stdout);
 }
 

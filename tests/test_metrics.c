@@ -116,8 +116,29 @@ static void test_unknown_labels(void **state) {
     }
     assert_true(score("accuracy", &r) == 0.5);
     assert_true(score("precision", &r) == 0.5); /* of two rows called the second, one is */
-    assert_true(score("auc", &r) == 1);
+    assert_true(score("auc", &r) == 1 && score("f1_max", &r) == 1 && score("{precision_at_recall: 1}", &r) == 1);
+    assert_true(score("true_positives", &r) == 1 && score("false_positives", &r) == 1);
+    assert_true(score("true_negatives", &r) == 2 && score("false_negatives", &r) == 0);
+    assert_true(isnan(score("true_positives", &third))); /* of two classes only */
+    assert_true(score("hinge", &r) == 0);                /* 0.9 against 0.1 and 0.8 against 0.2 are margins over 1 */
     assert_true(fabs(score("log_loss", &r) + (log(0.9) + log(0.8)) / 2) < 1e-15);
+}
+
+/* A rate that is just what is asked for is enough: 2 of 10 is 0.2, which 1 - 8 / 10 is not. */
+static void test_rate_reached(void **state) {
+    (void)state;
+    enum { N = 11 };
+    double p[2 * N];
+    int64_t label[N];
+    for (int i = 0; i < N; i++) { /* 8 rows of the first class above the only one of the second, 2 below */
+        p[2 * i + 1] = i < 8 ? 0.9 : i == 8 ? 0.5 : 0.1;
+        p[2 * i] = 1 - p[2 * i + 1];
+        label[i] = i == 8;
+    }
+    bp__scored_rows r = {.ctx = ctx, .n = N, .columns = 2, .p = p, .label = label};
+    assert_true(score("{sensitivity_at_specificity: 0.2}", &r) == 1);
+    assert_true(score("{sensitivity_at_specificity: 0.21}", &r) == 0);
+    assert_true(score("{specificity_at_sensitivity: 1}", &r) == 0.2);
 }
 
 static void test_not_finite(void **state) {
@@ -127,9 +148,10 @@ static void test_not_finite(void **state) {
     static const int64_t label[] = {0, 1, 1};
     bp__scored_rows r = {.ctx = ctx, .n = 3, .columns = 2, .p = p, .label = label},
                     number = {.ctx = ctx, .n = 3, .columns = 1, .p = q, .y = y};
-    static const char *const of_p[] = {"auc", "average_precision", "log_loss", "brier", "ece"};
+    static const char *const of_p[] = {"auc", "average_precision", "log_loss", "brier", "ece", "f1_max", "hinge"};
     for (int64_t i = 0; i < BP__COUNT(of_p); i++) assert_true(isnan(score(of_p[i], &r)));
-    static const char *const of_y[] = {"mse", "r2", "spearman", "max_error", "median_absolute_error"};
+    static const char *const of_y[] = {"mse",  "r2",          "spearman",         "max_error", "median_absolute_error",
+                                       "mase", "concordance", "cosine_similarity"};
     for (int64_t i = 0; i < BP__COUNT(of_y); i++) assert_true(isnan(score(of_y[i], &number)));
     r.n = number.n = 0;
     assert_true(isnan(score("accuracy", &r)) && isnan(score("mse", &number)));
@@ -197,6 +219,8 @@ static void test_choice(void **state) {
     } wrong[] = {{"[acuracy]", "acuracy", "accuracy"},
                  {"[{top_k: {n: 5}}]", "`top_k` has no option `n`", "k"},
                  {"[{top_k: 0}]", "k", NULL},
+                 {"[precision_at_recall]", "`precision_at_recall` needs `recall`", NULL},
+                 {"[{sensitivity_at_specificity: 1.5}]", "`specificity` must be at least 0 and at most 1", NULL},
                  {"[{pearson: {row_weights: true}}]", "`pearson` takes no options", NULL},
                  {"[{ece: {bins: 2.5}}]", "bins", NULL},
                  {"accuracy", "must be a list", NULL}};
@@ -211,8 +235,8 @@ static void test_choice(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_unknown_labels),
-                                       cmocka_unit_test(test_not_finite), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_choice)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),       cmocka_unit_test(test_unknown_labels),
+                                       cmocka_unit_test(test_rate_reached), cmocka_unit_test(test_not_finite),
+                                       cmocka_unit_test(test_order),        cmocka_unit_test(test_choice)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -30,6 +30,7 @@ typedef struct row {
      .standard = (standard_)},
 #define CLASS_METRIC(name_, function_, how_, ...) ROW(false, name_, __VA_ARGS__)
 #define NUMBER_METRIC(name_, function_, how_, ...) ROW(true, name_, __VA_ARGS__)
+#define VECTOR_METRIC NUMBER_METRIC
 static const row rows[] = {
 #include "train/metrics.def"
 };
@@ -53,25 +54,44 @@ static const char head[] =
     "warns that a score is not defined, or refuses (one class only, a logarithm of a negative number, fewer than two rows), the\n"
     "score is null in JSON, `-` in text and an empty cell in metrics.csv; so it is where a prediction is not finite. In a mean "
     "over\n"
-    "classes, one of 0/0 counts as 0. Scores of several targets are averaged. Rows count equally, whatever weights the loss "
-    "has,\n"
-    "unless `row_weights: true`: then by `train.weight_column` (not by class weights), and not defined without. A label that the "
-    "model does not know is "
-    "one\n"
-    "more class that is never predicted; it has no part in auc, average_precision, log_loss and brier, which need its "
-    "probability.\n\n"
+    "classes, one of 0/0 counts as 0. Scores of several targets are averaged; cosine_similarity and kl_divergence are of all\n"
+    "targets of a row at once. Rows count equally, whatever weights the loss has, unless `row_weights: true`: then by\n"
+    "`train.weight_column` (not by class weights), and not defined without. A label that the model does not know is one\n"
+    "more class that is never predicted; it has no part in auc, average_precision, f1_max, the metrics named `_at_`, log_loss, "
+    "hinge\n"
+    "and brier, which need its probability.\n\n"
     "In the formulas t is the truth, y the prediction and p_c the probability of class c; T_c, P_c and H_c are the rows of class "
     "c,\n"
     "those predicted as it, and both; N is all. Of two classes 1 is the second. Means are over rows, or over the classes that "
     "occur\n"
     "in truth or prediction.\n";
 
+static const char tail[] =
+    "\n## Known elsewhere by other names\n\n"
+    "| name | here |\n|---|---|\n"
+    "| binary, categorical and sparse accuracy (Keras) | `accuracy` |\n"
+    "| hits@k (Ludwig) | `top_k` |\n"
+    "| sensitivity | `recall` |\n"
+    "| PR-AUC | `average_precision`: scikit-learn's sum of steps, not Keras' interpolation |\n"
+    "| IoU, binary, mean and one-hot (Keras) | `jaccard`, `jaccard_macro` |\n"
+    "| KL divergence and cross entropy of labels (Keras) | `log_loss`: all of a label's probability is on one class |\n"
+    "| CategoricalHinge (Keras) | `hinge`: of log p; Keras takes whatever the model gives |\n"
+    "| thresholds of Keras' `…At…` metrics | every probability that occurs, not a grid of 200 |\n\n"
+    "Not in the tables, because a short formula ([formulas.md](formulas.md)) says exactly what is meant:\n\n"
+    "| name | formula |\n|---|---|\n"
+    "| perplexity: `log_loss` in another unit | `exp(nll(log(p), y))` |\n"
+    "| hinge of targets -1 and 1 learned as numbers: with classes it is `hinge` | `mean(relu(1 - y * p))` |\n"
+    "| true positives of two classes at a threshold of 0.3: here a class is called where it is the likeliest | "
+    "`sum((y == 1) * (squeeze(slice(p, 1, 1, 1), axes=1) > 0.3))` |\n";
+
 static void parameters(FILE *f, const row *r) {
     const char *between = "";
     for (int i = 0; i < r->n_keys; i++) {
         const bp__key *k = &r->keys[i];
         if (strcmp(k->name, "row_weights") == 0) continue;
-        if (k->type == BP__KEY_BOOL)
+        if (k->required)
+            fprintf(f, "%s`%s`, to be given", between, k->name);
+        else if (k->type == BP__KEY_BOOL)
             fprintf(f, "%s`%s` %s", between, k->name, k->standard != 0 ? "true" : "false");
         else
             fprintf(f, "%s`%s` %g", between, k->name, k->standard);
@@ -105,6 +125,7 @@ int main(int argc, char **argv) {
     fputs(head, f);
     table(f, false);
     table(f, true);
+    fputs(tail, f);
     if (fclose(f) != 0) return perror("gen_metrics"), 1;
     if (check) {
         char *old = calloc(1, n + 2);

@@ -12,6 +12,7 @@ typedef struct row {
     bp__number_metric *numbers;
     int how;
     bool higher_better, standard;
+    bool vector; /* of numbers: all targets of a row at once */
 } row;
 
 #define WEIGHTS BP__K_BOOL("row_weights", 0)
@@ -20,12 +21,15 @@ typedef struct row {
     {.classes = (function_), .how = (how_), .higher_better = (higher_), .standard = (standard_)},
 #define NUMBER_METRIC(name_, function_, how_, higher_, standard_, ...) \
     {.numbers = (function_), .how = (how_), .higher_better = (higher_), .standard = (standard_)},
+#define VECTOR_METRIC(name_, function_, how_, higher_, standard_, ...) \
+    {.numbers = (function_), .how = (how_), .higher_better = (higher_), .standard = (standard_), .vector = true},
 static const row rows[] = {
 #include "train/metrics.def"
     {.how = 0}, /* formula */
 };
 #undef CLASS_METRIC
 #undef NUMBER_METRIC
+#undef VECTOR_METRIC
 
 #define KIND(name_, function_, how_, higher_, standard_, main_, help_, formula_, range_, source_, ...) \
     {.name = #name_,                                                                                   \
@@ -35,6 +39,7 @@ static const row rows[] = {
      .n_keys = (int)BP__COUNT(((const bp__key[]){{0}, __VA_ARGS__})) - 1},
 #define CLASS_METRIC KIND
 #define NUMBER_METRIC KIND
+#define VECTOR_METRIC KIND
 static const bp__key formula_keys[] = {
     {.name = "text", .type = BP__KEY_TEXT, .required = true},
     {.name = "name", .type = BP__KEY_TEXT, .standard_text = "formula"},
@@ -51,6 +56,7 @@ static const bp__kind kinds[] = {
 enum { FORMULA = (int)BP__COUNT(kinds) - 1 };
 #undef CLASS_METRIC
 #undef NUMBER_METRIC
+#undef VECTOR_METRIC
 
 const char *bp__metric_name(int kind, const char **help) {
     if (kind < 0 || kind >= BP__COUNT(kinds)) return NULL;
@@ -216,35 +222,45 @@ static bp_status of_classes(double *out, const bp__metrics *m, const bp__scored_
     return status;
 }
 
-/* The mean over the targets; NaN where a value is not finite. */
+/* Adds its part of the mean over the targets to each metric of one target, or of all at once; NaN where a value is not finite. */
+static bp_status add_numbers(double *out, const bp__metrics *m, bp__number_rows plain, const double *weight, bool vector,
+                             int64_t targets) {
+    bool finite = true;
+    double total = 0;
+    for (int64_t i = 0; i < plain.n * plain.columns; i++) finite = finite && isfinite(plain.y[i]) && isfinite(plain.p[i]);
+    for (int64_t i = 0; i < plain.n; i++) total += bp__row_weight(weight, i);
+    bp__number_rows weighted = plain;
+    plain.total = (double)plain.n;
+    weighted.w = weight;
+    weighted.total = total;
+    for (int i = 0; i < m->n; i++) {
+        const bp__metric *one = &m->at[i];
+        const row *f = &rows[one->kind];
+        double x = (double)NAN;
+        if (!f->numbers || f->vector != vector) continue;
+        if (finite && (weight || !one->by_weight))
+            BP_TRY(f->numbers(&x, one->by_weight ? &weighted : &plain, f->how, one->value));
+        out[i] += x / (double)targets;
+    }
+    return BP_OK;
+}
+
+/* The mean over the targets. */
 static bp_status of_numbers(double *out, const bp__metrics *m, const bp__scored_rows *r) {
     int64_t n = r->n, k = r->columns;
     size_t bytes = sizeof(double) * 2 * (size_t)n;
     double *y = bp__alloc(r->ctx, bytes + 1), *p = y + n;
     if (!y) return bp__out_of_memory(r->ctx, bytes);
-    bp_status status = BP_OK;
-    double total = 0, x;
-    for (int64_t i = 0; i < n; i++) total += bp__row_weight(r->weight, i);
+    bp__number_rows all = {.ctx = r->ctx, .n = n, .columns = k, .y = r->y, .p = r->p},
+                    one = {.ctx = r->ctx, .n = n, .columns = 1, .y = y, .p = p};
     for (int i = 0; i < m->n; i++) out[i] = rows[m->at[i].kind].numbers ? 0 : (double)NAN;
+    bp_status status = add_numbers(out, m, all, r->weight, true, 1);
     for (int64_t t = 0; t < k && status == BP_OK; t++) {
-        bool finite = true;
         for (int64_t i = 0; i < n; i++) {
             y[i] = r->y[i * k + t];
             p[i] = r->p[i * k + t];
-            finite = finite && isfinite(y[i]) && isfinite(p[i]);
         }
-        bp__number_rows plain = {.ctx = r->ctx, .n = n, .y = y, .p = p, .total = (double)n}, weighted = plain;
-        weighted.w = r->weight;
-        weighted.total = total;
-        for (int i = 0; i < m->n && status == BP_OK; i++) {
-            const bp__metric *one = &m->at[i];
-            const row *f = &rows[one->kind];
-            if (!f->numbers) continue;
-            x = (double)NAN;
-            if (finite && (r->weight || !one->by_weight))
-                status = f->numbers(&x, one->by_weight ? &weighted : &plain, f->how, one->value);
-            out[i] += x / (double)k;
-        }
+        status = add_numbers(out, m, one, r->weight, false, k);
     }
     bp__free(r->ctx, y);
     return status;

@@ -47,10 +47,10 @@ typedef struct bp__class_rows {
     const double *truth, *guessed, *hit; /* [k + 1] sums of weights: T_c, P_c, H_c */
     double total;                        /* N */
 } bp__class_rows;
-/* One target: y the truth, p the prediction. */
+/* One target: y the truth, p the prediction. Of a VECTOR_METRIC all of them: y and p [n, columns]. */
 typedef struct bp__number_rows {
     bp_context *ctx;
-    int64_t n;
+    int64_t n, columns;
     const double *y, *p, *w; /* w NULL: all 1 */
     double total;
 } bp__number_rows;
@@ -72,12 +72,23 @@ enum {
     BP__WEIGHTED = 48
 };
 enum { BP__ROOT = 1 };
+/* What bp__m_at looks for among the thresholds, and what bp__m_count counts. */
+enum {
+    BP__F1_MAX,
+    BP__PRECISION_AT_RECALL,
+    BP__RECALL_AT_PRECISION,
+    BP__SENSITIVITY_AT_SPECIFICITY,
+    BP__SPECIFICITY_AT_SENSITIVITY
+};
+enum { BP__TRUE_POSITIVES, BP__FALSE_POSITIVES, BP__TRUE_NEGATIVES, BP__FALSE_NEGATIVES };
 
 #define CLASS_METRIC(name_, function_, ...) bp__class_metric function_;
 #define NUMBER_METRIC(name_, function_, ...) bp__number_metric function_;
+#define VECTOR_METRIC NUMBER_METRIC
 #include "train/metrics.def"
 #undef CLASS_METRIC
 #undef NUMBER_METRIC
+#undef VECTOR_METRIC
 
 static inline double bp__row_weight(const double *w, int64_t i) { return w ? w[i] : 1; }
 /* The indices of v in ascending order, equal values in the order they are in; no value is NaN. */

@@ -81,6 +81,20 @@ bp_status bp__m_specificity(double *out, const bp__class_rows *r, int how, const
     return BP_OK;
 }
 
+bp_status bp__m_count(double *out, const bp__class_rows *r, int how, const double *value) {
+    (void)value;
+    *out = (double)NAN;
+    if (r->k != 2 || !(r->total > 0)) return BP_OK;
+    double hit = r->hit[1], truth = r->truth[1], guessed = r->guessed[1];
+    switch (how) {
+    case BP__TRUE_POSITIVES: *out = hit; break;
+    case BP__FALSE_POSITIVES: *out = guessed - hit; break;
+    case BP__FALSE_NEGATIVES: *out = truth - hit; break;
+    default: *out = r->total - truth - guessed + hit;
+    }
+    return BP_OK;
+}
+
 bp_status bp__m_g_mean(double *out, const bp__class_rows *r, int how, const double *value) {
     (void)how, (void)value;
     double logs = 0, n = 0;
@@ -151,6 +165,27 @@ static double surprise(const double *p, int64_t k, int64_t label) {
 bp_status bp__m_log_loss(double *out, const bp__class_rows *r, int how, const double *value) {
     (void)how, (void)value;
     *out = mean_of_rows(r, surprise);
+    return BP_OK;
+}
+
+/* 1 less the margin of the right class's log p over the likeliest other's: a constant that all logits share falls out of it. */
+static double lack_of_margin(const double *p, int64_t k, int64_t label) {
+    const double e = 0x1p-52;
+    double other = 0;
+    for (int64_t c = 0; c < k; c++) {
+        if (!(p[c] >= 0 && p[c] <= 1)) return (double)NAN;
+        if (c != label) other = BP__MAX(other, p[c]);
+    }
+    return BP__MAX(0, 1 - bp__log64(BP__MAX(p[label], e)) + bp__log64(BP__MAX(other, e)));
+}
+static double square_of_lack(const double *p, int64_t k, int64_t label) {
+    double x = lack_of_margin(p, k, label);
+    return x * x;
+}
+/* how 1: squared */
+bp_status bp__m_hinge(double *out, const bp__class_rows *r, int how, const double *value) {
+    (void)value;
+    *out = mean_of_rows(r, how ? square_of_lack : lack_of_margin);
     return BP_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Metrics of numbers, of one target: means of a term per row, and what compares them with the best constant. */
+/* Metrics of numbers, of one target or of all of a row: means of a term per row, and what compares them with the best constant.
+ */
 #include <float.h>
 #include <math.h>
 
@@ -34,6 +35,10 @@ static double share(double y, double p, double a) {
     (void)a;
     return fabs(p - y) / BP__MAX(fabs(y), DBL_EPSILON);
 }
+static double square_of_share(double y, double p, double a) {
+    double x = share(y, p, a);
+    return x * x;
+}
 static double symmetric_share(double y, double p, double a) {
     (void)a;
     return p == y ? 0 : 2 * fabs(p - y) / (fabs(y) + fabs(p));
@@ -43,6 +48,10 @@ static double square_of_logs(double y, double p, double a) {
     if (!(y > -1 && p > -1)) return (double)NAN;
     double e = bp__log1p64(p) - bp__log1p64(y);
     return e * e;
+}
+static double poisson_nll(double y, double p, double a) {
+    (void)a;
+    return p > 0 && y >= 0 ? p - y * bp__log64(p) : (double)NAN;
 }
 static double pinball(double y, double p, double alpha) { return y >= p ? alpha * (y - p) : (1 - alpha) * (p - y); }
 static double huber(double y, double p, double delta) {
@@ -63,8 +72,10 @@ static double log_cosh(double y, double p, double a) {
 MEAN(mse, square, 0)
 MEAN(mae, size, 0)
 MEAN(mape, share, 0)
+MEAN(rmspe, square_of_share, 0)
 MEAN(smape, symmetric_share, 0)
 MEAN(msle, square_of_logs, 0)
+MEAN(poisson_nll, poisson_nll, 0)
 MEAN(pinball, pinball, value[0])
 MEAN(huber, huber, value[0])
 MEAN(log_cosh, log_cosh, 0)
@@ -130,6 +141,75 @@ bp_status bp__m_d2_tweedie(double *out, const bp__number_rows *r, int how, const
     (void)how;
     double constant = mean_to(r, deviance, mean_target(r), value[0]);
     *out = r->n > 1 && constant != 0 ? 1 - mean(r, deviance, value[0]) / constant : (double)NAN;
+    return BP_OK;
+}
+
+/* Absolute errors over those of the value `season` rows before, of these rows. */
+bp_status bp__m_mase(double *out, const bp__number_rows *r, int how, const double *value) {
+    (void)how;
+    double naive = 0;
+    *out = (double)NAN;
+    if (value[0] >= (double)r->n) return BP_OK;
+    int64_t season = (int64_t)value[0];
+    for (int64_t i = season; i < r->n; i++) naive += fabs(r->y[i] - r->y[i - season]);
+    if (naive > 0) *out = mean(r, size, 0) / (naive / (double)(r->n - season));
+    return BP_OK;
+}
+
+/* 0/0 where both are the same constant, whatever rounding made of their means. */
+bp_status bp__m_concordance(double *out, const bp__number_rows *r, int how, const double *value) {
+    (void)how, (void)value;
+    double t = 0, y = 0, both = 0, spread = 0;
+    bool same = true;
+    *out = (double)NAN;
+    for (int64_t i = 1; i < r->n && same; i++) same = r->y[i] == r->y[0] && r->p[i] == r->p[0];
+    if (r->n < 2 || !(r->total > 0) || (same && r->y[0] == r->p[0])) return BP_OK;
+    for (int64_t i = 0; i < r->n; i++) {
+        t += bp__row_weight(r->w, i) * r->y[i];
+        y += bp__row_weight(r->w, i) * r->p[i];
+    }
+    t /= r->total;
+    y /= r->total;
+    for (int64_t i = 0; i < r->n; i++) {
+        double a = r->y[i] - t, b = r->p[i] - y, w = bp__row_weight(r->w, i);
+        both += w * a * b;
+        spread += w * (a * a + b * b);
+    }
+    *out = 2 * both / (spread + r->total * (t - y) * (t - y));
+    return BP_OK;
+}
+
+/* ---- All targets of a row ---- */
+
+static double mean_of_rows(const bp__number_rows *r, double (*f)(const double *y, const double *p, int64_t k)) {
+    double sum = 0;
+    for (int64_t i = 0; i < r->n; i++)
+        sum += bp__row_weight(r->w, i) * f(r->y + i * r->columns, r->p + i * r->columns, r->columns);
+    return r->total > 0 ? sum / r->total : (double)NAN;
+}
+
+static double cosine(const double *y, const double *p, int64_t k) {
+    double yp = 0, yy = 0, pp = 0;
+    for (int64_t t = 0; t < k; t++) yp += y[t] * p[t], yy += y[t] * y[t], pp += p[t] * p[t];
+    return yy > 0 && pp > 0 ? yp / (sqrt(yy) * sqrt(pp)) : 0;
+}
+bp_status bp__m_cosine(double *out, const bp__number_rows *r, int how, const double *value) {
+    (void)how, (void)value;
+    *out = mean_of_rows(r, cosine);
+    return BP_OK;
+}
+
+static double divergence(const double *y, const double *p, int64_t k) {
+    double sum = 0;
+    for (int64_t t = 0; t < k; t++) {
+        double a = BP__MIN(BP__MAX(y[t], 1e-7), 1), b = BP__MIN(BP__MAX(p[t], 1e-7), 1);
+        sum += a * bp__log64(a / b);
+    }
+    return sum;
+}
+bp_status bp__m_kl(double *out, const bp__number_rows *r, int how, const double *value) {
+    (void)how, (void)value;
+    *out = mean_of_rows(r, divergence);
     return BP_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Metrics that need values in order: areas under curves, and how well one order agrees with another. */
+/* Metrics that need values in order: areas under curves, the best of all thresholds, and how well one order agrees with another.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -48,13 +49,14 @@ bp_status bp__order_of(int64_t *order, bp_context *ctx, const double *v, int64_t
     return BP_OK;
 }
 
-/* ---- Areas ---- */
+/* ---- Thresholds ---- */
 
 /* Rows in order of a class's probability, in groups of equal ones, from the highest; the weights in and outside the class. */
-typedef double area(const double *in, const double *outside, int64_t groups);
+typedef double curve(const double *in, const double *outside, int64_t groups, int how, double least);
 
 /* The chance that a row of the class has a higher p than one of another; ties count half. */
-static double roc(const double *in, const double *outside, int64_t groups) {
+static double roc(const double *in, const double *outside, int64_t groups, int how, double least) {
+    (void)how, (void)least;
     double above = 0, pairs = 0, others = 0;
     for (int64_t g = 0; g < groups; g++) {
         pairs += outside[g] * (above + in[g] / 2);
@@ -64,7 +66,8 @@ static double roc(const double *in, const double *outside, int64_t groups) {
     return above > 0 && others > 0 ? pairs / (above * others) : (double)NAN;
 }
 
-static double precision_recall(const double *in, const double *outside, int64_t groups) {
+static double precision_recall(const double *in, const double *outside, int64_t groups, int how, double least) {
+    (void)how, (void)least;
     double right = 0, called = 0, sum = 0;
     for (int64_t g = 0; g < groups; g++) {
         right += in[g];
@@ -74,8 +77,31 @@ static double precision_recall(const double *in, const double *outside, int64_t 
     return right > 0 ? sum / right : (double)NAN;
 }
 
+/* The most of one rate where the other is `least` or more. A threshold that calls no row is one too: there recall is 0, and
+   precision, by agreement, 1 as specificity is. */
+static double best_threshold(const double *in, const double *outside, int64_t groups, int how, double least) {
+    double right = 0, wrong = 0, all = 0, others = 0;
+    double best = (how == BP__PRECISION_AT_RECALL || how == BP__SPECIFICITY_AT_SENSITIVITY) && least <= 0;
+    for (int64_t g = 0; g < groups; g++) all += in[g], others += outside[g];
+    for (int64_t g = 0; g < groups; g++) {
+        right += in[g];
+        wrong += outside[g];
+        double recall = right / all, precision = right / (right + wrong), specificity = (others - wrong) / others, x, needs;
+        switch (how) {
+        case BP__PRECISION_AT_RECALL: x = precision, needs = recall; break;
+        case BP__RECALL_AT_PRECISION: x = recall, needs = precision; break;
+        case BP__SENSITIVITY_AT_SPECIFICITY: x = recall, needs = specificity; break;
+        case BP__SPECIFICITY_AT_SENSITIVITY: x = specificity, needs = recall; break;
+        default: x = 2 * right / (all + right + wrong), needs = least;
+        }
+        if (needs >= least && x > best) best = x;
+    }
+    bool of_both = how == BP__SENSITIVITY_AT_SPECIFICITY || how == BP__SPECIFICITY_AT_SENSITIVITY;
+    return all > 0 && (others > 0 || !of_both) ? best : (double)NAN;
+}
+
 /* The second of two classes; of more, the mean of each against the rest. Rows whose label is not known are left out. */
-static bp_status mean_area(double *out, const bp__class_rows *r, area *f) {
+static bp_status mean_curve(double *out, const bp__class_rows *r, curve *f, int how, double least) {
     int64_t n = r->n, k = r->k;
     size_t size = (4 * sizeof(double) + 2 * sizeof(int64_t)) * (size_t)n;
     double *p = bp__alloc(r->ctx, size + 1), *in = p + n, *outside = in + n;
@@ -102,7 +128,7 @@ static bp_status mean_area(double *out, const bp__class_rows *r, area *f) {
             }
             *(r->label[i] == c ? &in[groups] : &outside[groups]) += w;
         }
-        sum += f(in, outside, groups + 1);
+        sum += f(in, outside, groups + 1, how, least);
     }
     bp__free(r->ctx, p);
     *out = sum / (double)(k == 2 ? 1 : k);
@@ -110,12 +136,15 @@ static bp_status mean_area(double *out, const bp__class_rows *r, area *f) {
 }
 
 bp_status bp__m_auc(double *out, const bp__class_rows *r, int how, const double *value) {
-    (void)how, (void)value;
-    return mean_area(out, r, roc);
+    (void)value;
+    return mean_curve(out, r, roc, how, 0);
 }
 bp_status bp__m_average_precision(double *out, const bp__class_rows *r, int how, const double *value) {
-    (void)how, (void)value;
-    return mean_area(out, r, precision_recall);
+    (void)value;
+    return mean_curve(out, r, precision_recall, how, 0);
+}
+bp_status bp__m_at(double *out, const bp__class_rows *r, int how, const double *value) {
+    return mean_curve(out, r, best_threshold, how, how == BP__F1_MAX ? 0 : value[0]);
 }
 
 /* ---- Correlations ---- */

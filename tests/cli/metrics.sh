@@ -56,8 +56,35 @@ cut -d, -f1,2,4 present.csv >unweighted.csv
 run 0 eval weighted unweighted.csv
 grep -q '^mcc_row_weights  *-  *(not defined' out || fail 'a score by weights that are not there'
 
+# Rates at a threshold, counts, and early stopping on one with its parameter: it is named as its column is
+run 0 train unweighted.csv --target y --epochs 3 --set train.early_stopping.metric=validation.precision_at_recall_0.9 --out rates -q \
+    --set 'metrics=[{precision_at_recall: 0.9}, f1_max, hinge, true_positives, false_positives, true_negatives, false_negatives]'
+run 0 eval rates unweighted.csv
+grep -q '^precision_at_recall_0.9  *[01]' out || fail 'precision at a recall of 0.9'
+[ "$(awk '/^(true|false)_/ { n += $2 } END { print n }' out)" -eq "$(($(wc -l <unweighted.csv) - 1))" ] || fail 'the counts are not all rows'
+bad 2 '`precision_at_recall` needs `recall`' train unweighted.csv --target y --set 'metrics=[precision_at_recall]'
+
+# Of numbers, and of all targets of a row at once: the targets here are shares of 1
+awk 'BEGIN { print "a,b,u,v"; for (i = 0; i < 200; i++) { x = (i * 37 % 100) / 50 - 1; z = (i * 61 % 100) / 50 - 1
+    u = 1 / (1 + exp(-x - z)); print x "," z "," u "," 1 - u } }' >shares.csv
+run 0 train shares.csv --target u --target v --epochs 20 --lr 0.02 --out numbers -q \
+    --set 'metrics=[cosine_similarity, kl_divergence, concordance, {mase: 7}, rmspe, poisson_nll, {formula: {text: "mean(relu(1 - y * p))", name: h}}]'
+run 0 eval numbers shares.csv
+for name in cosine_similarity kl_divergence concordance mase_7 rmspe h; do
+    grep -q "^$name  *-*[0-9]" out || fail "no $name: $(cat out)"
+done
+awk '$1 == "cosine_similarity" && $2 > 0.95 && $2 <= 1 { n++ } $1 == "kl_divergence" && $2 < 0.1 { n++ } END { exit n != 2 }' out ||
+    fail "a trained model's shares: $(cat out)"
+
+# The formulas of docs/metrics.md for what is not in the table
+run 0 train unweighted.csv --target y --epochs 2 --out formulas -q --set 'metrics=[{formula: {text: "exp(nll(log(p), y))", name: perplexity}},
+    {formula: {text: "sum((y == 1) * (squeeze(slice(p, 1, 1, 1), axes=1) > 0.5))", name: found}}, true_positives, log_loss]'
+run 0 eval formulas unweighted.csv
+awk '{ v[$1] = $2 } END { exit !(v["found"] == v["true_positives"] && (v["perplexity"] - exp(v["log_loss"])) ^ 2 < 1e-8) }' out ||
+    fail "formulas for metrics: $(cat out)"
+
 run 0 help metrics
-for name in balanced_accuracy mcc ece kendall d2_pinball; do
+for name in balanced_accuracy mcc ece kendall d2_pinball f1_max recall_at_precision false_negatives concordance kl_divergence; do
     grep -q "^  $name " out || fail "help metrics has no $name"
 done
 finish

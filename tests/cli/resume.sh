@@ -63,6 +63,16 @@ run 0 train builtin:digits --epochs 6 --out six -q
 [ "$(sha new)" = "$(sha six)" ] || fail 'extended to 6 epochs: other weights than 6 at once'
 grep -q 'epochs: 6' new/config.yaml || fail 'the configuration does not know of the 6 epochs'
 
+# Optimisers with much to remember go on in the middle of an epoch, the wrappers too
+for rule in lbfgs cg sophia soap muon schedule_free_adamw prodigy mars 'adam sam_rho=0.05 lookahead_k=4 centralize=true noise_eta=0.01'; do
+    set -- --optimizer "$rule" --epochs 4 --batch-size 16 --set train.early_stopping.restore_best=false -q --force
+    run 0 train builtin:iris "$@" --out ran
+    steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' ran/record.json)
+    run 0 train builtin:iris "$@" --set train.steps=$((steps / 2 - 1)) --out went
+    run 0 train --resume went --set train.steps=null -q
+    [ "$(sha went)" = "$(sha ran)" ] || fail "$rule: resumed to other weights"
+done
+
 # What may not differ
 run 2 train --resume new --lr 0.5
 says 'was trained with another optimizer.adam.lr'

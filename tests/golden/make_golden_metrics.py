@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes metrics.safetensors: scores by scikit-learn (made with 1.9.1) and SciPy of random rows, for test_metrics.c. Tensor names:
 CASE/label or CASE/y the truth, CASE/p probabilities or predictions, CASE/weight weights of rows, CASE/out/METRIC the scores, METRIC as
-in a configuration. What scikit-learn has not (ece, g_mean, smape, huber, log_cosh) is written out here. NaN where it warns that
+in a configuration. What scikit-learn has not (ece, g_mean, squared_hinge, smape, rmspe, mase, huber, log_cosh, poisson_nll, concordance,
+kl_divergence) is written out here. NaN where it warns that
 the score is not defined, or refuses.
 
     python3 make_golden_metrics.py metrics.safetensors
@@ -16,6 +17,7 @@ import scipy.special
 import scipy.stats
 from sklearn import metrics as sk
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics.pairwise import cosine_similarity
 
 warnings.filterwarnings("ignore", message="A single label was found")
 rng = np.random.default_rng(20240229)
@@ -64,6 +66,66 @@ def areas(f, y, p, w, k):
     return float(np.mean([attempt(f, y == c, p[:, c], sample_weight=w) for c in range(k)]))
 
 
+def of_two_rates(best, needs, least):
+    """The highest `best` where `needs` is at least `least`, of the curves that scikit-learn's functions give."""
+    return max((b for b, n in zip(best, needs) if n >= least), default=0.0)
+
+
+def precision_at_recall(y, p, least, sample_weight):
+    precision, recall, _ = sk.precision_recall_curve(y, p, sample_weight=sample_weight)
+    return of_two_rates(precision, recall, least) if y.any() else NAN
+
+
+def recall_at_precision(y, p, least, sample_weight):
+    precision, recall, _ = sk.precision_recall_curve(y, p, sample_weight=sample_weight)
+    return of_two_rates(recall, precision, least) if y.any() else NAN
+
+
+def rates(y, p, sample_weight):
+    """Specificity and sensitivity; roc_curve's are 1 - the first, which rounds, and the second, and begin at the threshold that calls no row."""
+    tn, fp, fn, tp, _ = sk.confusion_matrix_at_thresholds(y, p, sample_weight=sample_weight)
+    if y.all() or not y.any():
+        return [NAN], [NAN]
+    specificity, sensitivity = np.r_[1, tn / (tn + fp)], np.r_[0, tp / (tp + fn)]
+    roc = sk.roc_curve(y, p, sample_weight=sample_weight, drop_intermediate=False)
+    np.testing.assert_allclose(roc[0], 1 - specificity, atol=1e-14)
+    np.testing.assert_allclose(roc[1], sensitivity, atol=1e-14)
+    return specificity, sensitivity
+
+
+def sensitivity_at_specificity(y, p, least, sample_weight):
+    specificity, sensitivity = rates(y, p, sample_weight)
+    return NAN if np.isnan(specificity[0]) else of_two_rates(sensitivity, specificity, least)
+
+
+def specificity_at_sensitivity(y, p, least, sample_weight):
+    specificity, sensitivity = rates(y, p, sample_weight)
+    return NAN if np.isnan(specificity[0]) else of_two_rates(specificity, sensitivity, least)
+
+
+def f1_max(y, p, sample_weight):
+    _, fp, fn, tp, _ = sk.confusion_matrix_at_thresholds(y, p, sample_weight=sample_weight)
+    return (2 * tp / (2 * tp + fp + fn)).max() if y.any() else NAN
+
+
+def margins(y, p):
+    """Of log p: of the right class over the likeliest other."""
+    s = np.log(np.maximum(p, 2.0**-52))
+    rows = np.arange(len(y))
+    other = s.copy()
+    other[rows, y] = -np.inf
+    return s[rows, y] - other.max(1)
+
+
+def hinge(y, p, w):
+    s, k = np.log(np.maximum(p, 2.0**-52)), p.shape[1]
+    if k == 2 and len(np.unique(y)) == 2:
+        return sk.hinge_loss(y, s[:, 1] - s[:, 0], sample_weight=w)
+    if k > 2:
+        return sk.hinge_loss(y, s, labels=range(k), sample_weight=w)
+    return np.average(np.maximum(0, 1 - margins(y, p)), weights=w)  # one class of two only, which it refuses
+
+
 def classes(name, y, p, weight):
     k, out = p.shape[1], {}
     guess = p.argmax(1)
@@ -104,6 +166,19 @@ def classes(name, y, p, weight):
             put(f"cohen_kappa{tail}", attempt(sk.cohen_kappa_score, y, guess, labels=seen, weights=weights, **options))
         put("auc", areas(sk.roc_auc_score, y, p, w, k))
         put("average_precision", areas(sk.average_precision_score, y, p, w, k))
+        put("f1_max", areas(f1_max, y, p, w, k))
+        at = {"precision_at_recall": precision_at_recall, "recall_at_precision": recall_at_precision}
+        at |= {"sensitivity_at_specificity": sensitivity_at_specificity, "specificity_at_sensitivity": specificity_at_sensitivity}
+        for metric, f in at.items():
+            for least in (0, 0.3, 0.8, 0.95, 1):
+                key = metric.split("_at_")[1]
+                put(metric, areas(lambda *a, f=f, least=least, **o: f(*a, least, **o), y, p, w, k), f"{key}: {least}")
+        counts = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+        table = sk.confusion_matrix(y, guess, labels=range(k), **options).ravel() if k == 2 else [NAN] * 4
+        for metric, value in zip(counts, table):
+            put(metric, float(value))
+        put("hinge", hinge(y, p, w))
+        put("squared_hinge", np.average(np.maximum(0, 1 - margins(y, p)) ** 2, weights=w))
         one_hot = p[:, 1] if k == 2 else p
         labels = range(k)
         put("log_loss", quiet(sk.log_loss, y, p, labels=labels, **options))
@@ -181,6 +256,22 @@ def numbers(name, y, p, weight):
             return float(np.all(y == p))
         return attempt(f, y, p, **options)
 
+    def poisson_nll(a, b, sample_weight):
+        if (a < 0).any() or (b <= 0).any():
+            return NAN
+        return np.average(b - scipy.special.xlogy(a, b), weights=sample_weight)
+
+    def concordance(a, b, sample_weight):
+        if len(a) < 2 or (np.ptp(a) == 0 and np.ptp(b) == 0 and a[0] == b[0]):
+            return NAN
+        cov = np.cov(a, b, ddof=0, aweights=sample_weight)
+        shift = np.average(a, weights=sample_weight) - np.average(b, weights=sample_weight)
+        return 2 * cov[0, 1] / (cov[0, 0] + cov[1, 1] + shift**2)
+
+    def mase(a, b, season):
+        naive = np.abs(a[season:] - a[:-season]).mean() if len(a) > season else 0
+        return np.abs(b - a).mean() / naive if naive > 0 else NAN
+
     for w, suffix in ((None, ""), (weight, "row_weights: true")):
 
         def put(metric, value, keys=""):
@@ -198,6 +289,8 @@ def numbers(name, y, p, weight):
         put("explained_variance", against_constant(sk.explained_variance_score, **options))
         put("median_absolute_error", sk.median_absolute_error(y, p, **options))
         put("mape", sk.mean_absolute_percentage_error(y, p, **options))
+        squares = ((p - y) / np.maximum(np.abs(y), np.finfo(float).eps)) ** 2
+        put("rmspe", float(np.mean(np.sqrt(np.average(squares, weights=w, axis=0)))))
         size = np.abs(y) + np.abs(p)
         put("smape", average(np.where(size > 0, 2 * np.abs(p - y) / np.where(size > 0, size, 1), 0)))
         put("msle", attempt(sk.mean_squared_log_error, y, p, **options))
@@ -216,6 +309,12 @@ def numbers(name, y, p, weight):
         put("huber", average(scipy.special.huber(1, p - y)))
         put("huber", average(scipy.special.huber(0.3, p - y)), "delta: 0.3")
         put("log_cosh", average(np.logaddexp(p - y, y - p) - np.log(2)))
+        put("poisson_nll", each(poisson_nll, **options))
+        put("concordance", each(concordance, **options))
+        put("cosine_similarity", np.average(np.diag(cosine_similarity(y, p)), weights=w))
+        clipped = np.clip(y, 1e-7, 1), np.clip(p, 1e-7, 1)
+        put("kl_divergence", np.average(scipy.special.rel_entr(*clipped).sum(1), weights=w))
+    out["mase"], out["{mase: {season: 4}}"] = each(mase, season=1), each(mase, season=4)
     out["max_error"] = float(np.mean([sk.max_error(y[:, i], p[:, i]) for i in range(k)]))
     out["pearson"] = correlation(scipy.stats.pearsonr)
     out["spearman"] = correlation(scipy.stats.spearmanr)
@@ -230,6 +329,9 @@ y = rng.normal(size=(41, 3)) * [1, 10, 0.1] + [0, 100, 5]
 numbers("three_targets", y, y + rng.normal(size=(41, 3)) * [0.5, 2, 0.2], weights(41))
 y = rng.gamma(2, 2, size=(40, 2))
 numbers("positive", y, y * np.exp(rng.normal(size=(40, 2)) * 0.3), weights(40))
+distributions = np.random.default_rng(7)
+y = distributions.dirichlet([1, 2, 0.2], 30)
+numbers("distributions", np.where(y < 0.02, 0, y), distributions.dirichlet([2, 2, 2], 30), np.round(distributions.uniform(0.1, 3, 30), 2))
 y = rng.poisson(2, 60).astype(float)
 numbers("counts", y, np.round(y + rng.uniform(0.2, 2, 60), 1), weights(60))
 y, p = rng.integers(0, 5, 80).astype(float), rng.integers(0, 5, 80).astype(float)
