@@ -942,21 +942,23 @@ typedef struct bp_quantile_options {
 BP_API bp_quantile_options bp_quantile_defaults(void);
 BP_API bp_value bp_quantile(bp_value x, double q, const bp_quantile_options *options);
 
-/* argmax: y = first index of the largest element along `axis` */
+/* argmax: y = first index of the largest element along `axis`; no axis: of all, counted in order */
 typedef struct bp_argmax_options {
     size_t size;
+    int64_t axis; /* BP_UNSET */
     int keepdim; /* 0 */
 } bp_argmax_options;
 BP_API bp_argmax_options bp_argmax_defaults(void);
-BP_API bp_value bp_argmax(bp_value x, int64_t axis, const bp_argmax_options *options);
+BP_API bp_value bp_argmax(bp_value x, const bp_argmax_options *options);
 
-/* argmin: y = first index of the smallest element along `axis` */
+/* argmin: y = first index of the smallest element along `axis`; no axis: of all, counted in order */
 typedef struct bp_argmin_options {
     size_t size;
+    int64_t axis; /* BP_UNSET */
     int keepdim; /* 0 */
 } bp_argmin_options;
 BP_API bp_argmin_options bp_argmin_defaults(void);
-BP_API bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options);
+BP_API bp_value bp_argmin(bp_value x, const bp_argmin_options *options);
 
 /* logsumexp: y = log(sum(exp(x))) over `axes` */
 typedef struct bp_logsumexp_options {

@@ -264,7 +264,8 @@ static void counting(void **unused) {
     double n;
     bp_value x = feed(&b, "x", BP_F64, bp_shape(2, BP_BATCH, C), X, bp_shape(2, N, C));
     bp_value t = feed(&b, "t", BP_I64, bp_shape(1, BP_BATCH), LABEL, bp_shape(1, N));
-    bp_value hits = bp_sum(bp_eq(bp_argmax(x, 1, NULL), t), NULL); /* the sum of truth values is a whole number */
+    bp_value hits = bp_sum(bp_eq(bp_argmax(x, &(bp_argmax_options){sizeof(bp_argmax_options), 1, 0}), t),
+                           NULL); /* the sum of truth values is a whole number */
     assert_int_equal(bp_value_dtype(hits), BP_I64);
     run(&b, hits, &n);
     int want = 0;

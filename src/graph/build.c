@@ -126,14 +126,27 @@ bp_status bp__graph_push(bp_graph *g, const bp__node *node) {
     return BP_OK;
 }
 
+/* A shape whose sizes are numbers, or expressions of this graph: a sentence where it is not. */
+static bool has_shape(bp_graph *g, const char *who, const bp_dims *dims) {
+    if (dims->n < 0 || dims->n > BP_MAX_DIMS) {
+        bp__graph_fail(g, BP_SHAPE, "%s: %lld dimensions, at most %d are possible", who, (long long)dims->n, BP_MAX_DIMS);
+        return false;
+    }
+    for (int64_t i = 0; i < dims->n; i++) {
+        if (bp__dim_is_known(g->dims, dims->dim[i])) continue;
+        if (dims->dim[i] == -1)
+            bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is not given, or too large", who, (long long)i);
+        else
+            bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is %lld: sizes are 0 or more, or of bp_symbol", who, (long long)i,
+                           (long long)dims->dim[i]);
+        return false;
+    }
+    return true;
+}
+
 bp_value bp__graph_leaf(bp_graph *g, const bp__op *op, const char *name, bp__info info, void *attrs) {
     if (g->status != BP_OK) return bad(g);
-    if (info.dims.n < 0 || info.dims.n > BP_MAX_DIMS)
-        return bp__graph_fail(g, BP_SHAPE, "%s: %lld dimensions, at most %d are possible", name ? name : op->name,
-                              (long long)info.dims.n, BP_MAX_DIMS);
-    for (int64_t i = 0; i < info.dims.n; i++)
-        if (info.dims.dim[i] == -1)
-            return bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is not given", name ? name : op->name, (long long)i);
+    if (!has_shape(g, name ? name : op->name, &info.dims)) return bad(g);
     bp__node node = {.op = op, .attrs = attrs, .n_out = 1, .out = bp__pool_alloc(&g->pool, sizeof(bp__info))};
     if (name) node.name = bp__pool_strdup(&g->pool, name);
     if (!node.out || (name && !node.name)) return no_memory(g);
@@ -260,6 +273,8 @@ static bp_value add_checked(bp_graph *g, const bp__op *op, const void *attrs, co
         if (g->status == BP_OK) bp__graph_fail(g, BP_INTERNAL, "%s: the shape rule failed without a sentence", op->name);
         return bad(g);
     }
+    for (int32_t i = 0; i < op->n_out; i++)
+        if (!has_shape(g, op->name, &node.out[i].dims)) return bad(g);
     if (expands(op) || (op->expands && op->expands(&c))) return op->decompose(g, node.attrs, in, n_in);
     if (bp__graph_push(g, &node) != BP_OK) return bad(g);
     return (bp_value){g, (int32_t)(g->n_nodes - 1), 0};

@@ -59,6 +59,8 @@ static int64_t intern(bp__dims_table *t, const poly *p) {
     return -2 - t->n_polys++;
 }
 
+bool bp__dim_is_known(const bp__dims_table *t, int64_t d) { return d >= 0 || (d <= -2 && -2 - d < t->n_polys); }
+
 static bool expand(const bp__dims_table *t, int64_t d, poly *out) {
     memset(out, 0, sizeof *out);
     if (d >= 0) {
@@ -68,7 +70,7 @@ static bool expand(const bp__dims_table *t, int64_t d, poly *out) {
         }
         return true;
     }
-    if (d == -1 || -2 - d >= t->n_polys) return false;
+    if (!bp__dim_is_known(t, d)) return false;
     *out = t->polys[-2 - d];
     return true;
 }
@@ -207,7 +209,8 @@ int bp__dim_symbol_find(const bp__dims_table *t, const char *name) {
 }
 
 int64_t bp__dim_translate(bp__dims_table *to, const bp__dims_table *from, int64_t d) {
-    if (d >= -1) return d;
+    if (d >= 0) return d;
+    if (!bp__dim_is_known(from, d)) return -1;
     const poly *p = &from->polys[-2 - d];
     int64_t sum = 0;
     for (int32_t i = 0; i < p->n && sum != -1; i++) {
@@ -230,7 +233,8 @@ bp_dims bp__dims_translate(bp__dims_table *to, const bp__dims_table *from, const
 }
 
 int64_t bp__dim_eval(const bp__dims_table *t, int64_t d, const int64_t *symbols) {
-    if (d >= -1) return d;
+    if (d >= 0) return d;
+    if (!bp__dim_is_known(t, d)) return -1;
     const poly *p = &t->polys[-2 - d];
     int64_t sum = 0;
     for (int32_t i = 0; i < p->n; i++) {
@@ -260,7 +264,7 @@ char *bp__dim_text(const bp__dims_table *t, int64_t d, char *out, size_t size) {
     char part[96], inner[96];
     if (d == -1) {
         snprintf(out, size, "?");
-    } else if (d >= 0) {
+    } else if (d >= 0 || !bp__dim_is_known(t, d)) {
         snprintf(out, size, "%lld", (long long)d);
     } else {
         const poly *p = &t->polys[-2 - d];

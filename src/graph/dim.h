@@ -8,6 +8,7 @@ typedef struct bp__dims_table bp__dims_table;
 bp__dims_table *bp__dims_table_new(bp_context *ctx); /* symbols 0 (batch) and 1 (time) are there; NULL: out of memory */
 void bp__dims_table_free(bp__dims_table *t);
 bp__dims_table *bp__dims_table_copy(const bp__dims_table *t);
+bool bp__dim_is_known(const bp__dims_table *t, int64_t dim);    /* a number, or the name of an expression in t */
 int64_t bp__dim_symbol(bp__dims_table *t, const char *name);    /* the same name gives the same symbol */
 int bp__dim_symbol_count(const bp__dims_table *t);              /* symbols are numbered 0 … count-1 in order of making */
 int bp__dim_symbol_index(const bp__dims_table *t, int64_t dim); /* -1: not a bare symbol */

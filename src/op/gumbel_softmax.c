@@ -19,9 +19,9 @@ static bp_value decompose(bp_graph *g, const void *attrs, const bp_value *in, in
     bp_dims d = bp_value_dims(x);
     bp_value y = bp_softmax(bp_div(bp_add(x, gumbel), bp__k(g, bp_value_dtype(x), a->tau)), a->axis);
     if (!a->hard) return y;
-    bp_argmax_options keep = {sizeof keep, 1};
+    bp_argmax_options keep = {sizeof keep, a->axis, 1};
     bp_value place = bp__along(bp__count_from(x, 0, d.dim[a->axis]), a->axis, d.n);
-    bp_value hard = bp_cast(bp_eq(place, bp_argmax(y, a->axis, &keep)), bp_value_dtype(x));
+    bp_value hard = bp_cast(bp_eq(place, bp_argmax(y, &keep)), bp_value_dtype(x));
     return bp_add(bp_sub(hard, bp_stop_gradient(y)), y);
 }
 

@@ -1,5 +1,5 @@
-/* y = log Σ exp(x) over `axes` (default: all), stable: m + log Σ exp(x - m) with m the largest, held constant (it cancels). An
-   infinite m is taken as 0, so that a row of -inf gives -inf and not NaN. */
+/* y = log Σ exp(x) over `axes` (default, and an empty list: all, as for sum), stable: m + log Σ exp(x - m) with m the largest,
+   held constant (it cancels). An infinite m is taken as 0, so that a row of -inf gives -inf and not NaN. */
 #include "op/make.h"
 #include <math.h>
 
@@ -23,12 +23,13 @@ static bp_value decompose(bp_graph *g, const void *attrs, const bp_value *in, in
 }
 
 static const struct bp__logsumexp_attrs last = {.axes = {1, {-1}}}, first_kept = {.axes = {1, {0}}, .keepdim = 1},
-                                        two = {.axes = {2, {2, 0}}}, all = {.axes = {.n = -1}},
+                                        two = {.axes = {2, {2, 0}}}, all = {.axes = {.n = -1}}, none = {.axes = {.n = 0}},
                                         all_kept = {.axes = {.n = -1}, .keepdim = 1};
 static const bp__sample samples[] = {{.attrs = &last, .n_in = 1, .in = {BP__F(-2, 2, 2, {3, 10})}},
                                      {.attrs = &first_kept, .n_in = 1, .in = {BP__F(-2, 2, 3, {7, 3, 2})}},
                                      {.attrs = &two, .n_in = 1, .in = {BP__F(-2, 2, 3, {4, 3, 2})}},
                                      {.attrs = &all, .n_in = 1, .in = {BP__F(-2, 2, 2, {4, 3})}},
+                                     {.attrs = &none, .n_in = 1, .in = {BP__F(-2, 2, 2, {4, 3})}},
                                      {.attrs = &all_kept, .n_in = 1, .in = {BP__F(-2, 2, 2, {2, 5})}},
                                      {.attrs = &last, .n_in = 1, .in = {BP__F(-50, 50, 1, {5})}}};
 

@@ -95,7 +95,8 @@ static bp_value multilabel_margin_each(const struct bp__multilabel_margin_attrs 
     bp_value x = in[0], t = in[1], ends = bp_lt(t, bp__k_like(t, 0)), ended = bp_cast(ends, bp_value_dtype(x));
     int64_t classes = bp_value_dims(x).dim[1];
     bp_value any = bp_gt(bp__max_axis(ended, 1, false), bp__k_like(x, 0));
-    bp_value length = bp_where(any, bp_argmax(ended, 1, NULL), bp__k_like(t, (double)classes));
+    bp_value length =
+        bp_where(any, bp_argmax(ended, &(bp_argmax_options){sizeof(bp_argmax_options), 1, 0}), bp__k_like(t, (double)classes));
     bp_value valid = bp_lt(bp__loss_count_to(x.graph, classes), bp__unsqueeze(length, 1));
     bp_value hot = bp__one_hot_as(bp_where(valid, t, bp__k_like(t, -1)), classes, BP_U8), hits = bp__sum_axis(hot, 1, true);
     bp_value other = bp_logical_and(bp__unsqueeze(valid, 2), bp_eq(hits, bp__k_like(hits, 0)));

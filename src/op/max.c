@@ -55,8 +55,9 @@ static void to_first(bp__grad *c, bool largest, const bp_dims *named) {
     int64_t axis = named->dim[0];
     bp_argmax_options most = bp_argmax_defaults();
     bp_argmin_options least = bp_argmin_defaults();
+    most.axis = least.axis = axis;
     most.keepdim = least.keepdim = 1;
-    bp_value first = largest ? bp_argmax(x, axis, &most) : bp_argmin(x, axis, &least);
+    bp_value first = largest ? bp_argmax(x, &most) : bp_argmin(x, &least);
     c->d_in[0] = bp_scatter_add(bp__as_reduced(c->d_out[0], dims, named, true), first, axis, dims.dim[axis]);
 }
 

@@ -412,16 +412,16 @@ const bp__attr bp__quantile_attr_list[] = {
 };
 const char *const bp__argmax_in_names[] = {"x", NULL};
 const char *const bp__argmax_out_names[] = {"y", NULL};
-const struct bp__argmax_attrs bp__argmax_default_attrs = {.axis = 0, .keepdim = 0};
+const struct bp__argmax_attrs bp__argmax_default_attrs = {.axis = BP_UNSET, .keepdim = 0};
 const bp__attr bp__argmax_attr_list[] = {
-    {"axis", BP__ATTR_I64, offsetof(struct bp__argmax_attrs, axis), true},
+    {"axis", BP__ATTR_I64, offsetof(struct bp__argmax_attrs, axis), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmax_attrs, keepdim), false},
 };
 const char *const bp__argmin_in_names[] = {"x", NULL};
 const char *const bp__argmin_out_names[] = {"y", NULL};
-const struct bp__argmin_attrs bp__argmin_default_attrs = {.axis = 0, .keepdim = 0};
+const struct bp__argmin_attrs bp__argmin_default_attrs = {.axis = BP_UNSET, .keepdim = 0};
 const bp__attr bp__argmin_attr_list[] = {
-    {"axis", BP__ATTR_I64, offsetof(struct bp__argmin_attrs, axis), true},
+    {"axis", BP__ATTR_I64, offsetof(struct bp__argmin_attrs, axis), false},
     {"keepdim", BP__ATTR_BOOL, offsetof(struct bp__argmin_attrs, keepdim), false},
 };
 const char *const bp__logsumexp_in_names[] = {"x", NULL};
@@ -1899,28 +1899,28 @@ bp_value bp_quantile(bp_value x, double q, const bp_quantile_options *options) {
 }
 
 bp_argmax_options bp_argmax_defaults(void) {
-    bp_argmax_options o = {.size = sizeof o, .keepdim = 0};
+    bp_argmax_options o = {.size = sizeof o, .axis = BP_UNSET, .keepdim = 0};
     return o;
 }
-bp_value bp_argmax(bp_value x, int64_t axis, const bp_argmax_options *options) {
+bp_value bp_argmax(bp_value x, const bp_argmax_options *options) {
     struct bp__argmax_attrs attrs = bp__argmax_default_attrs;
     bp_argmax_options o = bp_argmax_defaults();
     if (options) bp__op_options(&o, sizeof o, options, options->size);
-    attrs.axis = axis;
+    attrs.axis = o.axis;
     attrs.keepdim = o.keepdim;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_argmax, &attrs, in, 1);
 }
 
 bp_argmin_options bp_argmin_defaults(void) {
-    bp_argmin_options o = {.size = sizeof o, .keepdim = 0};
+    bp_argmin_options o = {.size = sizeof o, .axis = BP_UNSET, .keepdim = 0};
     return o;
 }
-bp_value bp_argmin(bp_value x, int64_t axis, const bp_argmin_options *options) {
+bp_value bp_argmin(bp_value x, const bp_argmin_options *options) {
     struct bp__argmin_attrs attrs = bp__argmin_default_attrs;
     bp_argmin_options o = bp_argmin_defaults();
     if (options) bp__op_options(&o, sizeof o, options, options->size);
-    attrs.axis = axis;
+    attrs.axis = o.axis;
     attrs.keepdim = o.keepdim;
     const bp_value in[] = {x};
     return bp__op_build(BP__OP_ID_argmin, &attrs, in, 1);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 100, MOST_ARGUMENTS = 64, MOST_ATTRS = 32 };
+enum { MOST_TEXT = 65536, MOST_DEPTH = 100, MOST_ARGUMENTS = 64, MOST_ATTRS = 32 };
 
 typedef enum kind { NUMBER, VALUE } kind;
 typedef struct item { /* what an expression gives: a number takes the type of what it meets */
@@ -561,6 +561,10 @@ bp_value bp_parse(bp_graph *g, const char *text, const char *const *names, const
     if (!g) return BP_NONE;
     if (g->status != BP_OK) return (bp_value){g, -1, 0};
     if (!text) return bp__graph_fail(g, BP_INVALID, "parse: there is no text");
+    if (strlen(text) > MOST_TEXT) /* every node looks for its column from the start */
+        return bp__graph_fail(g, BP_INVALID, "parse: a formula has at most %d bytes; make parts of it values", MOST_TEXT);
+    if (n < 0 || (n > 0 && (!names || !values)))
+        return bp__graph_fail(g, BP_INVALID, "parse: %d values need as many names and values", n);
     parser p = {.g = g,
                 .text = text,
                 .at = text,
@@ -570,6 +574,7 @@ bp_value bp_parse(bp_graph *g, const char *text, const char *const *names, const
                 .dtype = g->parameter_dtype,
                 .scope = g->scope};
     for (int i = n - 1; i >= 0; i--) {
+        if (!names[i]) return bp__graph_fail(g, BP_INVALID, "parse: value %d of %d has no name", i + 1, n);
         if (bp_is_bad(values[i])) return values[i];
         if (values[i].graph != g)
             return bp__graph_fail(g, BP_INVALID, "parse: the value \"%s\" is missing, or belongs to another graph", names[i]);

@@ -37,7 +37,7 @@ near "$(test_of formula)" "$(test_of mae)" || fail "formula $(test_of formula) i
 near "$(test_of mine)" "$(test_of rmse)" || fail "mine $(test_of mine) is not rmse $(test_of rmse)"
 run 0 eval measured m.csv
 prints mine
-run 0 train builtin:digits --epochs 1 --out named --json --set 'metrics=[accuracy, {formula: {text: "mean(cast(eq(y, argmax(p, 1)), f64))", name: acc, higher_better: true}}]'
+run 0 train builtin:digits --epochs 1 --out named --json --set 'metrics=[accuracy, {formula: {text: "mean(cast(eq(y, argmax(p, axis=1)), f64))", name: acc, higher_better: true}}]'
 near "$(test_of acc)" "$(test_of accuracy)" || fail "acc $(test_of acc) is not accuracy $(test_of accuracy)"
 bad 2 'there is no operation "abss"' train m.csv --target t --set 'metrics=[{formula: "mean(abss(y - p))"}]'
 finish

@@ -151,6 +151,11 @@ for name, alpha in (("sparsemax", 2.0), ("entmax15", 1.5)):
 # Added last: what is above keeps its random numbers.
 for shift in (5, -7):
     case(f"flat_roll_{shift}", lambda x, s=shift: x.roll(s), x=x)
+for name in ("argmax", "argmin"):
+    case(f"{name}_flat", lambda x, n=name: getattr(x, n)(), t_x=torch.stack((ties - 9, ties)))
+    case(f"{name}_flat_keep", lambda x, n=name: getattr(x, n)(keepdim=True), t_x=torch.stack((ties, ties.flip(1))))
+    case(f"{name}_flat_nan", lambda x, n=name: getattr(x, n)(), t_x=holes)
+    case(f"{name}_flat_scalar", lambda x, n=name: getattr(x, n)(), t_x=torch.tensor(3.0, dtype=D))
 
 # ---- Steps and truth values: whole numbers, halves, +-0, infinities, NaN; equal pairs ----
 steps = torch.tensor([0.0, -0.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999999999999994, 1e16, 3.7, -3.2, INF, -INF, NAN], dtype=D)

@@ -108,8 +108,9 @@ OWN(truth_logical_xor, bp_cast(bp_logical_xor(in(k, "t_a"), in(k, "t_b")), BP_I6
 OWN(max, OVER(max, .axes = numbers(k)))
 OWN(min, OVER(min, .axes = numbers(k)))
 OWN(amin, OVER(amin, .axes = numbers(k)))
-OWN(argmax_axis, bp_argmax(in(k, "t_x"), whole(k, 0), NULL))
-OWN(argmin, bp_argmin(in(k, "t_x"), whole(k, 0), WITH(argmin, has(k, "_keep"))))
+static int64_t axis_or_none(const golden *k) { return has(k, "_flat") ? BP_UNSET : whole(k, 0); }
+OWN(argmax_axis, OVER(argmax, .axis = axis_or_none(k)))
+OWN(argmin, OVER(argmin, .axis = axis_or_none(k)))
 OWN(prod, OVER(prod, .axes = numbers(k)))
 OWN(var, has(k, "keep") ? OVER(var, .axes = numbers(k), .correction = 1)
                         : OVER(var, .axes = bp_shape(1, whole(k, 0)), .correction = setting(k, 1)))

@@ -158,7 +158,7 @@ static inline void draw_reduction(recipe *r) {
     case 1: apply1(r, ID(mean), ATTRS(mean, .axes = axes, .keepdim = keep), x); break;
     case 2: apply1(r, ID(max), ATTRS(max, .axes = axes, .keepdim = keep), x); break;
     case 3: apply1(r, ID(logsumexp), ATTRS(logsumexp, .axes = axes, .keepdim = keep), x); break;
-    case 4: apply1(r, ID(argmax), ATTRS(argmax, .axis = axis, .keepdim = keep), x); break;
+    case 4: apply1(r, ID(argmax), ATTRS(argmax, .axis = chance(r, 80) ? axis : BP_UNSET, .keepdim = keep), x); break;
     case 5: apply1(r, ID(size), ATTRS(size, .axis = axis), x); break;
     case 6: apply1(r, ID(softmax), ATTRS(softmax, .axis = chance(r, 60) ? -1 : axis), x); break;
     default: apply1(r, ID(log_softmax), ATTRS(log_softmax, .axis = chance(r, 60) ? -1 : axis), x); break;
