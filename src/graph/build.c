@@ -98,14 +98,23 @@ void bp_graph_set_dtype(bp_graph *g, bp_dtype dtype) { g->parameter_dtype = dtyp
 void bp_graph_set_bfloat16(bp_graph *g, int on) { g->bfloat16 = on != 0; }
 int bp_is_bad(bp_value x) { return x.graph && x.node < 0; }
 
+/* An output of a node of its graph. */
+static bool is_there(bp_value x) {
+    return x.graph && x.node >= 0 && x.node < x.graph->n_nodes && x.output >= 0 && x.output < x.graph->nodes[x.node].n_out;
+}
+
 static const bp__info *info_of(bp_value x) {
     static const bp__info none = {BP_F32, {0, {0}}, 0};
-    return x.graph && x.node >= 0 ? &x.graph->nodes[x.node].out[x.output] : &none;
+    return is_there(x) ? &x.graph->nodes[x.node].out[x.output] : &none;
 }
 bp_dims bp_value_dims(bp_value x) { return info_of(x)->dims; }
 bp_dtype bp_value_dtype(bp_value x) { return info_of(x)->dtype; }
 
 int64_t bp_symbol(bp_graph *g, const char *name) {
+    if (!name || !*name) {
+        bp__graph_fail(g, BP_INVALID, "symbol: it has no name");
+        return -1;
+    }
     int64_t d = bp__dim_symbol(g->dims, name);
     if (d == -1) no_memory(g);
     return d;
@@ -132,9 +141,15 @@ static bool has_shape(bp_graph *g, const char *who, const bp_dims *dims) {
         bp__graph_fail(g, BP_SHAPE, "%s: %lld dimensions, at most %d are possible", who, (long long)dims->n, BP_MAX_DIMS);
         return false;
     }
+    int64_t bytes = 8; /* of the largest type; a size of 0 makes it 0 whatever the others are */
+    for (int64_t i = 0; i < dims->n; i++)
+        if (dims->dim[i] == 0) bytes = 0;
     for (int64_t i = 0; i < dims->n; i++) {
-        if (bp__dim_is_known(g->dims, dims->dim[i])) continue;
-        if (dims->dim[i] == -1)
+        bool fits = dims->dim[i] < 0 || !__builtin_mul_overflow(bytes, dims->dim[i], &bytes);
+        if (fits && bp__dim_is_known(g->dims, dims->dim[i])) continue;
+        if (!fits)
+            bp__graph_fail(g, BP_SHAPE, "%s: its sizes multiply to more elements than a machine holds", who);
+        else if (dims->dim[i] == -1)
             bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is not given, or too large", who, (long long)i);
         else
             bp__graph_fail(g, BP_SHAPE, "%s: dimension %lld is %lld: sizes are 0 or more, or of bp_symbol", who, (long long)i,
@@ -155,7 +170,25 @@ bp_value bp__graph_leaf(bp_graph *g, const bp__op *op, const char *name, bp__inf
     return (bp_value){g, (int32_t)(g->n_nodes - 1), 0};
 }
 
+/* What inputs, variables and constants have in common; dims are numbers, where `sized`. */
+static bool may_be(bp_graph *g, const char *what, const char *name, bp_dtype dtype, const bp_dims *dims, bool sized) {
+    if (!name)
+        bp__graph_fail(g, BP_INVALID, "%s: it has no name", what);
+    else if (bp_dtype_size(dtype) == 0)
+        bp__graph_fail(g, BP_TYPE, "%s \"%s\": %d is not a data type", what, name, (int)dtype);
+    else if (has_shape(g, *name ? name : what, dims)) {
+        for (int64_t i = 0; i < dims->n && sized; i++) {
+            if (dims->dim[i] >= 0) continue;
+            bp__graph_fail(g, BP_SHAPE, "%s \"%s\": its dimensions must be numbers", what, name);
+            return false;
+        }
+        return true;
+    }
+    return false;
+}
+
 bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims) {
+    if (g->status != BP_OK || !may_be(g, "input", name, dtype, &dims, false)) return bad(g);
     for (int64_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op == &bp__op_input && strcmp(g->nodes[i].name, name) == 0)
             return bp__graph_fail(g, BP_INVALID, "input \"%s\" is there already; names of inputs are unique", name);
@@ -163,12 +196,10 @@ bp_value bp_input(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims) {
 }
 
 static bp_value variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims, bp_init init, bool trainable) {
-    if (g->status != BP_OK) return bad(g);
+    if (g->status != BP_OK || !may_be(g, "variable", name, dtype, &dims, true)) return bad(g);
     for (int64_t i = 0; i < g->n_variables; i++)
         if (strcmp(g->variables[i].name, name) == 0)
             return bp__graph_fail(g, BP_INVALID, "variable \"%s\" is there already; names of variables are unique", name);
-    for (int64_t i = 0; i < dims.n && i < BP_MAX_DIMS; i++)
-        if (dims.dim[i] < 0) return bp__graph_fail(g, BP_SHAPE, "variable \"%s\": its dimensions must be numbers", name);
     const char *unfit = bp__init_unfit(init, &dims);
     if (unfit) {
         char shape[160];
@@ -198,15 +229,13 @@ bp_value bp_variable(bp_graph *g, const char *name, bp_dtype dtype, bp_dims dims
 }
 
 bp_value bp_constant(bp_graph *g, bp_dtype dtype, bp_dims dims, const void *data) {
-    if (g->status != BP_OK) return bad(g);
+    if (g->status != BP_OK || !may_be(g, "constant", "", dtype, &dims, true)) return bad(g);
     size_t bytes = bp_dtype_size(dtype);
-    for (int64_t i = 0; i < dims.n && i < BP_MAX_DIMS; i++) {
-        if (dims.dim[i] < 0) return bp__graph_fail(g, BP_SHAPE, "constant: its dimensions must be numbers");
-        bytes *= (size_t)dims.dim[i];
-    }
+    for (int64_t i = 0; i < dims.n; i++) bytes *= (size_t)dims.dim[i];
+    if (!data && bytes > 0) return bp__graph_fail(g, BP_INVALID, "constant: there are no data");
     void *copy = bp__pool_alloc(&g->pool, bytes);
     if (!copy) return no_memory(g);
-    memcpy(copy, data, bytes);
+    if (bytes > 0) memcpy(copy, data, bytes);
     return bp__graph_leaf(g, &bp__op_constant, NULL, (bp__info){.dtype = dtype, .dims = dims}, copy);
 }
 
@@ -285,6 +314,8 @@ bp_value bp__graph_add(bp_graph *g, const bp__op *op, const void *attrs, const b
         if (!in[i].graph) continue;
         if (in[i].node < 0) return in[i];
         if (!g) g = in[i].graph;
+        if (in[i].graph == g && !is_there(in[i]))
+            return bp__graph_fail(g, BP_INVALID, "%s: input %d is no value that the graph made", op->name, i + 1);
         if (in[i].graph != g) return bp__graph_fail(g, BP_INVALID, "%s: input %d belongs to another graph", op->name, i + 1);
     }
     if (!g) return BP_NONE;
