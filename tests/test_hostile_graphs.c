@@ -103,7 +103,7 @@ static void sizes(void **state) {
     EXPECT(BP_SHAPE, "", bp_softmax(b.x, -3));
     EXPECT(BP_SHAPE, "", bp_unsqueeze(b.x, 100));
     EXPECT(BP_SHAPE, "", bp_fill(b.x, bp_shape(2, -50, 3)));
-    EXPECT(BP_SHAPE, "", bp_one_hot(b.n, -7, BP_F32));
+    EXPECT(BP_SHAPE, "", bp_one_hot(b.n, -7, NULL));
     EXPECT(BP_TYPE, "", bp_cast(b.x, (bp_dtype)1000));
     EXPECT(BP_SHAPE, "", bp_matmul(b.x, b.x));
     EXPECT(BP_SHAPE, "multiply to more", bp_broadcast_to(bp_sum(b.x, NULL), bp_shape(2, half, half)));
