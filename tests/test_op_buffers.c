@@ -203,7 +203,9 @@ static bool check_kernel(const bp__op *op, int index, bp_dtype type) {
     }
     bp_value y = bp__graph_add(b.g, op, s->attrs ? s->attrs : op->attr_defaults, in, s->n_in);
     if (bp_graph_status(b.g) == BP_OK) b.node = &b.g->nodes[y.node];
-    if (b.node && b.node->op != op) { /* built as its parts for these shapes */
+    bool parts = b.node && b.node->op != op; /* built as its parts for these shapes, perhaps with itself among them */
+    for (int i = 0; b.node && i < s->n_in && !parts; i++) parts = in[i].graph && b.node->in[i].node != in[i].node;
+    if (parts) {
     } else if (b.node) {
         for (int k = 0; k < b.node->n_out; k++) {
             b.out[k] = tensor_of(b.node->out[k].dtype, &b.node->out[k].dims);
