@@ -6,9 +6,9 @@ static bp_status infer(bp__infer *c) {
     const bp_dims *x = &c->in[0]->dims;
     char text[256];
     const char *wanted = bp__dims_text(c->g->dims, &a->shape, text, sizeof text);
-    int64_t lead = a->shape.n - x->n;
-    if (a->shape.n > BP_MAX_DIMS || lead < 0)
+    if (a->shape.n > BP_MAX_DIMS || a->shape.n < x->n)
         return bp__infer_fail(c, BP_SHAPE, "%s cannot be broadcast to %s", bp__infer_shape(c, 0), wanted);
+    const int64_t lead = a->shape.n - x->n;
     for (int64_t i = 0; i < a->shape.n; i++) {
         int64_t *d = &a->shape.dim[i];
         if (*d == BP_INFER) {

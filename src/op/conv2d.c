@@ -48,7 +48,8 @@ static bp_status check_geometry(bp__infer *c, geometry a) {
 
 static bp_status check_weight(bp__infer *c, const bp_dims *w, int64_t groups) {
     for (int64_t i = 0; i < 4; i++)
-        if (w->dim[i] < 1) return bp__infer_fail(c, BP_SHAPE, "all four sizes of the weight must be numbers of 1 or more");
+        if (w->dim[i] < 1 || w->dim[i] > INT32_MAX)
+            return bp__infer_fail(c, BP_SHAPE, "all four sizes of the weight must be numbers from 1 to 2147483647");
     if (w->dim[0] % groups != 0)
         return bp__infer_fail(c, BP_SHAPE, "%lld output channels can't be divided into %lld groups", (long long)w->dim[0],
                               (long long)groups);

@@ -2,7 +2,7 @@
    Of a matrix: that diagonal as a vector. The vector's element k is the matrix's (k + down, k + across). */
 #include "op/make.h"
 
-static int64_t down(int64_t diagonal) { return BP__MAX(-diagonal, 0); }
+static int64_t down(int64_t diagonal) { return diagonal < 0 ? -BP__MAX(diagonal, -INT64_MAX) : 0; }
 static int64_t across(int64_t diagonal) { return BP__MAX(diagonal, 0); }
 
 /* How long the diagonal of a matrix is; -1: not known, the sizes are different symbols. */

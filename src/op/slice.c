@@ -7,7 +7,7 @@
 /* How many of `length` steps stay inside [0, size). Sizes that were symbols when the shape rule ran are first seen here. */
 static int64_t fitting(int64_t start, int64_t step, int64_t length, int64_t size) {
     if (start >= size) return 0;
-    int64_t most = step > 0 ? (size - 1 - start) / step + 1 : start / -step + 1;
+    int64_t most = step > 0 ? (size - 1 - start) / step + 1 : step < -start ? 1 : start / -step + 1;
     return BP__MIN(length, most);
 }
 
@@ -15,7 +15,7 @@ static bp__tensor part(const bp__tensor *t, int64_t axis, int64_t start, int64_t
     bp__tensor r = *t;
     r.data = length > 0 ? bp__tensor_at(t, start * t->stride[axis]) : t->data;
     r.dim[axis] = length;
-    r.stride[axis] = t->stride[axis] * step;
+    if (length > 1) r.stride[axis] = t->stride[axis] * step; /* else the step may be any number */
     return r;
 }
 
@@ -32,9 +32,9 @@ static bp_status slice_infer(bp__infer *c) {
     bp__dims_table *t = c->g->dims;
     if (a->length == BP_INFER) {
         if (step < 0)
-            a->length = a->start / -step + 1;
+            a->length = step < -a->start ? 1 : a->start / -step + 1;
         else if (size >= 0)
-            a->length = BP__MAX(0, (size - a->start + step - 1) / step);
+            a->length = size > a->start ? (size - 1 - a->start) / step + 1 : 0;
         else
             a->length = bp__dim_floordiv(t, bp__dim_add(t, bp__dim_sub(t, size, a->start), step - 1), step);
     }

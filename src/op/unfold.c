@@ -12,7 +12,7 @@ typedef struct geometry {
 
 static bp_status two_numbers(bp__infer *c, const char *name, bp_dims *d, int64_t least) {
     if (d->n == 1) *d = (bp_dims){2, {d->dim[0], d->dim[0]}};
-    if (d->n == 2 && d->dim[0] >= least && d->dim[1] >= least) return BP_OK;
+    if (d->n == 2 && d->dim[0] >= least && d->dim[1] >= least && d->dim[0] <= INT32_MAX && d->dim[1] <= INT32_MAX) return BP_OK;
     return bp__infer_fail(c, BP_SHAPE, "%s must be one or two numbers from %lld (x is %s)", name, (long long)least,
                           bp__infer_shape(c, 0));
 }
