@@ -21,18 +21,8 @@ static void forward(const bp__call *c, bool largest, int64_t axis) {
     bp__arg_reduce(c->env, largest, (int)axis, &y, &c->in[0]);
 }
 
-static bp_dims every_axis(int64_t n) {
-    bp_dims all = {.n = n};
-    for (int64_t i = 0; i < n; i++) all.dim[i] = i;
-    return all;
-}
-/* All elements as one row; and its only number as the result. */
-static bp_value row_of(bp_value x) {
-    bp_dims all = every_axis(bp_value_dims(x).n);
-    return bp__axes_last(x, &all);
-}
 static bp_value result_of(bp_value y, bp_value x, bool keepdim) {
-    bp_dims dims = bp_value_dims(x), all = every_axis(dims.n);
+    bp_dims dims = bp_value_dims(x), all = bp__every_axis(dims.n);
     return bp__as_reduced(y, dims, &all, keepdim);
 }
 
@@ -49,12 +39,12 @@ static bool argmin_expands(const bp__infer *c) { return ((const struct bp__argmi
 static bp_value argmax_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
     (void)g, (void)n_in;
     bp_argmax_options first = {sizeof first, 0, 0};
-    return result_of(bp_argmax(row_of(in[0]), &first), in[0], ((const struct bp__argmax_attrs *)attrs)->keepdim != 0);
+    return result_of(bp_argmax(bp__as_vector(in[0]), &first), in[0], ((const struct bp__argmax_attrs *)attrs)->keepdim != 0);
 }
 static bp_value argmin_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
     (void)g, (void)n_in;
     bp_argmin_options first = {sizeof first, 0, 0};
-    return result_of(bp_argmin(row_of(in[0]), &first), in[0], ((const struct bp__argmin_attrs *)attrs)->keepdim != 0);
+    return result_of(bp_argmin(bp__as_vector(in[0]), &first), in[0], ((const struct bp__argmin_attrs *)attrs)->keepdim != 0);
 }
 static void argmax_forward(const bp__call *c) { forward(c, true, ((const struct bp__argmax_attrs *)c->attrs)->axis); }
 static void argmin_forward(const bp__call *c) { forward(c, false, ((const struct bp__argmin_attrs *)c->attrs)->axis); }

@@ -2,7 +2,6 @@
    roll: y[(i + shift) mod n] = x[i] along each of `axes` with its number of `shifts`: moved up by so many places, what leaves at
    one end comes in at the other. No axes and one shift: the elements in their row-major order, as PyTorch. */
 #include "op/make.h"
-#include <string.h>
 
 static bp_status flip_infer(bp__infer *c) {
     struct bp__flip_attrs *a = c->attrs;
@@ -80,23 +79,16 @@ static void move(const bp__call *c, int64_t i, bp__tensor x, bp__tensor y) {
     }
 }
 
-/* Where element i, counted row by row, lies. */
-static void *element(const bp__tensor *t, int64_t i) {
-    int64_t offset = 0;
-    for (int32_t k = t->n_dims - 1; k >= 0; i /= t->dim[k--]) offset += i % t->dim[k] * t->stride[k];
-    return bp__tensor_at(t, offset);
-}
+static void roll_forward(const bp__call *c) { move(c, 0, c->in[0], c->out[0]); }
 
-static void roll_forward(const bp__call *c) {
+static bool roll_expands(const bp__infer *c) {
     const struct bp__roll_attrs *a = c->attrs;
-    if (a->axes.n > 0 || a->shifts.n == 0) {
-        move(c, 0, c->in[0], c->out[0]);
-        return;
-    }
-    int64_t n = bp__tensor_count(&c->in[0]), to = n > 0 ? a->shifts.dim[0] % n : 0;
-    if (to < 0) to += n;
-    for (int64_t i = 0; i < n; i++, to = to + 1 < n ? to + 1 : 0)
-        memcpy(element(&c->out[0], to), element(&c->in[0], i), bp_dtype_size((bp_dtype)c->in[0].dtype));
+    return a->axes.n == 0 && a->shifts.n == 1;
+}
+static bp_value roll_decompose(bp_graph *g, const void *attrs, const bp_value *in, int32_t n_in) {
+    (void)g, (void)n_in;
+    bp_value rolled = bp_roll(bp__as_vector(in[0]), ((const struct bp__roll_attrs *)attrs)->shifts, bp_shape(1, 0));
+    return bp_is_bad(rolled) ? rolled : bp_reshape(rolled, bp_value_dims(in[0]));
 }
 
 static void roll_gradient(bp__grad *c) {
@@ -133,6 +125,8 @@ const bp__op_def bp__def_roll = {
         "y[(i + shift) mod n] = x[i] along each of `axes`, n its size, shift its number of `shifts`; no axes: all in order",
     .infer = roll_infer,
     .forward = roll_forward,
+    .decompose = roll_decompose,
+    .expands = roll_expands,
     .gradient = roll_gradient,
     .samples = roll_samples,
     .n_samples = BP__COUNT(roll_samples)};

@@ -82,6 +82,17 @@ bp_value bp__axes_last(bp_value x, const bp_dims *axes) {
     return bp_reshape(bp_permute(x, order), joined);
 }
 
+bp_dims bp__every_axis(int64_t n) {
+    bp_dims all = {.n = n};
+    for (int64_t i = 0; i < n; i++) all.dim[i] = i;
+    return all;
+}
+
+bp_value bp__as_vector(bp_value x) {
+    bp_dims all = bp__every_axis(bp_value_dims(x).n);
+    return bp__axes_last(x, &all);
+}
+
 bp_value bp__as_reduced(bp_value y, bp_dims x, const bp_dims *axes, bool keepdim) {
     bp_dims d, is = bp_value_dims(y);
     bp__reduced_dims(&d, &x, axes, keepdim);

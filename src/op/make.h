@@ -20,6 +20,9 @@ bp_value bp__exponential(bp_value x, const char *stream);
 bp_value bp__along(bp_value vector, int64_t axis, int64_t n);
 /* x with the reduced axes (sorted) behind the others and joined into one. */
 bp_value bp__axes_last(bp_value x, const bp_dims *axes);
+bp_dims bp__every_axis(int64_t n); /* 0 … n - 1 */
+/* All elements as one vector, in row-major order. */
+bp_value bp__as_vector(bp_value x);
 /* x[0] … x[i-1], and x[i+1] … to the end, along an axis; products of nothing are 1. */
 bp_value bp__product_before(bp_value x, int64_t axis);
 bp_value bp__product_behind(bp_value x, int64_t axis);
