@@ -124,15 +124,16 @@ static void choose_blocks(plan *p) {
     int64_t want = work < SMALL ? 1 : (int64_t)BP__MIN(work / BLOCK_WORK, 8.0);
     /* A down its columns: few rows would use little of each line. */
     const int64_t least_rows = (g->a.col == 1 ? 2 : 8) * mr;
+    const int64_t most_rows = divide_up(g->m, least_rows), most_columns = divide_up(g->n, 2 * BP__PANEL);
     if (rows * columns < want && p->pack_a) {
-        rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, least_rows)));
+        rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), most_rows));
         if (rows > 2) rows += rows % 2; /* as much for each of two threads */
+        const int64_t most = BP__MAX(g->n / PACKED_COLUMNS, BP__MIN(divide_up(4, rows), most_columns));
+        columns = BP__MAX(columns, BP__MIN(divide_up(want, rows), most));
+    } else if (rows * columns < want) {
+        columns = BP__MAX(columns, BP__MIN(divide_up(want, rows), most_columns));
+        rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), most_rows));
     }
-    const int64_t most_columns = p->pack_a
-                                     ? BP__MAX(g->n / PACKED_COLUMNS, BP__MIN(divide_up(4, rows), divide_up(g->n, 2 * BP__PANEL)))
-                                     : divide_up(g->n, 2 * BP__PANEL);
-    if (rows * columns < want) columns = BP__MAX(columns, BP__MIN(divide_up(want, rows), most_columns));
-    if (rows * columns < want && !p->pack_a) rows = BP__MAX(rows, BP__MIN(divide_up(want, columns), divide_up(g->m, least_rows)));
     p->mc = divide_up(g->m, rows);
     p->nc = divide_up(divide_up(g->n, columns), BP__PANEL) * BP__PANEL;
     p->n_row_blocks = divide_up(g->m, p->mc);
